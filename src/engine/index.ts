@@ -1,0 +1,57 @@
+import { messageOf, UserError } from '../errors.js'
+import type { Engine } from './session.js'
+
+export type { Engine, Session, Value, VariableSpec } from './session.js'
+
+export const engineNames = ['auto', 'tensorflow', 'wasm'] as const
+export const deviceNames = ['auto', 'cpu', 'gpu'] as const
+
+export interface EngineChoice {
+  engine: (typeof engineNames)[number]
+  device: (typeof deviceNames)[number]
+}
+
+/**
+ * Opens the engine that was asked for; `auto` takes TensorFlow if it loads, else WASM.
+ * `say` hears one line on what was taken and why.
+ * @throws UserError `engine-missing` or `gpu-missing` when what was asked for by name is not there.
+ */
+export async function openEngine({ engine, device }: EngineChoice, say: (line: string) => void): Promise<Engine> {
+  const opened = await load(engine, device)
+  say(`engine: ${opened.engine.description}${opened.why ? ` (${opened.why})` : ''}`)
+  if (device === 'gpu' && opened.engine.device !== 'gpu') {
+    throw new UserError({
+      id: 'gpu-missing',
+      what: `--device gpu, but ${opened.engine.name} finds no GPU`,
+      remedy: 'run `mim doctor` to see what is missing, or use --device auto',
+    })
+  }
+  return opened.engine
+}
+
+async function load(name: EngineChoice['engine'], device: EngineChoice['device']) {
+  if (name === 'wasm') return { engine: await loadWasm(), why: 'as asked' }
+  // TensorFlow chooses its device when it loads: hiding the GPUs is how to have it stay on the CPU.
+  if (device === 'cpu') process.env['CUDA_VISIBLE_DEVICES'] = ''
+  try {
+    const { loadTensorFlow } = await import('./tensorflow.js')
+    const engine = loadTensorFlow()
+    const why = engine.device === 'gpu' ? '' : device === 'cpu' ? 'CPU as asked' : 'no GPU found'
+    return { engine, why }
+  } catch (error) {
+    const reason = messageOf(error).split('\n')[0].trim()
+    if (name === 'tensorflow') {
+      throw new UserError({
+        id: 'engine-missing',
+        what: `engine 'tensorflow' does not load: ${reason}`,
+        remedy: 'run bin/setup-tensorflow, or use --engine wasm',
+      })
+    }
+    return { engine: await loadWasm(), why: `tensorflow does not load: ${reason}` }
+  }
+}
+
+async function loadWasm(): Promise<Engine> {
+  const wasm = await import('./wasm.js')
+  return wasm.loadWasm()
+}

@@ -1,0 +1,172 @@
+/** The TensorFlow engine: programs become a SavedModel that tfjs-node runs as a whole, without a JavaScript call per operation. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { assign, assignRows, input, lookup, variable } from '../ops/index.js'
+import { type Program, program } from '../ops/program.js'
+import type { TypedArray } from '../ops/tensor.js'
+import { buildGraph, done, type GraphProgram, zero } from '../ops/tensorflow/index.js'
+import type { Engine, Session, Value, VariableSpec } from './session.js'
+
+const require = createRequire(import.meta.url)
+
+type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu')
+
+/** The calls of tfjs-node's native binding that we use; tensors are numbers there. */
+interface Binding {
+  createTensor(shape: readonly number[], dtype: number, data: TypedArray): number
+  deleteTensor(id: number): void
+  tensorDataSync(id: number): TypedArray
+  loadSavedModel(directory: string, tags: string): number
+  deleteSavedModel(id: number): void
+  runSavedModel(
+    id: number,
+    inputs: number[],
+    inputNames: string,
+    outputNames: string,
+  ): { id: number; shape: number[] }[]
+  getNumOfTensors(): number
+  isUsingGpuDevice(): boolean
+  TF_Version: string
+  TF_FLOAT: number
+  TF_INT32: number
+  TF_BOOL: number
+}
+
+export function loadTensorFlow(): Engine {
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'
+  restoreRemovedUtilities()
+  const startup = join(
+    dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')),
+    'lib/napi-v8/mim_startup.node',
+  )
+  if (existsSync(startup)) require(startup)
+  const tf = require('@tensorflow/tfjs-node-gpu') as TensorFlow
+  const binding = (tf.backend() as unknown as { binding: Binding }).binding
+  const device = binding.isUsingGpuDevice() ? 'gpu' : 'cpu'
+  return {
+    name: 'tensorflow',
+    device,
+    description: `tensorflow ${binding.TF_Version} on ${device}`,
+    open: (programs, variables) => new TensorFlowSession(binding, tf, programs, variables),
+  }
+}
+
+/** tfjs-node calls two functions that Node 23 removed from `util`. */
+function restoreRemovedUtilities(): void {
+  const util = require('node:util') as Record<string, unknown>
+  util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined
+  util['isArray'] ??= Array.isArray
+}
+
+/** Programs that move the values of variables in and out, beside the ones a session is opened with. */
+function transferPrograms(variables: readonly VariableSpec[]): Record<string, Program> {
+  const entries = variables.flatMap(({ name, shape, dtype, table }): [string, Program][] => {
+    if (!table) {
+      return [
+        [`write/${name}`, program({}, [assign(name, input('value', shape, dtype))])],
+        [`read/${name}`, program({ value: variable(name, shape, dtype) })],
+      ]
+    }
+    const ids = () => input('ids', [-1], 'int32')
+    const rows = input('rows', [-1, ...shape.slice(1)], dtype)
+    return [
+      [`write/${name}`, program({}, [assignRows(name, ids(), rows)])],
+      [`read/${name}`, program({ value: lookup(name, shape[1], ids()) })],
+    ]
+  })
+  return Object.fromEntries(entries)
+}
+
+class TensorFlowSession implements Session {
+  private readonly programs: Record<string, GraphProgram>
+  private readonly variables: Map<string, VariableSpec>
+  private readonly id: number
+
+  constructor(
+    private readonly binding: Binding,
+    private readonly tf: TensorFlow,
+    programs: Record<string, Program>,
+    variables: readonly VariableSpec[],
+  ) {
+    this.variables = new Map(variables.map((v) => [v.name, v]))
+    const graph = buildGraph({ ...programs, ...transferPrograms(variables) }, variables)
+    this.programs = graph.programs
+    const directory = mkdtempSync(join(tmpdir(), 'mim-graph-'))
+    try {
+      writeFileSync(join(directory, 'saved_model.pb'), graph.bytes)
+      this.id = binding.loadSavedModel(directory, 'serve')
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+    this.run(zero)
+  }
+
+  run(name: string, inputs: Record<string, Value> = {}): Record<string, Value> {
+    const { binding } = this
+    const entry = this.programs[name]
+    const fed = Object.keys(entry.inputs).map((key) => {
+      if (!inputs[key]) throw new Error(`program '${name}' needs input '${key}'`)
+      return this.tensor(inputs[key])
+    })
+    const keys = Object.keys(entry.outputs)
+    let results: { id: number; shape: number[] }[]
+    try {
+      const names = [Object.values(entry.inputs).join(), Object.values(entry.outputs).join()] as const
+      results = binding.runSavedModel(this.id, fed, ...names)
+    } finally {
+      for (const id of fed) binding.deleteTensor(id)
+    }
+    const values: Record<string, Value> = {}
+    keys.forEach((key, i) => {
+      if (key !== done) values[key] = { data: binding.tensorDataSync(results[i].id), shape: results[i].shape }
+      binding.deleteTensor(results[i].id)
+    })
+    return values
+  }
+
+  read(name: string, from = 0, to?: number): TypedArray {
+    const { shape, table } = this.variable(name)
+    if (table) return this.run(`read/${name}`, { ids: rowIds(from, to ?? shape[0]) })['value'].data
+    const width = shape.slice(1).reduce((a, b) => a * b, 1)
+    const { data } = this.run(`read/${name}`)['value']
+    return to === undefined && from === 0 ? data : data.slice(from * width, to === undefined ? undefined : to * width)
+  }
+
+  write(name: string, data: TypedArray, from = 0): void {
+    const { shape, table } = this.variable(name)
+    if (!table) {
+      // A copy, for TensorFlow may keep the memory that it is given as the variable's own.
+      this.run(`write/${name}`, { value: { data: data.slice(), shape } })
+      return
+    }
+    const width = shape.slice(1).reduce((a, b) => a * b, 1)
+    const rows = data.length / width
+    this.run(`write/${name}`, { ids: rowIds(from, from + rows), rows: { data, shape: [rows, ...shape.slice(1)] } })
+  }
+
+  liveTensors(): number {
+    return this.binding.getNumOfTensors() + this.tf.memory().numTensors
+  }
+
+  dispose(): void {
+    this.binding.deleteSavedModel(this.id)
+  }
+
+  private variable(name: string): VariableSpec {
+    const spec = this.variables.get(name)
+    if (!spec) throw new Error(`the session has no variable '${name}'`)
+    return spec
+  }
+
+  private tensor({ data, shape }: Value): number {
+    const { TF_FLOAT, TF_INT32, TF_BOOL } = this.binding
+    const dtype = data instanceof Float32Array ? TF_FLOAT : data instanceof Int32Array ? TF_INT32 : TF_BOOL
+    return this.binding.createTensor(shape, dtype, data)
+  }
+}
+
+function rowIds(from: number, to: number): Value {
+  return { data: Int32Array.from({ length: to - from }, (_, i) => from + i), shape: [to - from] }
+}

@@ -1,0 +1,8 @@
+export * from './effect.js'
+export * from './elementwise.js'
+export * from './fused.js'
+export * from './matrix.js'
+export * from './rows.js'
+export * from './shape.js'
+export * from './source.js'
+export type { DType, Shape, Tensor, TypedArray } from './tensor.js'

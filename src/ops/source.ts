@@ -1,0 +1,44 @@
+import { type DType, node, type Shape, sizeOf, type Tensor, type TypedArray } from './tensor.js'
+
+const arrayOf = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }
+
+/** A fixed value. A single number fills the whole shape. */
+export function constant(
+  value: number | readonly number[] | TypedArray,
+  shape: Shape,
+  dtype: DType = 'float32',
+): Tensor {
+  const length = sizeOf(shape)
+  const values = new arrayOf[dtype](length)
+  if (typeof value === 'number') values.fill(value)
+  else if (value.length === length) values.set(value)
+  else throw new Error(`constant: ${value.length} values do not fill shape [${shape.join(',')}]`)
+  return node('constant', [], { value: values }, shape, dtype)
+}
+
+/** A value given anew at each run, by name. */
+export function input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor<'input'> {
+  return node('input', [], { name }, shape, dtype)
+}
+
+/** The present value of a variable of the session. All reads of a program precede all its effects. */
+export function variable(name: string, shape: Shape, dtype: DType = 'float32'): Tensor<'variable'> {
+  return node('variable', [], { name }, shape, dtype)
+}
+
+/**
+ * Rows of a table: `ids` int32 [...] → [..., width]. The table is never read whole, and no
+ * gradient with respect to the whole table exists: an optimiser takes the gradient with respect
+ * to these rows and updates just them.
+ */
+export function lookup(table: string, width: number, ids: Tensor): Tensor<'lookup'> {
+  return node('lookup', [ids], { table }, [...ids.shape, width])
+}
+
+/**
+ * Uniform numbers in [0, 1), shaped like `like`. `seed` is int32 [2], given anew at each run;
+ * `salt` tells apart the uses of one seed.
+ */
+export function uniform(like: Tensor, seed: Tensor, salt: number): Tensor {
+  return node('uniform', [like, seed], { salt }, like.shape)
+}

@@ -1,0 +1,150 @@
+/**
+ * The vocabulary of tensor operations that models, losses and optimisers are written in.
+ *
+ * A `Tensor` here is symbolic: it records what it is computed from. Calling `add(a, b)` builds a
+ * node, nothing runs. A finished `Program` is differentiated (`gradients.ts`) and then lowered to
+ * one of three targets, each an implementation of `Ops<T>`: a TensorFlow graph, calls of
+ * TensorFlow.js WASM kernels, an ONNX graph. So there is one definition of every model.
+ *
+ * Shapes are static but for dimensions written -1, which are known only when the program runs
+ * (batch size, number of behaviours). Two -1 that meet in an element-wise operation are equal.
+ */
+
+export type DType = 'float32' | 'int32' | 'bool'
+export type Shape = readonly number[]
+export type TypedArray = Float32Array | Int32Array | Uint8Array
+
+/** Activation functions; `gelu` is the erf form, `geluTanh` its tanh approximation, `quickGelu` x·σ(1.702x). */
+export type ActivationForm = 'relu' | 'sigmoid' | 'tanh' | 'softplus' | 'gelu' | 'geluTanh' | 'quickGelu'
+
+type None = Record<never, never>
+type Reduction = { axes: readonly number[]; keepDims: boolean }
+
+/** Which variables an Adam step reads and writes, and its fixed hyper-parameters. */
+export type AdamAttrs = { variable: string; m: string; v: string; beta1: number; beta2: number }
+
+/** Every operation with its attributes. Inputs and meaning stand beside the function that builds the node. */
+export interface OpTable {
+  // sources
+  constant: { value: TypedArray }
+  input: { name: string }
+  variable: { name: string }
+  lookup: { table: string }
+  // element-wise
+  neg: None
+  exp: None
+  log: None
+  sqrt: None
+  rsqrt: None
+  floor: None
+  cast: { dtype: DType }
+  activation: { form: ActivationForm }
+  activationGrad: { form: ActivationForm }
+  add: None
+  sub: None
+  mul: None
+  div: None
+  maximum: None
+  minimum: None
+  greater: None
+  greaterEqual: None
+  equal: None
+  logicalAnd: None
+  logicalNot: None
+  select: None
+  // matrices and reductions
+  matmul: { transposeA: boolean; transposeB: boolean }
+  sum: Reduction
+  mean: Reduction
+  max: Reduction
+  argMax: { axis: number }
+  count: { axes: readonly number[] }
+  // shapes
+  reshape: { shape: Shape }
+  reshapeLike: None
+  broadcastLike: None
+  transpose: { perm: readonly number[] }
+  concat: { axis: number }
+  slice: { begin: readonly number[]; size: readonly number[] }
+  pad: { before: readonly number[]; after: readonly number[] }
+  // rows and segments
+  gather: None
+  segmentSum: None
+  segmentMax: None
+  oneHot: { depth: number }
+  range: None
+  // normalisation and losses, fused
+  softmax: None
+  softmaxGrad: None
+  layerNorm: { epsilon: number }
+  layerNormGrad: { epsilon: number }
+  crossEntropy: None
+  // randomness
+  uniform: { salt: number }
+  // structure
+  stopGradient: None
+  part: { index: number }
+  // effects on variables
+  assign: { variable: string }
+  assignRows: { variable: string }
+  adam: AdamAttrs
+  adamRows: AdamAttrs & { l2: number }
+  adagradRows: { variable: string; accumulator: string; epsilon: number; l2: number }
+}
+
+export type OpName = keyof OpTable
+
+/** A node: the value that `op` makes of `inputs`. `outputs` lists the parts of an operation that has several. */
+export interface Tensor<K extends OpName = OpName> {
+  /** Order of creation, hence a topological order. */
+  readonly id: number
+  readonly op: K
+  readonly inputs: readonly Tensor[]
+  readonly attrs: OpTable[K]
+  readonly shape: Shape
+  readonly dtype: DType
+  readonly outputs?: readonly { shape: Shape; dtype: DType }[]
+}
+
+/**
+ * A target that programs can be lowered to: one function per operation, from the target's own
+ * values `T` for the inputs to its value for the result (an array where the operation has parts).
+ */
+export type Ops<T> = {
+  [K in OpName]: (inputs: T[], attrs: OpTable[K], node: Tensor<K>) => T | T[]
+}
+
+let nextId = 0
+
+/** Builds a node; used by the functions that define operations only. */
+export function node<K extends OpName>(
+  op: K,
+  inputs: readonly Tensor[],
+  attrs: OpTable[K],
+  shape: Shape,
+  dtype: DType = 'float32',
+  outputs?: Tensor['outputs'],
+): Tensor<K> {
+  return { id: nextId++, op, inputs, attrs, shape, dtype, outputs }
+}
+
+/** True if `tensor` was made by operation `op`; narrows the type of its attributes. */
+export function isOp<K extends OpName>(tensor: Tensor, op: K): tensor is Tensor<K> {
+  return tensor.op === op
+}
+
+/** Product of the dimensions, or -1 if one of them is unknown. */
+export function sizeOf(shape: Shape): number {
+  return shape.includes(-1) ? -1 : shape.reduce((a, b) => a * b, 1)
+}
+
+/** `axis` counted from the front: -1 is the last of `rank`. */
+export function positiveAxis(axis: number, rank: number): number {
+  const positive = axis < 0 ? axis + rank : axis
+  if (positive < 0 || positive >= rank) throw new Error(`axis ${axis} is out of range for rank ${rank}`)
+  return positive
+}
+
+export function describe(tensor: Tensor): string {
+  return `${tensor.op}#${tensor.id}[${tensor.shape.join(',')}]`
+}

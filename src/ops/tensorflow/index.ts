@@ -1,0 +1,57 @@
+/** Lowers programs to a TensorFlow graph: one node or a few for each operation. */
+import { executionOrder, lower, type Program } from '../program.js'
+import type { Tensor } from '../tensor.js'
+import { GraphWriter, type, type VariableShape } from './graph.js'
+import { TensorFlowOps } from './ops.js'
+import { encodeSavedModel } from './proto.js'
+
+/** Where a lowered program's values are found in the graph, as `node:output`. */
+export interface GraphProgram {
+  inputs: Record<string, string>
+  outputs: Record<string, string>
+}
+
+/** The output of every program with effects, and of `zero`: fetch it to make them happen. */
+export const done = 'done'
+/** A program beside the given ones that sets all variables to zero; it must run first. */
+export const zero = 'zero'
+
+/** Writes programs that share `variables` as one SavedModel, and says where each one's values are found. */
+export function buildGraph(programs: Record<string, Program>, variables: readonly VariableShape[]) {
+  const graph = new GraphWriter(variables)
+  const entries: Record<string, GraphProgram> = {}
+  for (const [i, [name, program]] of Object.entries(programs).entries()) {
+    const scope = `program${i}`
+    const target = new TensorFlowOps(graph, scope)
+    const value = lower(executionOrder(program), target.ops, [...Object.values(program.outputs), ...program.effects])
+    // An Identity each, for an input cannot be fetched as it is.
+    const output = (t: Tensor, i: number) =>
+      `${graph.add(`${scope}/output${i}`, 'Identity', [value(t)], { T: type(t.dtype) })}:0`
+    entries[name] = {
+      inputs: Object.fromEntries([...program.inputs].map(([key, t]) => [key, value(t)])),
+      outputs: Object.fromEntries(Object.entries(program.outputs).map(([key, t], k) => [key, output(t, k)])),
+    }
+    if (program.effects.length > 0) entries[name].outputs[done] = barrier(graph, scope, program.effects.map(value))
+  }
+  entries[zero] = { inputs: {}, outputs: { [done]: barrier(graph, zero, zeroAll(graph, variables)) } }
+  return { bytes: encodeSavedModel(graph.nodes), programs: entries }
+}
+
+/** A fetchable value that is there once all `effects` have happened. */
+function barrier(graph: GraphWriter, scope: string, effects: string[]): string {
+  const inputs = [graph.float(0), ...effects.map((name) => `^${name}`)]
+  return `${graph.add(`${scope}/done`, 'Identity', inputs, { T: type('float32') })}:0`
+}
+
+function zeroAll(graph: GraphWriter, variables: readonly VariableShape[]): string[] {
+  return variables.map(({ name, shape, dtype }, i) => {
+    const nought = graph.constant(new (dtype === 'int32' ? Int32Array : Float32Array)(1), [], dtype)
+    const filled = graph.add(`${zero}/fill/${i}`, 'Fill', [graph.ints(shape), nought], {
+      T: type(dtype),
+      index_type: type('int32'),
+    })
+    return graph.add(`${zero}/assign/${i}`, 'AssignVariableOp', [graph.handle(name), filled], {
+      dtype: type(dtype),
+    })
+  })
+}

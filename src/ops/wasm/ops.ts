@@ -1,0 +1,202 @@
+/** The operations on the WASM backend of TensorFlow.js: its kernels where they are good, our loops elsewhere. */
+
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
+import * as tf from '@tensorflow/tfjs-core'
+import type { DType, Ops, Shape, Tensor, TypedArray } from '../tensor.js'
+import * as kernel from './kernels.js'
+
+/** Variables live in JavaScript memory: tables may outgrow the 4 GiB of a WASM heap. */
+export type Variables = Map<string, TypedArray>
+
+const memoryOf = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }
+
+/**
+ * The operations over `variables`, for one run that is fed with `inputs`.
+ * Every result is a tensor of its own, so that the caller may dispose of each after its last use.
+ */
+export function wasmOps(
+  variables: Variables,
+  inputs: Record<string, { data: TypedArray; shape: Shape }>,
+): Ops<tf.Tensor> {
+  const backend = tf.backend() as unknown as BackendWasm
+
+  /** The numbers of a tensor where they lie in the WASM heap; void after the next allocation. */
+  const view = (x: tf.Tensor) => backend.typedArrayFromHeap(x) as Float32Array
+  const ints = (x: tf.Tensor) => backend.typedArrayFromHeap(x) as Int32Array
+  const make = (shape: Shape, dtype: DType = 'float32') =>
+    tf.engine().makeTensorFromTensorInfo(backend.makeOutput([...shape], dtype))
+  const upload = (data: TypedArray, shape: Shape, dtype: DType) => {
+    const out = make(shape, dtype)
+    ;(backend.typedArrayFromHeap(out) as TypedArray).set(data)
+    return out
+  }
+  const own = (x: tf.Tensor) => tf.clone(x)
+  const floats = (name: string) => variables.get(name) as Float32Array
+  const scalar = (x: tf.Tensor) => view(x)[0]
+
+  /** A matrix whose rows and columns change place; the multiplication kernels want operands as they lie. */
+  const turned = (x: tf.Tensor) => tf.transpose(x, [...x.shape.keys()].slice(0, -2).concat(x.rank - 1, x.rank - 2))
+
+  const binary = (run: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (operands: tf.Tensor[]) =>
+    run(operands[0], operands[1])
+  const unary = (run: (x: tf.Tensor) => tf.Tensor) => (operands: tf.Tensor[]) => run(operands[0])
+  const likeRows = (like: tf.Tensor, values: tf.Tensor, ids: tf.Tensor) =>
+    make([like.shape[0], ...values.shape.slice(ids.rank)])
+
+  return {
+    constant: (_, { value }, { shape, dtype }) => upload(value, shape, dtype),
+    input: (_, { name }, { dtype }) => upload(inputs[name].data, inputs[name].shape, dtype),
+    variable: (_, { name }, { shape, dtype }) => upload(variables.get(name)!, shape, dtype),
+    lookup: ([ids], { table }, { shape }) => {
+      const out = make([...ids.shape, shape[shape.length - 1]])
+      kernel.gatherRows(floats(table), ints(ids), view(out))
+      return out
+    },
+    neg: unary(tf.neg),
+    exp: unary(tf.exp),
+    log: unary(tf.log),
+    sqrt: unary(tf.sqrt),
+    rsqrt: unary(tf.rsqrt),
+    floor: unary(tf.floor),
+    cast: ([x], { dtype }) => tf.cast(x, dtype),
+    activation: ([x], { form }) => {
+      const out = make(x.shape)
+      kernel.activation(form, view(x), view(out))
+      return out
+    },
+    activationGrad: ([x, y, dy], { form }) => {
+      const out = make(x.shape)
+      kernel.activationGrad(form, view(x), view(y), view(dy), view(out))
+      return out
+    },
+    add: binary(tf.add),
+    sub: binary(tf.sub),
+    mul: binary(tf.mul),
+    div: binary(tf.div),
+    maximum: binary(tf.maximum),
+    minimum: binary(tf.minimum),
+    greater: binary(tf.greater),
+    greaterEqual: binary(tf.greaterEqual),
+    equal: binary(tf.equal),
+    logicalAnd: binary(tf.logicalAnd),
+    logicalNot: unary(tf.logicalNot),
+    select: ([condition, a, b]) => tf.where(condition, a, b),
+    matmul: ([a, b], { transposeA, transposeB }) => {
+      const left = transposeA ? turned(a) : a
+      const right = transposeB ? turned(b) : b
+      const out = tf.matMul(left, right)
+      if (left !== a) left.dispose()
+      if (right !== b) right.dispose()
+      return out
+    },
+    sum: ([x], { axes, keepDims }) => tf.sum(x, [...axes], keepDims),
+    mean: ([x], { axes, keepDims }) => tf.mean(x, [...axes], keepDims),
+    max: ([x], { axes, keepDims }) => tf.max(x, [...axes], keepDims),
+    argMax: ([x], { axis }) => tf.argMax(x, axis),
+    count: ([x], { axes }) =>
+      upload(Float32Array.of(axes.reduce((size, axis) => size * x.shape[axis], 1)), [], 'float32'),
+    reshape: ([x], { shape }) => tf.reshape(x, [...shape]),
+    reshapeLike: ([x, like]) => tf.reshape(x, like.shape),
+    broadcastLike: ([x, like]) => tf.broadcastTo(x, like.shape),
+    transpose: ([x], { perm }) => tf.transpose(x, [...perm]),
+    concat: (parts, { axis }) => tf.concat(parts, axis),
+    slice: ([x], { begin, size }) => tf.slice(x, [...begin], [...size]),
+    pad: ([x], { before, after }) =>
+      tf.pad(
+        x,
+        before.map((b, i) => [b, after[i]]),
+      ),
+    gather: ([x, ids]) => tf.gather(x, ids as tf.Tensor1D),
+    segmentSum: ([values, ids, like]) => {
+      const out = likeRows(like, values, ids)
+      kernel.segmentSum(view(values), ints(ids), view(out))
+      return out
+    },
+    segmentMax: ([values, ids, like]) => {
+      const out = likeRows(like, values, ids)
+      kernel.segmentMax(view(values), ints(ids), view(out))
+      return out
+    },
+    oneHot: ([ids], { depth }) => {
+      const out = make([...ids.shape, depth])
+      kernel.oneHot(ints(ids), view(out), depth)
+      return out
+    },
+    range: ([like]) =>
+      upload(
+        Int32Array.from({ length: like.shape[0] }, (_, i) => i),
+        [like.shape[0]],
+        'int32',
+      ),
+    softmax: ([x]) => tf.softmax(x),
+    softmaxGrad: ([y, dy]) => {
+      const out = make(y.shape)
+      kernel.softmaxGrad(view(y), view(dy), view(out), y.shape[y.rank - 1])
+      return out
+    },
+    layerNorm: ([x, gamma, beta], { epsilon }) => {
+      const out = make(x.shape)
+      kernel.layerNorm(view(x), view(gamma), view(beta), view(out), epsilon)
+      return out
+    },
+    layerNormGrad: ([x, gamma, dy], { epsilon }) => {
+      const out = [make(x.shape), make(gamma.shape), make(gamma.shape)]
+      kernel.layerNormGrad(view(x), view(gamma), view(dy), out.map(view), epsilon)
+      return out
+    },
+    crossEntropy: ([logits, labels]) => {
+      const out = [make(labels.shape), make(logits.shape)]
+      kernel.crossEntropy(view(logits), ints(labels), out.map(view))
+      return out
+    },
+    uniform: ([like, seed], { salt }) => {
+      const out = make(like.shape)
+      kernel.uniform(ints(seed), salt, view(out))
+      return out
+    },
+    stopGradient: ([x]) => own(x),
+    part: (parts, { index }) => own(parts[index]),
+    assign: ([value], { variable }) => {
+      variables.get(variable)!.set(view(value))
+      return []
+    },
+    assignRows: ([ids, rows], { variable }) => {
+      const target = floats(variable)
+      const from = view(rows)
+      const width = from.length / ids.size
+      ints(ids).forEach((id, j) => {
+        target.set(from.subarray(j * width, (j + 1) * width), id * width)
+      })
+      return []
+    },
+    adam: ([gradient, rate, epsilon, decay], { variable, m, v, beta1, beta2 }) => {
+      const arrays = { variable: floats(variable), m: floats(m), v: floats(v) }
+      const numbers = { beta1, beta2, rate: scalar(rate), epsilon: scalar(epsilon) }
+      kernel.adam(arrays, view(gradient), numbers, { decay: decay ? scalar(decay) : 0 })
+      return []
+    },
+    adamRows: ([ids, gradients, rate, epsilon], { variable, m, v, beta1, beta2, l2 }) => {
+      const arrays = { variable: floats(variable), m: floats(m), v: floats(v) }
+      const numbers = { beta1, beta2, rate: scalar(rate), epsilon: scalar(epsilon) }
+      for (const { id, offset, gradient } of kernel.distinctRows(ints(ids), view(gradients), arrays.variable, l2)) {
+        kernel.adam(arrays, gradient, numbers, { offset, move: id !== 0 })
+      }
+      return []
+    },
+    adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, l2 }) => {
+      const [table, total, step] = [floats(variable), floats(accumulator), scalar(rate)]
+      for (const { id, offset, gradient } of kernel.distinctRows(ints(ids), view(gradients), table, l2)) {
+        for (let i = 0; i < gradient.length; i++) {
+          total[offset + i] += gradient[i] ** 2
+          if (id !== 0) table[offset + i] -= (step * gradient[i]) / (Math.sqrt(total[offset + i]) + epsilon)
+        }
+      }
+      return []
+    },
+  }
+}
+
+/** Reads a result out of the WASM heap. */
+export function download(x: tf.Tensor, { dtype }: Tensor): TypedArray {
+  return new memoryOf[dtype](x.dataSync() as unknown as ArrayLike<number>)
+}
