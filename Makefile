@@ -23,7 +23,7 @@ test: setup build
 	@$(MAKE) --no-print-directory unit
 
 unit:
-	node --test $$(find dist/test -name '*.test.js' | sort)
+	node --test --test-reporter=spec $$(find dist/test -name '*.test.js' | sort)
 
 clean:
 	rm -rf dist runs

@@ -1,0 +1,217 @@
+/** DuckDB for everything that scans, joins or sorts tables; columns arrive as typed arrays. */
+import { availableParallelism } from 'node:os'
+import {
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  DuckDBInstance,
+  DuckDBListVector,
+  type DuckDBVector,
+} from '@duckdb/node-api'
+
+/** Integer lists laid end to end: list i is `values[offsets[i] … offsets[i + 1])`. */
+export interface Lists<T> {
+  values: T
+  offsets: Int32Array
+}
+
+interface Kinds {
+  int32: Int32Array
+  int64: BigInt64Array
+  float32: Float32Array
+  float64: Float64Array
+  uint8: Uint8Array
+  string: (string | null)[]
+  blob: (Uint8Array | null)[]
+  'int32[]': Lists<Int32Array>
+  'float32[]': Lists<Float32Array>
+}
+
+export type ColumnKind = keyof Kinds
+export type Columns<S extends Record<string, ColumnKind>> = { [K in keyof S]: Kinds[S[K]] } & { readonly rows: number }
+
+/** DuckDB's name of the type that a column must have to arrive as each kind. */
+const sqlType: Record<ColumnKind, string> = {
+  int32: 'INTEGER',
+  int64: 'BIGINT',
+  float32: 'FLOAT',
+  float64: 'DOUBLE',
+  uint8: 'UTINYINT',
+  string: 'VARCHAR',
+  blob: 'BLOB',
+  'int32[]': 'INTEGER[]',
+  'float32[]': 'FLOAT[]',
+}
+
+const arrayOf = {
+  int32: Int32Array,
+  int64: BigInt64Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  uint8: Uint8Array,
+} as const
+
+type NumericKind = keyof typeof arrayOf
+type NumericArray = InstanceType<(typeof arrayOf)[NumericKind]>
+
+export class Database {
+  private constructor(
+    private readonly instance: DuckDBInstance,
+    private readonly connection: DuckDBConnection,
+  ) {}
+
+  /** An in-memory database that spills to `temporary` when a query outgrows `memory` (e.g. "2GB"; default: DuckDB's). */
+  static async open(options: { memory?: string; temporary?: string } = {}): Promise<Database> {
+    const settings: Record<string, string> = { threads: String(availableParallelism()) }
+    if (options.memory) settings['memory_limit'] = options.memory
+    if (options.temporary) settings['temp_directory'] = options.temporary
+    const instance = await DuckDBInstance.create(':memory:', settings)
+    const connection = await instance.connect()
+    // One meaning for timestamps without a zone, whatever machine reads them.
+    await connection.run("SET TimeZone = 'UTC'")
+    return new Database(instance, connection)
+  }
+
+  async run(sql: string): Promise<void> {
+    await this.connection.run(sql)
+  }
+
+  /** Rows as objects; for small results. Integers of 64 bits are BigInt. */
+  async rows<T>(sql: string): Promise<T[]> {
+    const reader = await this.connection.runAndReadAll(sql)
+    return reader.getRowObjectsJS() as T[]
+  }
+
+  /** The one row of a query. */
+  async row<T>(sql: string): Promise<T> {
+    return (await this.rows<T>(sql))[0]
+  }
+
+  /** All rows of a query as columns of the given kinds; casts where the type differs. Numbers must not be null. */
+  async columns<S extends Record<string, ColumnKind>>(sql: string, kinds: S): Promise<Columns<S>> {
+    const names = Object.keys(kinds)
+    const sinks = names.map((name) => sink(kinds[name]))
+    let rows = 0
+    for await (const chunk of this.stream(sql, kinds)) {
+      for (const [i, into] of sinks.entries()) into.add(chunk.getColumnVector(i), chunk.rowCount)
+      rows += chunk.rowCount
+    }
+    const entries = names.map((name, i): [string, unknown] => [name, sinks[i].finish()])
+    return { ...Object.fromEntries(entries), rows } as Columns<S>
+  }
+
+  /** As `columns`, in batches of about 2,048 rows, for results larger than memory. */
+  async *batches<S extends Record<string, ColumnKind>>(sql: string, kinds: S): AsyncGenerator<Columns<S>> {
+    const names = Object.keys(kinds)
+    for await (const chunk of this.stream(sql, kinds)) {
+      const entries = names.map((name, i): [string, unknown] => {
+        const into = sink(kinds[name])
+        into.add(chunk.getColumnVector(i), chunk.rowCount)
+        return [name, into.finish()]
+      })
+      yield { ...Object.fromEntries(entries), rows: chunk.rowCount } as Columns<S>
+    }
+  }
+
+  private async *stream(sql: string, kinds: Record<string, ColumnKind>): AsyncGenerator<DuckDBDataChunk> {
+    const list = Object.entries(kinds).map(([name, kind]) => `CAST(${identifier(name)} AS ${sqlType[kind]})`)
+    const result = await this.connection.stream(`SELECT ${list.join(', ')} FROM (${sql})`)
+    for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk())
+      yield chunk
+  }
+
+  /** A writer of rows into `table`, which must exist. */
+  appender(table: string) {
+    return this.connection.createAppender(table)
+  }
+
+  close(): void {
+    this.connection.closeSync()
+    this.instance.closeSync()
+  }
+}
+
+/** Collects the chunks of one column. */
+interface Sink {
+  add(vector: DuckDBVector, rows: number): void
+  finish(): unknown
+}
+
+function sink(kind: ColumnKind): Sink {
+  if (kind === 'int32[]') return listSink('int32')
+  if (kind === 'float32[]') return listSink('float32')
+  if (kind === 'string' || kind === 'blob') {
+    const values: unknown[] = []
+    return {
+      add: (vector, rows) => {
+        for (let i = 0; i < rows; i++) {
+          const item = vector.getItem(i) as null | string | { bytes: Uint8Array }
+          // Copied out, for the bytes of a chunk are not ours to keep.
+          values.push(item !== null && typeof item === 'object' ? Uint8Array.from(item.bytes) : item)
+        }
+      },
+      finish: () => values,
+    }
+  }
+  const growing = new Growing(kind)
+  return {
+    add: (vector, rows) => growing.push(items(vector), 0, rows),
+    finish: () => growing.finish(),
+  }
+}
+
+function listSink(kind: NumericKind): Sink {
+  const values = new Growing(kind)
+  const offsets: number[] = [0]
+  return {
+    add: (vector, rows) => {
+      if (!(vector instanceof DuckDBListVector)) throw new Error(`not a list column: ${vector.constructor.name}`)
+      const flat = items(vector.childVector)
+      for (let i = 0; i < rows; i++) {
+        // A null list counts as an empty one.
+        if (vector.getItemVector(i)) values.push(flat, vector.getEntryOffset(i), vector.getEntryLength(i))
+        offsets.push(values.length)
+      }
+    },
+    finish: () => ({ values: values.finish(), offsets: Int32Array.from(offsets) }),
+  }
+}
+
+/** The numbers behind a vector, as they lie in memory. */
+function items(vector: DuckDBVector): NumericArray {
+  return (vector as unknown as { items: NumericArray }).items
+}
+
+/** A typed array that doubles as it fills. */
+class Growing {
+  length = 0
+  private array: NumericArray
+
+  constructor(private readonly kind: NumericKind) {
+    this.array = new arrayOf[kind](1024)
+  }
+
+  push(items: ArrayLike<number | bigint>, from: number, count: number): void {
+    if (this.length + count > this.array.length) {
+      const larger = new arrayOf[this.kind](Math.max(this.array.length * 2, this.length + count))
+      ;(larger as Int32Array).set(this.array as Int32Array)
+      this.array = larger
+    }
+    const target = this.array as unknown as (number | bigint)[]
+    for (let i = 0; i < count; i++) target[this.length + i] = items[from + i]
+    this.length += count
+  }
+
+  finish(): NumericArray {
+    return this.array.slice(0, this.length)
+  }
+}
+
+/** A column or table name as SQL, quoted. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A text as SQL, quoted. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
