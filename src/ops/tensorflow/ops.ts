@@ -119,10 +119,12 @@ export class TensorFlowOps {
 
   /** (x − mean)/σ and 1/σ over the last dimension. */
   private standardise(x: string, axis: number, epsilon: number): [string, string] {
-    const mean = this.reduce('Mean', x, [axis], true)
-    const variance = this.reduce('Mean', this.float('SquaredDifference', x, mean), [axis], true)
+    // Not SquaredDifference: TensorFlow would see a layer norm in it and put a fused kernel in place
+    // (_MklLayerNorm) that forgets our epsilon and takes 1e-3.
+    const centred = this.float('Sub', x, this.reduce('Mean', x, [axis], true))
+    const variance = this.reduce('Mean', this.float('Square', centred), [axis], true)
     const inverse = this.float('Rsqrt', this.float('AddV2', variance, this.graph.float(epsilon)))
-    return [this.float('Mul', this.float('Sub', x, mean), inverse), inverse]
+    return [this.float('Mul', centred, inverse), inverse]
   }
 
   /** Equal ids summed, in float32: distinct ids, gradient rows with L2 added, and 0 for the padding row, else 1. */

@@ -1,0 +1,26 @@
+/** The text tower of Chinese-CLIP (Yang et al. 2022, arXiv:2211.01335): BERT, read at its first token. */
+
+import { masked } from '../nn/attention.js'
+import { atPosition, embedding, layerNorm, linear } from '../nn/layers.js'
+import type { Parameters } from '../nn/parameters.js'
+import { postNormTransformer } from '../nn/transformer.js'
+import { add, cast, equal, mul, reshape, sliceAxis, type Tensor } from '../ops/index.js'
+import type { DualEncoderConfig } from './config.js'
+
+/** Token ids int32 [B, L] → text features [B, projection]; padding is neither attended to nor read. */
+export function chineseClipText(p: Parameters, ids: Tensor, { text, projection }: DualEncoderConfig): Tensor {
+  const model = p.scope('text_model')
+  const embeddings = model.scope('embeddings')
+  const positions = embeddings.get('position_embeddings.weight', [text.positions, text.width], { std: 0.02 })
+  const types = embeddings.get('token_type_embeddings.weight', [2, text.width], { std: 0.02 })
+  let x = embedding(embeddings.scope('word_embeddings'), ids, text.vocabulary, text.width)
+  x = add(add(x, sliceAxis(types, 0, 0, 1)), sliceAxis(positions, 0, 0, ids.shape[1]))
+  x = layerNorm(embeddings.scope('LayerNorm'), x, text.epsilon)
+  x = postNormTransformer(model.scope('encoder'), x, text, paddingMask(ids, text.padToken))
+  return linear(p.scope('text_projection'), atPosition(x, 0), projection, { bias: false })
+}
+
+/** Additive mask [B, 1, 1, L] that hides the padding of `ids` [B, L]. */
+function paddingMask(ids: Tensor, padToken: number): Tensor {
+  return reshape(mul(cast(equal(ids, padToken), 'float32'), masked), [-1, 1, 1, ids.shape[1]])
+}

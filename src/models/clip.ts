@@ -1,0 +1,50 @@
+/** CLIP (Radford et al. 2021, arXiv:2103.00020) in the layout of Hugging Face's CLIPModel. */
+
+import { causalMask } from '../nn/attention.js'
+import { affine, atPosition, embedding, layerNorm, linear, patches, prependToken } from '../nn/layers.js'
+import type { Parameters } from '../nn/parameters.js'
+import { preNormTransformer } from '../nn/transformer.js'
+import { add, argMax, cast, equal, gather, mul, range, reshape, sliceAxis, type Tensor } from '../ops/index.js'
+import type { DualEncoderConfig, TextConfig, VisionConfig } from './config.js'
+
+/** Pixels [B, 3, S, S] → image features [B, projection]. */
+export function clipImage(p: Parameters, pixels: Tensor, { vision, projection }: DualEncoderConfig): Tensor {
+  return linear(p.scope('visual_projection'), clipVision(p.scope('vision_model'), pixels, vision), projection, {
+    bias: false,
+  })
+}
+
+/** The vision transformer that CLIP and Chinese-CLIP share: [B, 3, S, S] → [B, width]. */
+export function clipVision(p: Parameters, pixels: Tensor, config: VisionConfig): Tensor {
+  const { width, patch, imageSize, epsilon } = config
+  const embeddings = p.scope('embeddings')
+  const kernel = embeddings.get('patch_embedding.weight', [width, 3, patch, patch], { std: 0.02 })
+  const tokens = affine(patches(pixels, patch), reshape(kernel, [width, 3 * patch * patch]))
+  let x = prependToken(embeddings.get('class_embedding', [width], { std: 0.02 }), tokens) // [B, 1 + P, width]
+  const positions = 1 + (imageSize / patch) ** 2
+  x = add(x, embeddings.get('position_embedding.weight', [positions, width], { std: 0.02 }))
+  x = layerNorm(p.scope('pre_layrnorm'), x, epsilon) // so spelled in every checkpoint
+  x = preNormTransformer(p.scope('encoder'), x, config)
+  return layerNorm(p.scope('post_layernorm'), atPosition(x, 0), epsilon)
+}
+
+/** Token ids int32 [B, L] → text features [B, projection]. */
+export function clipText(p: Parameters, ids: Tensor, { text, projection }: DualEncoderConfig): Tensor {
+  const model = p.scope('text_model')
+  const length = ids.shape[1]
+  const embeddings = model.scope('embeddings')
+  const positions = embeddings.get('position_embedding.weight', [text.positions, text.width], { std: 0.01 })
+  let x = embedding(embeddings.scope('token_embedding'), ids, text.vocabulary, text.width)
+  x = add(x, sliceAxis(positions, 0, 0, length))
+  x = preNormTransformer(model.scope('encoder'), x, text, causalMask(length))
+  x = layerNorm(model.scope('final_layer_norm'), x, text.epsilon)
+  return linear(p.scope('text_projection'), atEndToken(x, ids, text), projection, { bias: false })
+}
+
+/** `x` [B, L, D] at the end token of each row: [B, D]. */
+function atEndToken(x: Tensor, ids: Tensor, { endToken }: TextConfig): Tensor {
+  const [, length, width] = x.shape
+  // Published OpenAI checkpoints say 2 where they mean 49407: there the highest id marks the end.
+  const position = endToken === 2 ? argMax(ids, 1) : argMax(cast(equal(ids, endToken), 'int32'), 1)
+  return gather(reshape(x, [-1, width]), add(mul(range(ids), length), position))
+}

@@ -1,0 +1,129 @@
+/** Reads and writes `config.json` of Hugging Face dual encoders; what a file leaves out has the library's default. */
+import { z } from 'zod'
+import { UserError } from '../errors.js'
+import type { TransformerShape } from '../nn/transformer.js'
+
+export const architectures = ['clip', 'chinese_clip', 'siglip'] as const
+export type Architecture = (typeof architectures)[number]
+
+export interface VisionConfig extends TransformerShape {
+  width: number
+  /** Pixels along a side. */
+  imageSize: number
+  /** Pixels along a side of a patch. */
+  patch: number
+}
+
+export interface TextConfig extends TransformerShape {
+  width: number
+  vocabulary: number
+  /** Rows of the position table, hence the longest text in tokens. */
+  positions: number
+  padToken: number
+  endToken: number
+}
+
+export interface DualEncoderConfig {
+  architecture: Architecture
+  vision: VisionConfig
+  text: TextConfig
+  /** Width of the features that both towers end in. */
+  projection: number
+  /** Initial ln of the factor on cosines. */
+  logitScale: number
+}
+
+/** Keys that all towers share, with the defaults of the base-size models. */
+const tower = (hidden: number, layers: number, heads: number, inner: number, activation: string, epsilon: number) => ({
+  hidden_size: z.int().positive().default(hidden),
+  num_hidden_layers: z.int().positive().default(layers),
+  num_attention_heads: z.int().positive().default(heads),
+  intermediate_size: z.int().positive().default(inner),
+  hidden_act: z.enum(['gelu', 'quick_gelu', 'gelu_pytorch_tanh', 'relu']).default(activation as 'gelu'),
+  layer_norm_eps: z.number().positive().default(epsilon),
+})
+
+const vision = (patch: number, activation: string, epsilon: number) =>
+  z.looseObject({
+    ...tower(768, 12, 12, 3072, activation, epsilon),
+    image_size: z.int().positive().default(224),
+    patch_size: z.int().positive().default(patch),
+    num_channels: z.literal(3).default(3),
+  })
+
+const text = (base: ReturnType<typeof tower>, vocabulary: number, positions: number, pad: number, end: number | null) =>
+  z.looseObject({
+    ...base,
+    vocab_size: z.int().positive().default(vocabulary),
+    max_position_embeddings: z.int().positive().default(positions),
+    pad_token_id: z.int().nullable().default(pad),
+    eos_token_id: z.int().nullable().default(end),
+  })
+
+const common = { projection_dim: z.int().positive().default(512), logit_scale_init_value: z.number().default(2.6592) }
+
+/** The published shapes of each architecture; defaults as in transformers' configuration classes. */
+const schemas = {
+  clip: z.looseObject({
+    ...common,
+    vision_config: vision(32, 'quick_gelu', 1e-5).prefault({}),
+    text_config: text(tower(512, 12, 8, 2048, 'quick_gelu', 1e-5), 49408, 77, 1, 49407).prefault({}),
+  }),
+  chinese_clip: z.looseObject({
+    ...common,
+    vision_config: vision(32, 'quick_gelu', 1e-5).prefault({}),
+    text_config: text(tower(768, 12, 12, 3072, 'gelu', 1e-12), 30522, 512, 0, null).prefault({}),
+  }),
+  siglip: z.looseObject({
+    vision_config: vision(16, 'gelu_pytorch_tanh', 1e-6).prefault({}),
+    text_config: text(tower(768, 12, 12, 3072, 'gelu_pytorch_tanh', 1e-6), 32000, 64, 1, 49407).prefault({}),
+  }),
+} satisfies Record<Architecture, z.ZodType>
+
+/**
+ * The configuration in `json`, the parsed content of the file at `path`.
+ * @throws UserError `model-architecture` for a model that is none of ours, `model-config` for a key of a wrong value.
+ */
+export function parseModelConfig(json: unknown, path: string): DualEncoderConfig {
+  const type = (json as { model_type?: unknown } | null)?.model_type
+  const architecture = architectures.find((a) => a === type)
+  if (!architecture) {
+    const what = `model_type ${JSON.stringify(type)} is not supported`
+    throw new UserError({ id: 'model-architecture', where: path, what, expected: architectures.join(', ') })
+  }
+  const parsed = schemas[architecture].safeParse(json)
+  if (!parsed.success) {
+    const [{ path: at, message }] = parsed.error.issues
+    throw new UserError({ id: 'model-config', where: `${path}: ${at.join('.')}`, what: message })
+  }
+  const { vision_config: v, text_config: t, ...rest } = parsed.data
+  const own = rest as { projection_dim?: number; logit_scale_init_value?: number }
+  // SigLIP ends its towers in heads as wide as the towers themselves.
+  const projection = own.projection_dim ?? v.hidden_size
+  return {
+    architecture,
+    vision: { ...shapeOf(v), imageSize: v.image_size, patch: v.patch_size },
+    text: {
+      ...shapeOf(t),
+      vocabulary: t.vocab_size,
+      positions: t.max_position_embeddings,
+      padToken: t.pad_token_id ?? 0,
+      endToken: t.eos_token_id ?? 0,
+    },
+    projection,
+    logitScale: own.logit_scale_init_value ?? Math.log(10),
+  }
+}
+
+type Tower = z.infer<z.ZodObject<ReturnType<typeof tower>>>
+
+function shapeOf(t: Tower): TransformerShape & { width: number } {
+  return {
+    width: t.hidden_size,
+    layers: t.num_hidden_layers,
+    heads: t.num_attention_heads,
+    hidden: t.intermediate_size,
+    activation: t.hidden_act,
+    epsilon: t.layer_norm_eps,
+  }
+}

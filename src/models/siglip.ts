@@ -1,0 +1,40 @@
+/** SigLIP (Zhai et al. 2023, arXiv:2303.15343) in the layout of Hugging Face's SiglipModel. */
+
+import { crossAttention } from '../nn/attention.js'
+import { affine, atPosition, embedding, layerNorm, linear, patches } from '../nn/layers.js'
+import type { Parameters } from '../nn/parameters.js'
+import { mlp, preNormTransformer } from '../nn/transformer.js'
+import { add, mul, reshape, sliceAxis, type Tensor } from '../ops/index.js'
+import type { DualEncoderConfig } from './config.js'
+
+/** Pixels [B, 3, S, S] → image features [B, width], pooled by attention from one learned query. */
+export function siglipImage(p: Parameters, pixels: Tensor, { vision }: DualEncoderConfig): Tensor {
+  const { width, patch, imageSize, heads, epsilon } = vision
+  const model = p.scope('vision_model')
+  const embeddings = model.scope('embeddings')
+  const kernel = embeddings.get('patch_embedding.weight', [width, 3, patch, patch], { std: 0.02 })
+  const bias = embeddings.get('patch_embedding.bias', [width], { fill: 0 })
+  const positions = (imageSize / patch) ** 2
+  let x = affine(patches(pixels, patch), reshape(kernel, [width, 3 * patch * patch]), bias)
+  x = add(x, embeddings.get('position_embedding.weight', [positions, width], { std: 0.02 }))
+  x = layerNorm(model.scope('post_layernorm'), preNormTransformer(model.scope('encoder'), x, vision), epsilon)
+  const head = model.scope('head')
+  const probe = head.get('probe', [1, 1, width], { std: 0.02 })
+  // Zero times a token of x: one probe for each picture, however many there are.
+  const queries = add(mul(sliceAxis(x, 1, 0, 1), 0), probe)
+  const pooled = crossAttention(head.scope('attention'), queries, x, heads) // [B, 1, width]
+  const normed = layerNorm(head.scope('layernorm'), pooled, epsilon)
+  return atPosition(add(pooled, mlp(head.scope('mlp'), normed, vision)), 0)
+}
+
+/** Token ids int32 [B, L] → text features [B, width], read at the last position, padding included as in training. */
+export function siglipText(p: Parameters, ids: Tensor, { text, projection }: DualEncoderConfig): Tensor {
+  const model = p.scope('text_model')
+  const embeddings = model.scope('embeddings')
+  const positions = embeddings.get('position_embedding.weight', [text.positions, text.width], { std: 0.02 })
+  let x = embedding(embeddings.scope('token_embedding'), ids, text.vocabulary, text.width)
+  x = add(x, sliceAxis(positions, 0, 0, ids.shape[1]))
+  x = preNormTransformer(model.scope('encoder'), x, text)
+  x = layerNorm(model.scope('final_layer_norm'), x, text.epsilon)
+  return linear(model.scope('head'), atPosition(x, -1), projection)
+}

@@ -1,0 +1,46 @@
+import { type Shape, type Tensor, variable } from '../ops/index.js'
+
+/** How a parameter starts: drawn from N(0, std²), or filled with one value. */
+export type Init = { std: number } | { fill: number } | { eye: number }
+
+export interface ParameterSpec {
+  name: string
+  shape: Shape
+  init: Init
+}
+
+/**
+ * The parameters of a model, declared where the forward pass reads them: the pass itself is the
+ * list of names, shapes and initial values. Names are paths, `layers.0.mlp.fc1.weight`.
+ */
+export class Parameters {
+  constructor(
+    private readonly prefix = '',
+    private readonly declared = new Map<string, ParameterSpec & { tensor: Tensor }>(),
+  ) {}
+
+  /** The parameters under `name.`. */
+  scope(name: string | number): Parameters {
+    return new Parameters(`${this.prefix}${name}.`, this.declared)
+  }
+
+  /** Declares a parameter, or finds it if it was declared before, and reads it. */
+  get(name: string, shape: Shape, init: Init): Tensor {
+    const path = this.prefix + name
+    const known = this.declared.get(path)
+    if (known) {
+      if (known.shape.join() !== shape.join()) {
+        throw new Error(`parameter '${path}' is used as [${shape.join(',')}] and as [${known.shape.join(',')}]`)
+      }
+      return known.tensor
+    }
+    const tensor = variable(path, shape)
+    this.declared.set(path, { name: path, shape, init, tensor })
+    return tensor
+  }
+
+  /** All that was declared so far, in order of declaration, with the tensors that read it. */
+  list(): (ParameterSpec & { tensor: Tensor })[] {
+    return [...this.declared.values()]
+  }
+}

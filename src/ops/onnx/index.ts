@@ -1,0 +1,59 @@
+/** Lowers forward programs to ONNX models. */
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { basename } from 'node:path'
+import { lower, type Program } from '../program.js'
+import type { TypedArray } from '../tensor.js'
+import { OnnxOps } from './ops.js'
+import { encodeModel, type TensorProto, valueInfo } from './proto.js'
+
+export { opset } from './proto.js'
+
+/** Weights beyond this many bytes go to a file of their own beside the model: a protobuf ends at 2 GiB. */
+const embeddedLimit = 2 ** 28
+
+/**
+ * Writes `program` as an ONNX model to `path` (and its weights to `path.data` where they are large).
+ * Inputs and outputs keep their names; int32 inputs become int64. `weight` gives the numbers of a variable.
+ */
+export function exportOnnx(
+  path: string,
+  program: Program,
+  weight: (name: string) => TypedArray,
+  metadata: Record<string, string> = {},
+): void {
+  const target = new OnnxOps(weight)
+  const value = lower(program.nodes, target.ops, Object.values(program.outputs))
+  const outputs = Object.entries(program.outputs)
+  for (const [name, t] of outputs) {
+    target.nodes.push({ name: `output ${name}`, opType: 'Identity', input: [value(t)], output: [name], attribute: [] })
+  }
+  const bytes = target.initializers.reduce((total, t) => total + t.rawData!.length, 0)
+  const initializer = bytes > embeddedLimit ? writeExternal(`${path}.data`, target.initializers) : target.initializers
+  const graph = {
+    name: 'mim',
+    node: target.nodes,
+    initializer,
+    input: target.inputs,
+    output: outputs.map(([name, { shape, dtype }]) => valueInfo(name, shape, dtype)),
+  }
+  writeFileSync(path, encodeModel(graph, metadata))
+}
+
+/** Moves the numbers of `tensors` to a file, each at a multiple of 4,096 so that readers may map it. */
+function writeExternal(path: string, tensors: TensorProto[]): TensorProto[] {
+  const file = openSync(path, 'w')
+  let offset = 0
+  try {
+    return tensors.map(({ rawData, ...rest }) => {
+      const place = offset
+      for (let done = 0; done < rawData!.length; ) {
+        done += writeSync(file, rawData!, done, rawData!.length - done, place + done)
+      }
+      offset = Math.ceil((place + rawData!.length) / 4096) * 4096
+      const entries = { location: basename(path), offset: String(place), length: String(rawData!.length) }
+      return { ...rest, dataLocation: 1, externalData: Object.entries(entries).map(([key, value]) => ({ key, value })) }
+    })
+  } finally {
+    closeSync(file)
+  }
+}

@@ -1,0 +1,73 @@
+/** ONNX models ready to run: which provider runs them, and why. */
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { messageOf, UserError } from '../errors.js'
+import type { Shape, TypedArray } from '../ops/index.js'
+
+export const providerNames = ['auto', 'cuda', 'cpu'] as const
+
+export interface ModelOptions {
+  provider: (typeof providerNames)[number]
+  /** Threads of the CPU provider; 0: one for each core. */
+  threads?: number
+}
+
+export interface Model {
+  readonly provider: 'cuda' | 'cpu'
+  /** Runs the model; int32 inputs become the int64 that the graphs declare. */
+  run(
+    inputs: Record<string, { data: TypedArray; shape: Shape }>,
+  ): Promise<Record<string, { data: TypedArray; shape: Shape }>>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a model from its file. `auto` tries CUDA, then the CPU, and `say` hears why one was passed over.
+ * @throws UserError `provider-missing` when the provider asked for by name is not to be had.
+ */
+export async function openModel(path: string, options: ModelOptions, say: (line: string) => void): Promise<Model> {
+  const wanted = options.provider === 'auto' ? (['cuda', 'cpu'] as const) : [options.provider]
+  for (const provider of wanted) {
+    try {
+      const session = await InferenceSession.create(path, {
+        executionProviders: [provider],
+        intraOpNumThreads: options.threads ?? 0,
+        // Only what ends the session: a provider that is not there is our business.
+        logSeverityLevel: 4,
+      })
+      return wrap(session, provider)
+    } catch (error) {
+      const reason = messageOf(error).split('\n')[0]
+      if (provider === 'cpu') throw error
+      if (options.provider === provider) {
+        const remedy = 'see the GPU section of the README, or use --provider cpu'
+        throw new UserError({
+          id: 'provider-missing',
+          what: `provider '${provider}' does not start: ${reason}`,
+          remedy,
+        })
+      }
+      say(`${provider} provider passed over: ${reason}`)
+    }
+  }
+  throw new Error('no provider was tried')
+}
+
+function wrap(session: InferenceSession, provider: Model['provider']): Model {
+  return {
+    provider,
+    async run(inputs) {
+      const feeds = Object.entries(inputs).map(([name, { data, shape }]) => [name, toTensor(data, shape)] as const)
+      const results = await session.run(Object.fromEntries(feeds))
+      const values = Object.entries(results).map(
+        ([name, t]) => [name, { data: t.data as TypedArray, shape: t.dims }] as const,
+      )
+      return Object.fromEntries(values)
+    },
+    close: () => session.release(),
+  }
+}
+
+function toTensor(data: TypedArray, shape: Shape): Tensor {
+  if (data instanceof Int32Array) return new Tensor('int64', BigInt64Array.from(data, BigInt), shape)
+  return data instanceof Float32Array ? new Tensor('float32', data, shape) : new Tensor('bool', data, shape)
+}
