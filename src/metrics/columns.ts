@@ -1,0 +1,66 @@
+import { UserError } from '../errors.js'
+
+/** One 0 or 1 per row [n]. */
+export type Labels = ArrayLike<number>
+
+/** One score per row [n]: logits or probabilities, whatever orders the rows. ±Infinity is legal, NaN is not. */
+export type Scores = Float32Array | Float64Array
+
+/** Columns of one table have one length; another one is our mistake, not the user's. */
+export function checkLength(name: string, length: number, rows: number): void {
+  if (length !== rows) throw new Error(`${name} has ${length} rows; expected ${rows}, as many as labels`)
+}
+
+/**
+ * Refuses what no ranking metric can order: a NaN score (`score-nan`) or a label other than 0 and 1
+ * (`label-value`). Rows are told counted from 1, after `firstRow` rows that came before these.
+ */
+export function checkScored(labels: Labels, scores: Scores, firstRow = 0): void {
+  checkLength('scores', scores.length, labels.length)
+  for (let row = 0; row < scores.length; row++) {
+    if (labels[row] !== 0 && labels[row] !== 1) {
+      throw new UserError({
+        id: 'label-value',
+        what: `label ${labels[row]}`,
+        where: `row ${firstRow + row + 1}`,
+        expected: '0 or 1',
+      })
+    }
+    if (Number.isNaN(scores[row])) {
+      throw new UserError({
+        id: 'score-nan',
+        what: 'score NaN',
+        where: `row ${firstRow + row + 1}`,
+        expected: 'a number',
+        remedy: 'see in the log whether training diverged',
+      })
+    }
+  }
+}
+
+/** As `checkScored`, and every score must be a probability: inside [0, 1] (`probability-range`). */
+export function checkProbabilities(labels: Labels, probabilities: Scores): void {
+  checkScored(labels, probabilities)
+  for (let row = 0; row < probabilities.length; row++) {
+    if (probabilities[row] < 0 || probabilities[row] > 1) {
+      throw new UserError({
+        id: 'probability-range',
+        what: `probability ${probabilities[row]}`,
+        where: `row ${row + 1}`,
+        expected: 'a number from 0 to 1',
+        remedy: 'apply the sigmoid to logits first',
+      })
+    }
+  }
+}
+
+/** Groups are numbered 0, 1, …; returns the greatest number + 1. Numbers that no row has are legal. */
+export function countGroups(groups: Int32Array, rows: number): number {
+  checkLength('groups', groups.length, rows)
+  let count = 0
+  for (let row = 0; row < groups.length; row++) {
+    if (groups[row] < 0) throw new Error(`group ${groups[row]} in row ${row + 1}; expected 0 or more`)
+    if (groups[row] >= count) count = groups[row] + 1
+  }
+  return count
+}

@@ -1,0 +1,33 @@
+export { AucAccumulator } from './accumulator.js'
+export { auc } from './auc.js'
+export { type BootstrapOptions, type Interval, userBootstrap } from './bootstrap.js'
+export { aucByBucket, type BucketAuc, type Buckets, buckets, DEFAULT_BUCKETS } from './buckets.js'
+export {
+  type Calibration,
+  type CalibrationBin,
+  calibration,
+  expectedCalibrationError,
+  LOG_LOSS_EPSILON,
+  logLoss,
+} from './calibration.js'
+export type { Labels, Scores } from './columns.js'
+export { aucOfGroups, type Gauc, type GroupAucs, gauc } from './gauc.js'
+export {
+  aucInterval,
+  type Difference,
+  gaucInterval,
+  pairedAucDifference,
+  pairedGaucDifference,
+} from './intervals.js'
+export { type Random, random } from './random.js'
+export { type RankOptions, ranksOfTargets } from './ranks.js'
+export {
+  alignment,
+  COLLAPSED_COSINE,
+  isCollapsed,
+  meanPairwiseCosine,
+  type UniformityOptions,
+  uniformity,
+} from './representation.js'
+export { meanReciprocalRank, medianRank, recallAtK } from './retrieval.js'
+export { type RankedRows, rankRows, weightedAuc, weightedGauc } from './weighted.js'
