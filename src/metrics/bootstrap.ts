@@ -1,5 +1,5 @@
+import { Random } from '../random.js'
 import { countGroups } from './columns.js'
-import { random } from './random.js'
 
 export const DEFAULT_SAMPLES = 1000
 export const DEFAULT_CONFIDENCE = 0.95
@@ -49,12 +49,12 @@ export function userBootstrap(
   const users = Int32Array.from(weights.keys()).filter((group) => weights[group] === 1)
   const value = metric(weights)
 
-  const { below } = random(seed)
+  const random = Random.of(seed)
   const values = new Float64Array(samples)
   let defined = 0
   for (let sample = 0; sample < samples; sample++) {
     weights.fill(0)
-    for (let draw = 0; draw < users.length; draw++) weights[users[below(users.length)]]++
+    for (let draw = 0; draw < users.length; draw++) weights[users[random.int(users.length)]]++
     const resampled = metric(weights)
     if (!Number.isNaN(resampled)) values[defined++] = resampled
   }

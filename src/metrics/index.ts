@@ -19,7 +19,6 @@ export {
   pairedAucDifference,
   pairedGaucDifference,
 } from './intervals.js'
-export { type Random, random } from './random.js'
 export { type RankOptions, ranksOfTargets } from './ranks.js'
 export {
   alignment,

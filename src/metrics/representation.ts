@@ -1,4 +1,4 @@
-import { random } from './random.js'
+import { Random } from '../random.js'
 import { countVectors, dot } from './vectors.js'
 
 /**
@@ -97,9 +97,9 @@ function unitRows(vectors: Float32Array, d: number): Float64Array {
 function drawRows(n: number, limit: number, seed: number): Uint32Array {
   const rows = Uint32Array.from({ length: n }, (_, row) => row)
   if (n <= limit) return rows
-  const { below } = random(seed)
+  const random = Random.of(seed)
   for (let i = 0; i < limit; i++) {
-    const j = i + below(n - i)
+    const j = i + random.int(n - i)
     const drawn = rows[j]
     rows[j] = rows[i]
     rows[i] = drawn

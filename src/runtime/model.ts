@@ -1,4 +1,7 @@
 /** ONNX models ready to run: which provider runs them, and why. */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { messageOf, UserError } from '../errors.js'
 import type { Shape, TypedArray } from '../ops/index.js'
@@ -28,11 +31,11 @@ export async function openModel(path: string, options: ModelOptions, say: (line:
   const wanted = options.provider === 'auto' ? (['cuda', 'cpu'] as const) : [options.provider]
   for (const provider of wanted) {
     try {
+      if (provider === 'cuda') checkCuda()
       const session = await InferenceSession.create(path, {
         executionProviders: [provider],
         intraOpNumThreads: options.threads ?? 0,
-        // Only what ends the session: a provider that is not there is our business.
-        logSeverityLevel: 4,
+        logSeverityLevel: 3,
       })
       return wrap(session, provider)
     } catch (error) {
@@ -50,6 +53,14 @@ export async function openModel(path: string, options: ModelOptions, say: (line:
     }
   }
   throw new Error('no provider was tried')
+}
+
+/** The CUDA provider is a library of its own; without this look ONNX Runtime would print its own lines about it. */
+function checkCuda(): void {
+  const name = 'libonnxruntime_providers_cuda.so'
+  const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
+  const place = join(folder, 'bin/napi-v6', process.platform, process.arch)
+  if (!existsSync(join(place, name))) throw new Error(`${name} is not installed in ${place}`)
 }
 
 function wrap(session: InferenceSession, provider: Model['provider']): Model {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { AucAccumulator, auc, random } from '../../src/metrics/index.js'
+import { AucAccumulator, auc } from '../../src/metrics/index.js'
+import { Random } from '../../src/random.js'
 import { f32, type Rows, randomRows } from './data.js'
 
 function fill(accumulator: AucAccumulator, { labels, scores }: Rows, sizes: number[]): AucAccumulator {
@@ -24,7 +25,7 @@ describe('AucAccumulator', () => {
   })
 
   test('when two million rows come in chunks then the value is exactly their AUC', () => {
-    const source = random(9)
+    const source = Random.of(9)
     const scores = Float32Array.from({ length: 2_000_000 }, () => source.uniform())
     const labels = Uint8Array.from(scores, (score) => (source.uniform() < 0.2 * score ? 1 : 0))
     const accumulator = fill(new AucAccumulator(), { labels, scores, groups: new Int32Array() }, [100_003, 4096])

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { aucByBucket, buckets, random } from '../../src/metrics/index.js'
+import { aucByBucket, buckets } from '../../src/metrics/index.js'
+import { Random } from '../../src/random.js'
 import { f32, i32, pairwiseAuc, randomRows } from './data.js'
 
 describe('buckets', () => {
@@ -31,7 +32,7 @@ describe('buckets', () => {
   })
 
   test('when values have many ties then buckets are ordered, disjoint and complete', () => {
-    const source = random(3)
+    const source = Random.of(3)
     for (const distinct of [1, 2, 5, 40]) {
       const values = Int32Array.from({ length: 500 }, () => Math.floor(distinct * source.uniform() ** 3))
       const { bucketOfRow, rows, low, high } = buckets(values)

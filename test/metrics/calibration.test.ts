@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { calibration, expectedCalibrationError, logLoss, random } from '../../src/metrics/index.js'
+import { calibration, expectedCalibrationError, logLoss } from '../../src/metrics/index.js'
+import { Random } from '../../src/random.js'
 import { close, f32, f64 } from './data.js'
 
 describe('logLoss', () => {
@@ -52,7 +53,7 @@ describe('calibration', () => {
   })
 
   test('when clicks come as predicted then ECE is small, and halving the predictions shows', () => {
-    const source = random(5)
+    const source = Random.of(5)
     const probabilities = Float32Array.from({ length: 50_000 }, () => 0.1 * source.uniform() ** 2)
     const labels = Uint8Array.from(probabilities, (p) => (source.uniform() < p ? 1 : 0))
     const right = calibration(labels, probabilities)

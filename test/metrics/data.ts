@@ -1,4 +1,4 @@
-import { type Random, random } from '../../src/metrics/index.js'
+import { Random } from '../../src/random.js'
 
 export const f32 = (...values: number[]) => Float32Array.from(values)
 export const f64 = (...values: number[]) => Float64Array.from(values)
@@ -12,12 +12,12 @@ export interface Rows {
 
 /** Rows whose score tells something of the label; few `levels` give many ties. */
 export function randomRows(n: number, { seed = 1, levels = 1000, groups = 10 } = {}): Rows {
-  const source = random(seed)
-  const labels = Uint8Array.from({ length: n }, () => source.below(2))
+  const source = Random.of(seed)
+  const labels = Uint8Array.from({ length: n }, () => source.int(2))
   return {
     labels,
     scores: Float32Array.from(labels, (label) => Math.floor((source.uniform() + label / 3) * levels) / levels - 0.5),
-    groups: Int32Array.from({ length: n }, () => source.below(groups)),
+    groups: Int32Array.from({ length: n }, () => source.int(groups)),
   }
 }
 

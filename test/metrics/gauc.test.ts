@@ -18,7 +18,8 @@ describe('gauc', () => {
   test('when there is a single user then GAUC is AUC', () => {
     const { labels, scores } = randomRows(200, { levels: 7 })
     const measured = gauc(labels, scores, new Int32Array(200))
-    assert.deepEqual(measured, { gauc: auc(labels, scores), groups: 1, impressions: 200 })
+    close(measured.gauc, auc(labels, scores), 1e-12)
+    assert.deepEqual([measured.groups, measured.impressions], [1, 200])
   })
 
   test('when no user has both classes, or there are no rows, then GAUC is NaN over 0 groups', () => {

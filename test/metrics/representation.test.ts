@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { alignment, isCollapsed, meanPairwiseCosine, random, uniformity } from '../../src/metrics/index.js'
+import { alignment, isCollapsed, meanPairwiseCosine, uniformity } from '../../src/metrics/index.js'
+import { Random } from '../../src/random.js'
 import { close, f32, randomVectors } from './data.js'
 
 const rowsOf = (vectors: Float32Array, d: number) =>
@@ -25,7 +26,7 @@ describe('meanPairwiseCosine', () => {
   })
 
   test('when vectors are random then the mean equals that over all pairs', () => {
-    const vectors = randomVectors(60, 7, random(21)).map((x) => x + 0.1)
+    const vectors = randomVectors(60, 7, Random.of(21)).map((x) => x + 0.1)
     close(meanPairwiseCosine(vectors, 7), overPairs(vectors, 7, cosine), 1e-12)
   })
 
@@ -40,7 +41,7 @@ describe('meanPairwiseCosine', () => {
   })
 
   test('when rows are spread then the space has not collapsed', () => {
-    assert.ok(!isCollapsed(meanPairwiseCosine(randomVectors(200, 16, random(22)), 16)))
+    assert.ok(!isCollapsed(meanPairwiseCosine(randomVectors(200, 16, Random.of(22)), 16)))
     assert.ok(isCollapsed(0.9) && !isCollapsed(0.89) && isCollapsed(0.6, 0.5) && !isCollapsed(Number.NaN))
   })
 
@@ -73,7 +74,7 @@ describe('alignment', () => {
 
 describe('uniformity', () => {
   test('when vectors are random then it equals the definition', () => {
-    const vectors = randomVectors(50, 5, random(23))
+    const vectors = randomVectors(50, 5, Random.of(23))
     const potential = (a: number[], b: number[]) => Math.exp(-3 * (2 - 2 * cosine(a, b)))
     close(uniformity(vectors, 5, { t: 3 }), Math.log(overPairs(vectors, 5, potential)), 1e-10)
   })
@@ -84,7 +85,7 @@ describe('uniformity', () => {
   })
 
   test('when there are more vectors than the limit then a seeded draw comes near all pairs', () => {
-    const vectors = randomVectors(1500, 4, random(24))
+    const vectors = randomVectors(1500, 4, Random.of(24))
     const all = uniformity(vectors, 4)
     const drawn = uniformity(vectors, 4, { limit: 500, seed: 1 })
     close(drawn, all, 0.05)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { meanReciprocalRank, medianRank, random, ranksOfTargets, recallAtK } from '../../src/metrics/index.js'
+import { meanReciprocalRank, medianRank, ranksOfTargets, recallAtK } from '../../src/metrics/index.js'
+import { Random } from '../../src/random.js'
 import { f32, f64, i32, randomVectors } from './data.js'
 
 /** Ranks by the definition: every item for every query. */
@@ -34,7 +35,7 @@ describe('ranksOfTargets', () => {
   })
 
   test('when sizes are uneven then ranks equal those by counting', () => {
-    const source = random(11)
+    const source = Random.of(11)
     for (const [q, n, d] of [
       [1, 1, 1],
       [5, 3, 2],
@@ -44,7 +45,7 @@ describe('ranksOfTargets', () => {
     ]) {
       const queries = randomVectors(q, d, source)
       const items = randomVectors(n, d, source)
-      const targets = Int32Array.from({ length: q }, () => source.below(n))
+      const targets = Int32Array.from({ length: q }, () => source.int(n))
       assert.deepEqual(
         Array.from(ranksOfTargets(queries, items, d, targets)),
         ranksByCounting(queries, items, d, targets),
@@ -53,12 +54,12 @@ describe('ranksOfTargets', () => {
   })
 
   test('when many items have the same vector then ranks with ties equal those by counting', () => {
-    const source = random(12)
+    const source = Random.of(12)
     const d = 3
     const distinct = randomVectors(8, d, source)
     const items = Float32Array.from({ length: 70 * d }, (_, i) => distinct[(Math.floor(i / d) % 8) * d + (i % d)])
     const queries = randomVectors(30, d, source)
-    const targets = Int32Array.from({ length: 30 }, () => source.below(70))
+    const targets = Int32Array.from({ length: 30 }, () => source.int(70))
     const ranks = Array.from(ranksOfTargets(queries, items, d, targets))
     assert.deepEqual(ranks, ranksByCounting(queries, items, d, targets))
     assert.ok(ranks.some((rank) => rank % 1 === 0.5))
@@ -86,11 +87,11 @@ describe('ranksOfTargets', () => {
   })
 
   test('when exclusions differ by query then ranks equal those by counting', () => {
-    const source = random(13)
+    const source = Random.of(13)
     const queries = randomVectors(40, 6, source)
     const items = randomVectors(90, 6, source)
-    const targets = Int32Array.from({ length: 40 }, () => source.below(90))
-    const excluded = Array.from({ length: 40 }, (_, query) => Array.from({ length: query % 5 }, () => source.below(90)))
+    const targets = Int32Array.from({ length: 40 }, () => source.int(90))
+    const excluded = Array.from({ length: 40 }, (_, query) => Array.from({ length: query % 5 }, () => source.int(90)))
     const exclude = (query: number) => (query % 5 === 0 ? undefined : Int32Array.from(excluded[query]))
     assert.deepEqual(
       Array.from(ranksOfTargets(queries, items, 6, targets, { exclude })),

@@ -1,0 +1,101 @@
+/** A model from scratch in the layout of Hugging Face's CLIP. */
+import { trainTokenizer } from '../data/bpe.js'
+import { readTokenizer, type TokenizerFiles } from '../data/tokenizer.js'
+import { UserError } from '../errors.js'
+import { parseModelConfig } from '../models/config.js'
+import { type ModelFolder, preprocessorFor } from './model.js'
+
+export interface NewModel {
+  imageSize: number
+  patch: number
+  width: number
+  layers: number
+  heads: number
+  textLength: number
+  vocabulary: number
+  tokenizer: string | null
+  projection: number
+}
+
+/**
+ * What the folder of a new model holds, but for the weights. The tokenizer is trained on `titles`
+ * unless one is given.
+ * @throws UserError `model-shape` for sizes that do not divide.
+ */
+export function newModel(options: NewModel, titles: Iterable<string | null>): Omit<ModelFolder, 'path'> {
+  const { imageSize, patch, width, heads, layers, projection } = options
+  if (imageSize % patch !== 0) throw indivisible('imageSize', imageSize, 'patch', patch)
+  if (width % heads !== 0) throw indivisible('width', width, 'heads', heads)
+  const tokenizer = options.tokenizer
+    ? readTokenizer(options.tokenizer)
+    : trainTokenizer(titles, options.vocabulary, options.textLength)
+  const tokens = tokenIds(tokenizer)
+  const tower = {
+    hidden_size: width,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    intermediate_size: 4 * width,
+    hidden_act: 'gelu',
+    layer_norm_eps: 1e-5,
+    projection_dim: projection,
+  }
+  const configJson = {
+    architectures: ['CLIPModel'],
+    model_type: 'clip',
+    projection_dim: projection,
+    logit_scale_init_value: Math.log(1 / 0.07),
+    text_config: {
+      ...tower,
+      model_type: 'clip_text_model',
+      vocab_size: tokens.count,
+      max_position_embeddings: options.textLength,
+      bos_token_id: tokens.start,
+      eos_token_id: tokens.end,
+      pad_token_id: tokens.end,
+    },
+    vision_config: { ...tower, model_type: 'clip_vision_model', image_size: imageSize, patch_size: patch },
+  }
+  const config = parseModelConfig(configJson, 'new model')
+  const preprocessorJson = preprocessorFor(config)
+  return {
+    configJson,
+    config,
+    preprocessorJson,
+    preprocessing: {
+      mean: preprocessorJson['image_mean'] as number[],
+      std: preprocessorJson['image_std'] as number[],
+      fit: 'cover',
+    },
+    tokenizer,
+    mim: {},
+  }
+}
+
+function indivisible(name: string, value: number, by: string, divisor: number): UserError {
+  return new UserError({
+    id: 'model-shape',
+    what: `model.${name} ${value} is not a multiple of model.${by} ${divisor}`,
+    remedy: 'change one of them',
+  })
+}
+
+/** Size of the vocabulary and the two marks, as the tokenizer's own files tell them. */
+function tokenIds({ tokenizer, config }: TokenizerFiles): { count: number; start: number; end: number } {
+  const vocab = (tokenizer['model'] as { vocab: Record<string, number> | [string, number][] }).vocab
+  const added = (tokenizer['added_tokens'] as { id: number; content: string }[] | undefined) ?? []
+  const entries: [string, number][] = Array.isArray(vocab)
+    ? vocab.map(([token], id) => [token, id])
+    : Object.entries(vocab)
+  const ids = new Map([...entries, ...added.map(({ content, id }): [string, number] => [content, id])])
+  const id = (key: string) => {
+    const found = ids.get(String(config[key]))
+    if (found !== undefined) return found
+    const what = `the tokenizer has no ${key}`
+    throw new UserError({
+      id: 'tokenizer-marks',
+      what,
+      remedy: 'name the start and end token in tokenizer_config.json',
+    })
+  }
+  return { count: Math.max(...ids.values()) + 1, start: id('bos_token'), end: id('eos_token') }
+}

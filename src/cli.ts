@@ -1,0 +1,69 @@
+/** The command line. Commands are loaded when they run, so that help and errors come at once. */
+import { Command, CommanderError } from 'commander'
+import { Interrupted, UserError } from './errors.js'
+
+export async function main(argv: string[]): Promise<void> {
+  try {
+    await program().parseAsync(argv)
+  } catch (error) {
+    process.exitCode = report(error)
+  }
+}
+
+/** Tells the person what went wrong; returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof UserError || error instanceof Interrupted) {
+    process.stderr.write(`${error instanceof UserError ? `error [${error.id}]: ` : ''}${error.message}\n`)
+    return error.exitCode
+  }
+  process.stderr.write(`internal error: ${error instanceof Error ? error.stack : error}\n`)
+  return 1
+}
+
+function program(): Command {
+  const mim = new Command('mim')
+    .description('Click prediction that understands what people like to look at and read.')
+    .version('0.1.0')
+    .exitOverride()
+    .showHelpAfterError('(add --help for the options)')
+  stage(mim, 'pretrain', 'adapt an image-text foundation model to the catalogue')
+    .option('--init <folder>', 'Hugging Face folder to start from (init)')
+    .option('--epochs <n>', 'passes over the items (train.epochs)', Number)
+    .option('--batch <n>', 'pairs of a step (train.batch)', Number)
+    .action(async (flags) => (await import('./commands/pretrain.js')).run(flags))
+  stage(mim, 'embed', 'extract the item vectors in batch with ONNX Runtime')
+    .option('--checkpoint <folder>', 'encoder: a run of pretrain or sft, or any Hugging Face folder')
+    .option('--provider <name>', 'auto, cuda or cpu')
+    .option('--batch <n>', 'items of one run of the encoder', Number)
+    .action(async (flags) => (await import('./commands/embed.js')).run(flags))
+  stage(mim, 'ctr', 'train the click model that joins ids and content interest')
+    .option('--model <name>', 'din, content or ciubm (model.name)')
+    .option('--embeddings <folder>', 'content vectors made by mim embed (data.embeddings)')
+    .option('--epochs <n>', 'passes over the training impressions at most (train.epochs)', Number)
+    .option('--batch <n>', 'impressions of a step (train.batch)', Number)
+    .action(async (flags) => (await import('./commands/ctr.js')).run(flags))
+  return mim
+}
+
+/** A command with the options that every stage has. */
+function stage(mim: Command, name: string, description: string): Command {
+  return mim
+    .command(name)
+    .description(description)
+    .option('-c, --config <file>', 'YAML file, or the name of a preset such as market/pretrain')
+    .option(
+      '--set <path=value>',
+      'set any option, may be repeated; `mim config` lists them',
+      (v, all: string[]) => [...all, v],
+      [],
+    )
+    .option('--data <folder>', 'folder that paths of data start from (data.root)')
+    .option('-o, --out <folder>', 'run folder', `runs/${name}`)
+    .option('--resume', 'go on where a run in the folder stopped; start if there is none')
+    .option('--overwrite', 'remove a run in the folder first')
+    .option('--seed <n>', 'same seed, same engine, same result', Number)
+    .option('--engine <name>', 'auto, tensorflow or wasm (or MIM_ENGINE)')
+    .option('--device <name>', 'auto, cpu or gpu')
+    .option('--json', 'print the results as one JSON object on standard output')
+}

@@ -1,0 +1,15 @@
+import { ctrConfig } from '../config/ctr.js'
+import { ctr } from '../stages/ctr.js'
+import { runStage, type StageFlags } from './shared.js'
+
+type Flags = StageFlags & { model?: string; embeddings?: string; epochs?: number; batch?: number }
+
+export async function run(flags: Flags): Promise<void> {
+  const own = {
+    'model.name': flags.model,
+    'data.embeddings': flags.embeddings,
+    'train.epochs': flags.epochs,
+    'train.batch': flags.batch,
+  }
+  await runStage('ctr', ctrConfig, flags, own, ctr)
+}

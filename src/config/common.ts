@@ -1,0 +1,35 @@
+/** Options that several stages share. The schemas are their documentation: `mim config STAGE` prints them. */
+import { z } from 'zod'
+
+export const engineOptions = {
+  engine: z
+    .enum(['auto', 'tensorflow', 'wasm'])
+    .default('auto')
+    .describe('What trains: tensorflow (native, fast), wasm (runs anywhere), or auto: the first that loads'),
+  device: z
+    .enum(['auto', 'cpu', 'gpu'])
+    .default('auto')
+    .describe('Where tensorflow runs; gpu fails where there is none'),
+}
+
+export const seedOption = z.int().nonnegative().default(1).describe('Same seed, same engine, same result')
+
+/** Where the inputs lie. A table is a Parquet file, a glob, a folder of parts, a hive folder or s3://…. */
+export const dataOptions = {
+  root: z.string().default('.').describe('Folder that relative paths below start from'),
+}
+
+export const table = (name: string, what: string) => z.string().default(`${name}.parquet`).describe(what)
+
+/** How training goes through time, the same for every stage. */
+export const loopOptions = {
+  logEvery: z.int().positive().default(20).describe('Steps between two rows of history and two lines of log'),
+  evaluateEvery: z.int().nonnegative().default(0).describe('Steps between two evaluations; 0: after each epoch'),
+  saveEvery: z.int().nonnegative().default(0).describe('Steps between two saves for --resume; 0: at every evaluation'),
+}
+
+export const rateOptions = (rate: number, warmup: number) => ({
+  learningRate: z.number().positive().default(rate).describe('Highest learning rate'),
+  schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine').describe('How the rate falls after the warm-up'),
+  warmup: z.number().min(0).max(1).default(warmup).describe('Share of all steps over which the rate rises from 0'),
+})

@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, table } from './common.js'
+
+const columns = z
+  .strictObject({
+    user: z.string().default('user_id'),
+    item: z.string().default('item_id'),
+    label: z.string().default('label'),
+    time: z.string().default('ts'),
+    action: z.string().default('action').describe('Of the behaviours table'),
+    history: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe('Column of impressions that lists the history, oldest first; null: built from behaviours'),
+  })
+  .prefault({})
+  .describe('Names of columns')
+
+export const ctrConfig = z.strictObject({
+  data: z
+    .strictObject({
+      ...dataOptions,
+      impressions: table('impressions', 'What was shown, and whether it was clicked'),
+      behaviors: table('behaviors', 'What histories are built from'),
+      items: table('items', 'Side information of items'),
+      embeddings: z
+        .string()
+        .nullable()
+        .default(null)
+        .describe('Table made by `mim embed`; needed by models with content'),
+      columns,
+      timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of times that are plain integers'),
+    })
+    .prefault({}),
+  split: z
+    .strictObject({
+      train: z.number().gt(0).lt(1).default(0.7).describe('Share of the impressions, the earliest, that train'),
+      valid: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .default(0.1)
+        .describe('Share that follows and decides when to stop; the rest is the test'),
+    })
+    .prefault({}),
+  history: z
+    .strictObject({
+      actions: z.array(z.string()).min(1).default(['click']).describe('Actions that make the history'),
+      length: z.int().positive().default(50).describe('Behaviours at most, the latest'),
+    })
+    .prefault({}),
+  features: z
+    .strictObject({
+      user: z.boolean().default(true).describe('Whether the user id is a feature'),
+      items: z.array(z.string()).default(['category']).describe('Columns of the items table, of target and history'),
+      context: z.array(z.string()).default([]).describe('Columns of the impressions table'),
+      minCount: z.int().positive().default(1).describe('Training impressions below which an id counts as unknown'),
+    })
+    .prefault({}),
+  model: z
+    .strictObject({
+      name: z
+        .enum(['din', 'content', 'ciubm'])
+        .default('ciubm')
+        .describe('din: ids only; content: vectors only; ciubm: both'),
+      dim: z.int().positive().default(16).describe('Width of an id embedding'),
+      attention: z.array(z.int().positive()).default([64]).describe('Hidden layers of the target attention over ids'),
+      head: z.array(z.int().positive()).default([128, 64]).describe('Hidden layers of the head'),
+      contentDim: z.int().positive().default(32).describe('Width that content vectors are projected to'),
+      simTier: z.boolean().default(true).describe('Histogram of the similarities between target and history'),
+      dropout: z.number().min(0).lt(1).default(0.2).describe('Share of hidden units of the head that rest in a step'),
+    })
+    .prefault({}),
+  train: z
+    .strictObject({
+      epochs: z.number().positive().default(20),
+      batch: z.int().positive().default(1024),
+      ...rateOptions(1e-3, 0),
+      tableL2: z.number().min(0).default(1e-5).describe('L2 penalty on the id embeddings that a step touches'),
+      weightDecay: z.number().min(0).default(0).describe('Decoupled decay of the matrices of the network'),
+      clipNorm: z.number().min(0).default(0).describe('Largest norm of the dense gradient; 0: no limit'),
+      patience: z.int().min(0).default(4).describe('Evaluations without a better AUC before training stops; 0: never'),
+      ...loopOptions,
+    })
+    .prefault({ schedule: 'constant' }),
+  seed: seedOption,
+  ...engineOptions,
+})
+
+export type CtrConfig = z.output<typeof ctrConfig>

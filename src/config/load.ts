@@ -1,0 +1,118 @@
+/** Makes a stage's configuration out of defaults, a YAML file, --set options and flags, in rising precedence. */
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { LineCounter, parse, parseDocument } from 'yaml'
+import type { z } from 'zod'
+import { UserError } from '../errors.js'
+import { nearest } from './nearest.js'
+
+export interface ConfigSources {
+  /** A YAML file, or the name of a preset such as `market/pretrain`. */
+  file?: string
+  /** `a.b=c` each; the value is read as YAML. */
+  sets?: readonly string[]
+  /** Values of command-line flags by path; undefined ones were not given. */
+  flags?: Readonly<Record<string, unknown>>
+}
+
+const presets = fileURLToPath(new URL('../../../configs/', import.meta.url))
+
+type Tree = { [key: string]: unknown }
+
+/**
+ * The validated configuration.
+ * @throws UserError `config-missing`, `config-yaml`, `set-syntax`, or `config` with all problems at once.
+ */
+export function loadConfig<S extends z.ZodType>(
+  schema: S,
+  { file, sets = [], flags = {} }: ConfigSources,
+): z.output<S> {
+  const tree = file ? readYaml(file) : {}
+  for (const text of sets) {
+    const split = text.indexOf('=')
+    if (split < 1) throw new UserError({ id: 'set-syntax', what: `--set ${text}`, expected: 'path.to.option=value' })
+    put(tree, text.slice(0, split), parse(text.slice(split + 1)))
+  }
+  for (const [path, value] of Object.entries(flags)) if (value !== undefined) put(tree, path, value)
+  const result = schema.safeParse(tree)
+  if (result.success) return result.data
+  const lines = result.error.issues.flatMap((issue) => problems(issue, tree, schema))
+  throw new UserError({
+    id: 'config',
+    what: [`${file ?? 'configuration'} has ${lines.length} problem(s)`, ...lines].join('\n  '),
+  })
+}
+
+function readYaml(name: string): Tree {
+  const path = [name, `${presets}${name}.yaml`].find((p) => existsSync(p))
+  if (!path) {
+    const remedy = 'give a path, or a preset below configs/ without its .yaml'
+    throw new UserError({ id: 'config-missing', what: `configuration '${name}' was not found`, remedy })
+  }
+  const lines = new LineCounter()
+  const document = parseDocument(readFileSync(path, 'utf8'), { lineCounter: lines })
+  if (document.errors.length > 0) {
+    const [{ message, pos }] = document.errors
+    throw new UserError({
+      id: 'config-yaml',
+      where: `${path}:${lines.linePos(pos[0]).line}`,
+      what: message.split('\n')[0],
+    })
+  }
+  const tree: unknown = document.toJS() ?? {}
+  if (typeof tree !== 'object' || Array.isArray(tree)) {
+    throw new UserError({
+      id: 'config-yaml',
+      where: path,
+      what: 'the file is not a mapping',
+      expected: 'key: value lines',
+    })
+  }
+  return tree as Tree
+}
+
+function put(tree: Tree, path: string, value: unknown): void {
+  const keys = path.split('.')
+  const last = keys.pop()!
+  let at = tree
+  for (const key of keys) {
+    const inner = at[key]
+    at[key] = typeof inner === 'object' && inner !== null ? inner : {}
+    at = at[key] as Tree
+  }
+  at[last] = value
+}
+
+/** One line for each thing that is wrong: path, value, rule and, for an unknown key, the nearest that exists. */
+function problems(issue: z.core.$ZodIssue, tree: Tree, schema: z.ZodType): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    const known = keysAt(schema, issue.path)
+    return issue.keys.map((key) => {
+      const suggestion = nearest(key, known)
+      const path = [...issue.path, key].join('.')
+      return `${path}: unknown option${suggestion ? `; did you mean '${suggestion}'?` : `; expected one of ${known.join(', ')}`}`
+    })
+  }
+  const value = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[key as string], tree)
+  const rule = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (big|small): /, '')
+  return [`${issue.path.join('.')}: ${JSON.stringify(value)}; ${rule}`]
+}
+
+/** Keys of the object schema at `path`. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at = unwrap(schema)
+  for (const key of path) at = unwrap(shapeOf(at)[key as string])
+  return Object.keys(shapeOf(at))
+}
+
+/** The options of an object schema; none for another. */
+export function shapeOf(schema: z.ZodType): Record<string, z.ZodType> {
+  return (schema as unknown as { shape?: Record<string, z.ZodType> }).shape ?? {}
+}
+
+/** The schema inside defaults and optionals. */
+export function unwrap(schema: z.ZodType): z.ZodType {
+  let at = schema as unknown as { def: { innerType?: z.ZodType } }
+  while (at.def.innerType) at = at.def.innerType as unknown as typeof at
+  return at as unknown as z.ZodType
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, table } from './common.js'
+
+export const itemColumns = z
+  .strictObject({
+    id: z.string().default('item_id'),
+    title: z.string().default('title'),
+    image: z.string().default('image'),
+    category: z.string().default('category'),
+  })
+  .prefault({})
+  .describe('Names of the columns of the items table')
+
+export const pictureLimits = {
+  maxBadImages: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.01)
+    .describe('Share of pictures that may be broken before the run stops'),
+  maxImagePixels: z.int().positive().default(50_000_000).describe('A picture of more pixels counts as broken'),
+}
+
+export const pictureOptions = {
+  cache: z.string().default('runs/cache').describe('Folder that keeps decoded pictures from run to run'),
+  ...pictureLimits,
+}
+
+export const pretrainConfig = z.strictObject({
+  data: z
+    .strictObject({ ...dataOptions, items: table('items', 'The catalogue'), columns: itemColumns, ...pictureOptions })
+    .prefault({}),
+  init: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Hugging Face folder to start from; null: from scratch, as `model` says'),
+  model: z
+    .strictObject({
+      imageSize: z.int().positive().default(64).describe('Pixels along a side'),
+      patch: z.int().positive().default(8).describe('Pixels along a side of a patch; must divide imageSize'),
+      width: z.int().positive().default(128).describe('Width of both transformers'),
+      layers: z.int().positive().default(4),
+      heads: z.int().positive().default(4).describe('Attention heads; must divide width'),
+      textLength: z.int().positive().default(16).describe('Tokens of a title; longer ones are cut'),
+      vocabulary: z
+        .int()
+        .min(514)
+        .default(2048)
+        .describe('Tokens at most of the tokenizer that is trained on the titles'),
+      tokenizer: z.string().nullable().default(null).describe('Folder with a tokenizer.json to use instead'),
+      projection: z.int().positive().default(128).describe('Width of image and text vectors'),
+    })
+    .prefault({})
+    .describe('Shape of a model from scratch; with `init` the checkpoint decides'),
+  fusion: z
+    .strictObject({
+      width: z.int().positive().default(128).describe('Width of the content vector'),
+      weight: z
+        .number()
+        .min(0)
+        .default(0.5)
+        .describe('Weight of the loss between the fused vector and one with a modality dropped'),
+      dropText: z.number().min(0).max(1).default(0.4).describe('Share of rows whose second view lacks the title'),
+      dropImage: z.number().min(0).max(1).default(0.4).describe('Share of rows whose second view lacks the picture'),
+    })
+    .prefault({}),
+  train: z
+    .strictObject({
+      epochs: z.number().positive().default(30),
+      batch: z.int().min(2).default(128).describe('Pairs of a step; each is a negative of all others'),
+      ...rateOptions(5e-4, 0.1),
+      weightDecay: z.number().min(0).default(0.05).describe('Decoupled decay of matrices (AdamW)'),
+      clipNorm: z.number().min(0).default(1).describe('Largest norm of the gradient; 0: no limit'),
+      patience: z.int().min(0).default(0).describe('Evaluations without a better one before training stops; 0: never'),
+      ...loopOptions,
+    })
+    .prefault({}),
+  evaluation: z
+    .strictObject({
+      items: z.int().min(2).default(500).describe('Items held out of training; at most a fifth of all'),
+    })
+    .prefault({}),
+  seed: seedOption,
+  ...engineOptions,
+})
+
+export type PretrainConfig = z.output<typeof pretrainConfig>

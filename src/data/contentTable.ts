@@ -1,0 +1,53 @@
+import { UserError } from '../errors.js'
+import { type Database, identifier } from './duckdb.js'
+import { openTable } from './table.js'
+
+/** Frozen vectors of items, for look-up by row. */
+export interface ContentTable {
+  width: number
+  /** Row 0 is zero and means "no vector"; [rows, width]. */
+  vectors: Float32Array
+  rows: number
+  /** Row of each dense item number; 0 where the table does not have the item. */
+  rowOf: Int32Array
+}
+
+/**
+ * Reads an embedding table. `numbers` is the DuckDB table of `item_id` and dense `item`, `count` of them.
+ * @throws UserError of `openTable`; `vector-lengths` for vectors of unequal length.
+ */
+export async function loadContent(db: Database, path: string, numbers: string, count: number): Promise<ContentTable> {
+  const table = await openTable(db, path, { item_id: { type: 'id', unique: true }, embedding: { type: 'vector' } })
+  const width = await commonLength(db, table.source, path)
+  const read = await db.columns(
+    `SELECT n.item, t.embedding FROM ${table.source} t JOIN ${numbers} n ON t.item_id = n.item_id
+     WHERE t.embedding IS NOT NULL ORDER BY n.item`,
+    { item: 'int32', embedding: 'float32[]' },
+  )
+  const vectors = new Float32Array((read.rows + 1) * width)
+  vectors.set(read.embedding.values, width)
+  const rowOf = new Int32Array(count)
+  read.item.forEach((item, i) => {
+    rowOf[item] = i + 1
+  })
+  return { width, vectors, rows: read.rows + 1, rowOf }
+}
+
+async function commonLength(db: Database, source: string, path: string): Promise<number> {
+  const column = identifier('embedding')
+  const lengths = await db.rows<{ length: bigint; count: bigint }>(
+    `SELECT len(${column}) AS length, count(*) AS count FROM ${source} WHERE ${column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC LIMIT 2`,
+  )
+  if (lengths.length === 1) return Number(lengths[0].length)
+  const what =
+    lengths.length === 0
+      ? 'the table has no vectors'
+      : `vectors of ${lengths[0].length} and of ${lengths[1].length} numbers`
+  throw new UserError({
+    id: 'vector-lengths',
+    where: `${path}: column 'embedding'`,
+    what,
+    expected: 'one length',
+    remedy: 'run mim embed again',
+  })
+}

@@ -1,0 +1,97 @@
+/** The catalogue: items in the order of their ids, each with a dense number that everything else uses. */
+
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type Database, identifier } from './duckdb.js'
+import type { PictureSource } from './pictures.js'
+import { openTable, type Table } from './table.js'
+
+export interface ItemColumns {
+  id: string
+  title: string
+  image: string
+  category: string
+}
+
+export interface Items {
+  table: Table
+  count: number
+  /** DuckDB type of the ids: they go out as they came in. */
+  idType: string
+  titles: (string | null)[]
+  /** Category of each item as a number, −1 where it has none; empty without the column. */
+  category: Int32Array
+  categoryNames: string[]
+  pictures: PictureSource
+}
+
+/** The DuckDB table that `loadItems` leaves: `item_id` (native type) and `item` (dense number). */
+export const itemNumbers = 'item_numbers'
+
+/** Opens and checks the items table and numbers the items. */
+export async function loadItems(db: Database, path: string, columns: ItemColumns): Promise<Items> {
+  const { id, title, image, category } = columns
+  const table = await openTable(db, path, {
+    [id]: { type: 'id', unique: true },
+    [title]: { type: 'text', optional: true },
+    [image]: { type: 'image', optional: true },
+  })
+  const column = (name: string) => (table.columns.has(name) ? identifier(name) : 'NULL')
+  await db.run(`CREATE OR REPLACE TEMP TABLE ${itemNumbers} AS
+    SELECT ${identifier(id)} AS item_id, CAST(row_number() OVER (ORDER BY ${identifier(id)}) - 1 AS INTEGER) AS item
+    FROM ${table.source}`)
+  const joined = `${table.source} t JOIN ${itemNumbers} n ON t.${identifier(id)} = n.item_id`
+  const { titles } = await db.columns(
+    `SELECT nullif(trim(CAST(${column(title)} AS VARCHAR)), '') AS titles FROM ${joined} ORDER BY n.item`,
+    { titles: 'string' },
+  )
+  const categories = await db.columns(
+    `SELECT CAST(${column(category)} AS VARCHAR) AS name FROM ${joined} ORDER BY n.item`,
+    { name: 'string' },
+  )
+  const categoryNames = [...new Set(categories.name.filter((name) => name !== null))].sort()
+  const numberOf = new Map(categoryNames.map((name, i) => [name, i]))
+  return {
+    table,
+    count: table.rows,
+    idType: table.columns.get(id)!,
+    titles,
+    category: Int32Array.from(categories.name, (name) => (name === null ? -1 : numberOf.get(name)!)),
+    categoryNames,
+    pictures: await itemPictures(db, table, column(image), joined),
+  }
+}
+
+/** Pictures read at a time: enough to keep the decoders busy, few enough for memory. */
+const piece = 256
+
+async function itemPictures(db: Database, table: Table, image: string, joined: string): Promise<PictureSource> {
+  const folder = folderOf(table.path)
+  // Of pictures given by path the name stands for the content.
+  const bytes = `CASE WHEN ${image} IS NULL THEN '' ELSE md5(CAST(${image} AS VARCHAR)) END`
+  const { fingerprint } = await db.row<{ fingerprint: string | null }>(
+    `SELECT md5(string_agg(${bytes}, '' ORDER BY n.item)) AS fingerprint FROM ${joined}`,
+  )
+  const isPath = /VARCHAR/.test(table.columns.get(image.slice(1, -1)) ?? '')
+  return {
+    count: table.rows,
+    fingerprint: `${folder}/${fingerprint ?? ''}`,
+    folder,
+    async *read() {
+      let pending: (Uint8Array | string | null)[] = []
+      const kind = isPath ? 'string' : 'blob'
+      for await (const { picture } of db.batches(`SELECT ${image} AS picture FROM ${joined} ORDER BY n.item`, {
+        picture: kind,
+      })) {
+        pending.push(...(picture as (Uint8Array | string | null)[]))
+        for (; pending.length >= piece; pending = pending.slice(piece)) yield pending.slice(0, piece)
+      }
+      if (pending.length > 0) yield pending
+    },
+  }
+}
+
+/** Folder that paths inside a table start from. */
+export function folderOf(path: string): string {
+  return existsSync(path) && statSync(path).isDirectory() ? path : dirname(path)
+}

@@ -1,0 +1,64 @@
+/** Texts as token numbers, by a Hugging Face tokenizer.json. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Tokenizer } from '@huggingface/tokenizers'
+import { UserError } from '../errors.js'
+
+/** The files of a tokenizer, as they are copied from checkpoint to checkpoint. */
+export interface TokenizerFiles {
+  tokenizer: Record<string, unknown>
+  config: Record<string, unknown>
+}
+
+export interface TextEncoder {
+  files: TokenizerFiles
+  /** Tokens of every text, special ones included. */
+  length: number
+  /** Token ids [texts, length], cut and padded. A null counts as an empty text. */
+  encode(texts: readonly (string | null)[]): Int32Array
+}
+
+/** @throws UserError `tokenizer-missing` where the folder has no tokenizer.json. */
+export function readTokenizer(folder: string): TokenizerFiles {
+  const path = join(folder, 'tokenizer.json')
+  if (!existsSync(path)) {
+    const remedy = 'add the tokenizer.json of the model; `tokenizers` of Hugging Face converts older formats'
+    throw new UserError({ id: 'tokenizer-missing', where: folder, what: 'tokenizer.json is missing', remedy })
+  }
+  const config = join(folder, 'tokenizer_config.json')
+  return {
+    tokenizer: JSON.parse(readFileSync(path, 'utf8')),
+    config: existsSync(config) ? JSON.parse(readFileSync(config, 'utf8')) : {},
+  }
+}
+
+/** An encoder that makes every text `length` tokens long. */
+export function textEncoder(files: TokenizerFiles, length: number, padToken: number): TextEncoder {
+  const tokenizer = new Tokenizer(files.tokenizer, files.config)
+  const pad = padId(tokenizer, files.config) ?? padToken
+  return {
+    files,
+    length,
+    encode(texts) {
+      const out = new Int32Array(texts.length * length).fill(pad)
+      const known = new Map<string, readonly number[]>()
+      texts.forEach((text, row) => {
+        const key = text ?? ''
+        const ids = known.get(key) ?? cut(tokenizer.encode(key).ids, length)
+        known.set(key, ids)
+        out.set(ids, row * length)
+      })
+      return out
+    },
+  }
+}
+
+/** Cuts a text that is too long but keeps its last token, which marks the end. */
+function cut(ids: readonly number[], length: number): readonly number[] {
+  return ids.length <= length ? ids : [...ids.slice(0, length - 1), ids[ids.length - 1]]
+}
+
+function padId(tokenizer: Tokenizer, { pad_token: pad }: Record<string, unknown>): number | undefined {
+  const text = typeof pad === 'string' ? pad : (pad as { content?: string } | undefined)?.content
+  return text === undefined ? undefined : tokenizer.token_to_id(text)
+}

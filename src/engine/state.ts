@@ -1,0 +1,73 @@
+/** Variables of a session to and from files, and their first values. */
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../checkpoint/safetensors.js'
+import type { ParameterSpec } from '../nn/parameters.js'
+import { Random } from '../random.js'
+import type { Session, VariableSpec } from './session.js'
+
+/** Tables pass through memory in pieces of about this many numbers. */
+const pieceSize = 2 ** 22
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
+
+/** First values of a parameter, from the seed and its name alone. */
+export function initialValues({ name, shape, init }: ParameterSpec, seed: number): Float32Array {
+  const values = new Float32Array(sizeOf(shape))
+  if ('fill' in init) return values.fill(init.fill)
+  if ('eye' in init) {
+    // [I I …]: the mean of the parts that the columns stand for.
+    const [rows, columns] = shape
+    for (let r = 0; r < rows; r++) for (let c = r % columns; c < columns; c += rows) values[r * columns + c] = init.eye
+    return values
+  }
+  const random = Random.of(seed, 'init', name)
+  for (let i = 0; i < values.length; i++) values[i] = random.normal() * init.std
+  return values
+}
+
+/** Fills the rows of a table from 1 on with N(0, std²); row 0 is padding and stays zero. */
+export function initialiseTable(
+  session: Session,
+  { name, shape: [rows, width] }: VariableSpec,
+  std: number,
+  seed: number,
+) {
+  const piece = Math.max(1, Math.floor(pieceSize / width))
+  const random = Random.of(seed, 'init', name)
+  for (let from = 1; from < rows; from += piece) {
+    const values = new Float32Array((Math.min(rows, from + piece) - from) * width)
+    for (let i = 0; i < values.length; i++) values[i] = random.normal() * std
+    session.write(name, values, from)
+  }
+}
+
+/** Writes variables to a safetensors file under their names, or those that `rename` makes of them. */
+export function saveVariables(
+  session: Session,
+  variables: readonly VariableSpec[],
+  path: string,
+  rename = (name: string) => name,
+) {
+  const sources = variables.map(
+    ({ name, shape, dtype }): TensorSource => ({
+      name: rename(name),
+      shape,
+      dtype: dtype === 'int32' ? 'I32' : 'F32',
+      data: () => session.read(name),
+    }),
+  )
+  writeSafetensors(path, sources)
+}
+
+/** Sets variables from a file that `saveVariables` wrote. */
+export function loadVariables(
+  session: Session,
+  variables: readonly VariableSpec[],
+  path: string,
+  rename = (name: string) => name,
+) {
+  const file = new SafetensorsFile(path)
+  for (const { name, dtype } of variables) {
+    session.write(name, dtype === 'int32' ? file.ints(rename(name)) : file.floats(rename(name)))
+  }
+  file.close()
+}

@@ -1,0 +1,150 @@
+/** Click models: what they take in, and the interests that they are put together from. */
+
+import { type Behaviors, segmentSoftmax, similarities, simTier, targetAttention } from '../nn/interest.js'
+import { linear } from '../nn/layers.js'
+import { type Dropout, mlpHead } from '../nn/mlp.js'
+import type { Parameters } from '../nn/parameters.js'
+import {
+  add,
+  cast,
+  concat,
+  exp,
+  gather,
+  greater,
+  input,
+  lookup,
+  mul,
+  reshape,
+  segmentSum,
+  type Tensor,
+} from '../ops/index.js'
+
+export const modelNames = ['din', 'content', 'ciubm'] as const
+
+export interface CtrModelConfig {
+  name: (typeof modelNames)[number]
+  /** Width of an id embedding. */
+  dim: number
+  attention: readonly number[]
+  head: readonly number[]
+  /** Width that content vectors are projected to. */
+  contentDim: number
+  simTier: boolean
+  dropout: number
+}
+
+/** Features that have an embedding table each, with the tables' rows. */
+export interface CtrFeatures {
+  /** Of the impression alone: user, context. */
+  impression: { name: string; size: number }[]
+  /** Of an item, as target and in the history: its id, category, … */
+  item: { name: string; size: number }[]
+  /** The frozen table of content vectors; row 0 stands for "no vector". */
+  content: { rows: number; width: number } | undefined
+}
+
+/** Names of a program's inputs for a feature. */
+export const targetInput = (feature: string) => `target.${feature}`
+export const historyInput = (feature: string) => `history.${feature}`
+
+/** A look-up in an id table, kept so that its gradient can be asked for. */
+export interface TableLookup {
+  table: string
+  ids: Tensor
+  rows: Tensor
+}
+
+/** The tensors that a click model starts from. */
+export class CtrInputs {
+  readonly lookups: TableLookup[] = []
+  /** int32 [N]: the impression that each behaviour belongs to. */
+  readonly owner = input('owner', [-1], 'int32')
+
+  constructor(
+    private readonly features: CtrFeatures,
+    private readonly dim: number,
+  ) {}
+
+  /** Embeddings of impression features and of the target: [B, D] each; of the history: [N, D]. */
+  impression(): Tensor[] {
+    return this.features.impression.map(({ name }) => this.embed(name, targetInput(name)))
+  }
+
+  target(): Tensor {
+    return this.items(targetInput)
+  }
+
+  history(): Tensor {
+    return this.items(historyInput)
+  }
+
+  /** Frozen content vectors with 1 or 0 for "has one": of targets [B, d] and [B], of behaviours [N, d] and [N]. */
+  content() {
+    const { width } = this.features.content!
+    const read = (name: string) => {
+      const rows = input(name, [-1], 'int32')
+      return { vectors: lookup(contentTable, width, rows), present: cast(greater(rows, 0), 'float32') }
+    }
+    return { target: read(targetInput('content')), history: read(historyInput('content')) }
+  }
+
+  private items(inputName: (feature: string) => string): Tensor {
+    return concat(
+      this.features.item.map(({ name }) => this.embed(name, inputName(name))),
+      1,
+    )
+  }
+
+  private embed(feature: string, name: string): Tensor {
+    const ids = input(name, [-1], 'int32')
+    const rows = lookup(tableName(feature), this.dim, ids)
+    this.lookups.push({ table: tableName(feature), ids, rows })
+    return rows
+  }
+}
+
+export const tableName = (feature: string) => `table.${feature}`
+export const contentTable = 'content'
+
+/** Logits [B] of the model that `config` names. */
+export function ctrLogits(p: Parameters, inputs: CtrInputs, config: CtrModelConfig, drop: Dropout | undefined): Tensor {
+  const parts = {
+    din: () => idParts(p, inputs, config),
+    content: () => contentParts(p, inputs, config),
+    ciubm: () => [...idParts(p, inputs, config), ...contentParts(p, inputs, config)],
+  }[config.name]()
+  return reshape(mlpHead(p.scope('head'), concat(parts, 1), config.head, drop), [-1])
+}
+
+/** ID interest: impression features, target, and DIN's target attention over the history. */
+function idParts(p: Parameters, inputs: CtrInputs, config: CtrModelConfig): Tensor[] {
+  const behaviors: Behaviors = { history: inputs.history(), target: inputs.target(), owner: inputs.owner }
+  const interest = targetAttention(p.scope('attention'), behaviors, config.attention)
+  return [...inputs.impression(), behaviors.target, interest, mul(interest, behaviors.target)]
+}
+
+/**
+ * Content interest (CiUBM, method section of the README): the projected target, the history under an
+ * attention whose logit is a learned product of projections plus the cosine itself, and SimTier.
+ */
+function contentParts(p: Parameters, inputs: CtrInputs, config: CtrModelConfig): Tensor[] {
+  const { target, history } = inputs.content()
+  const { owner } = inputs
+  const width = config.contentDim
+  const scope = p.scope('content')
+  const std = Math.sqrt(1 / target.vectors.shape[1])
+  const project = (x: Tensor) => linear(scope.scope('projection'), x, width, { std })
+  const t = project(target.vectors) // [B, width]
+  const h = project(history.vectors) // [N, width]
+  const cosines = similarities({ history: history.vectors, target: target.vectors, owner }) // [N]
+  const both = mul(history.present, gather(target.present, owner))
+  const query = linear(scope.scope('query'), t, width, { bias: false, std: Math.sqrt(1 / width) })
+  const key = linear(scope.scope('key'), h, width, { bias: false, std: Math.sqrt(1 / width) })
+  const learned = mul(similarities({ history: key, target: query, owner }), 1 / Math.sqrt(width))
+  // 1 / τ of the cosine, learned as a logarithm.
+  const sharpness = exp(scope.get('sharpness', [], { fill: Math.log(10) }))
+  const weights = segmentSoftmax(add(learned, mul(cosines, sharpness)), owner, t, both)
+  const interest = segmentSum(mul(reshape(weights, [-1, 1]), h), owner, t) // [B, width]
+  const tiers = config.simTier ? [simTier(cosines, both, owner, t)] : []
+  return [t, interest, mul(t, interest), ...tiers, reshape(target.present, [-1, 1])]
+}

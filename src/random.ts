@@ -1,0 +1,80 @@
+/** Seeded randomness: the same names give the same numbers on every machine and in every order of use. */
+
+/** A stream of pseudo-random numbers (sfc32, Chris Doty-Humphrey's PractRand). */
+export class Random {
+  private spare: number | undefined
+
+  private constructor(
+    private a: number,
+    private b: number,
+    private c: number,
+    private counter: number,
+  ) {}
+
+  /** The stream that belongs to these names, e.g. `Random.of(seed, 'epoch', 3)`. */
+  static of(...names: (string | number)[]): Random {
+    const [a, b, c] = [1, 2, 3].map((salt) => hash(`${salt}/${names.join('/')}`))
+    const random = new Random(a, b, c, 1)
+    for (let i = 0; i < 12; i++) random.bits()
+    return random
+  }
+
+  /** 32 random bits. */
+  bits(): number {
+    const t = (((this.a + this.b) | 0) + this.counter) | 0
+    this.counter = (this.counter + 1) | 0
+    this.a = this.b ^ (this.b >>> 9)
+    this.b = (this.c + (this.c << 3)) | 0
+    this.c = ((this.c << 21) | (this.c >>> 11)) + t
+    this.c |= 0
+    return t >>> 0
+  }
+
+  /** Uniform in [0, 1). */
+  uniform(): number {
+    return this.bits() / 2 ** 32
+  }
+
+  /** A whole number in [0, below). */
+  int(below: number): number {
+    return Math.floor(this.uniform() * below)
+  }
+
+  /** Standard normal (Marsaglia's polar method). */
+  normal(): number {
+    if (this.spare !== undefined) {
+      const value = this.spare
+      this.spare = undefined
+      return value
+    }
+    let [u, v, s] = [0, 0, 0]
+    do {
+      u = 2 * this.uniform() - 1
+      v = 2 * this.uniform() - 1
+      s = u * u + v * v
+    } while (s >= 1 || s === 0)
+    const scale = Math.sqrt((-2 * Math.log(s)) / s)
+    this.spare = v * scale
+    return u * scale
+  }
+
+  /** Puts `array` in random order, in place (Fisher-Yates). */
+  shuffle<T extends { length: number; [index: number]: unknown }>(array: T): T {
+    for (let i = array.length - 1; i > 0; i--) {
+      const j = this.int(i + 1)
+      const held = array[i]
+      array[i] = array[j]
+      array[j] = held
+    }
+    return array
+  }
+}
+
+/** A 32-bit hash of a text (FNV-1a with a final mix). */
+export function hash(text: string): number {
+  let h = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return (h ^ (h >>> 16)) >>> 0
+}

@@ -1,0 +1,281 @@
+/**
+ * Stage 1: adapt an image-text model to the catalogue. Image and title of an item are each other's
+ * positive; the fusion head learns that an item is the same when one of the two is missing.
+ */
+import { newModel } from '../checkpoint/create.js'
+import { type ModelFolder, openWeights, readModelFolder, writeModelFolder } from '../checkpoint/model.js'
+import type { PretrainConfig } from '../config/pretrain.js'
+import { type Catalogue, prepareCatalogue } from '../data/catalogue.js'
+import { Database } from '../data/duckdb.js'
+import { type Items, loadItems } from '../data/items.js'
+import { EpochOrder } from '../data/order.js'
+import { findTable } from '../data/table.js'
+import { textEncoder } from '../data/tokenizer.js'
+import { type Engine, openEngine, type Session, type Value, type VariableSpec } from '../engine/index.js'
+import { adamOptimizer, type Optimizer } from '../engine/optimizer.js'
+import { initialValues, loadVariables, saveVariables } from '../engine/state.js'
+import { UserError } from '../errors.js'
+import { sameGroupMask, symmetricInfoNce, temperature } from '../losses/contrastive.js'
+import { medianRank, ranksOfTargets, recallAtK } from '../metrics/index.js'
+import { imageFeatures, logitScale, textFeatures } from '../models/dualEncoder.js'
+import {
+  contentVector,
+  type EncoderShape,
+  encoderPrograms,
+  encoderShape,
+  pixelInput,
+  tokenInput,
+} from '../models/encoder.js'
+import { l2Normalize } from '../nn/layers.js'
+import { Parameters } from '../nn/parameters.js'
+import { gradients } from '../ops/gradients.js'
+import { add, input, mul } from '../ops/index.js'
+import { type Program, program } from '../ops/program.js'
+import { Random } from '../random.js'
+import { type StepResult, type Trainee, train } from '../train/loop.js'
+import type { Run } from '../train/run.js'
+import { rateAt } from '../train/schedule.js'
+import { encodeItems, pixels, tokens } from './encoder.js'
+
+export async function pretrain(config: PretrainConfig, run: Run): Promise<Record<string, unknown>> {
+  const started = Date.now()
+  const { data } = config
+  const db = await Database.open()
+  const items = await loadItems(db, findTable(data.root, data.items), data.columns)
+  const model = openModel(config, items)
+  const shape = encoderShape(model)
+  const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
+  const bar = run.terminal.bar('pictures', items.count)
+  const catalogue = await prepareCatalogue(
+    items,
+    encoder,
+    {
+      size: shape.config.vision.imageSize,
+      fit: model.preprocessing.fit,
+      cache: data.cache,
+      maxBad: data.maxBadImages,
+      maxPixels: data.maxImagePixels,
+    },
+    (done) => bar.update(done),
+  )
+  bar.stop()
+  db.close()
+  const split = splitItems(catalogue, config)
+  run.say(
+    `items: ${items.count}, of which ${split.train.length} train and ${split.heldOut.length} are held out; ` +
+      `${catalogue.pictures.rejected.length} broken pictures`,
+  )
+
+  const engine = await openEngine(config, (line) => run.say(line))
+  const trainee = new PretrainTrainee(engine, catalogue, split, model, shape, config)
+  const { stepsPerEpoch } = trainee.order
+  const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
+  const { best, steps: done } = await train(
+    trainee.plan(steps),
+    {
+      ...config.train,
+      steps,
+      evaluateEvery: config.train.evaluateEvery || stepsPerEpoch * Math.ceil(config.train.epochs / 10),
+      saveEvery: config.train.saveEvery || Number.POSITIVE_INFINITY,
+      monitor: 'image_to_text_recall_10',
+      greaterIsBetter: true,
+    },
+    run,
+  )
+  trainee.close()
+  return {
+    ...best,
+    steps: done,
+    pairs_seen: done * config.train.batch,
+    held_out: split.heldOut.length,
+    engine: engine.name,
+    seconds: (Date.now() - started) / 1000,
+  }
+}
+
+type OpenModel = Omit<ModelFolder, 'path'> & { path?: string }
+
+/** The model to start from: a checkpoint, or a new one whose tokenizer learns the titles. */
+function openModel({ init, model, fusion }: PretrainConfig, items: Items): OpenModel {
+  const opened: OpenModel = init ? readModelFolder(init) : newModel(model, items.titles)
+  return { ...opened, mim: { ...opened.mim, fusion: opened.mim.fusion ?? { width: fusion.width } } }
+}
+
+/** Items with both modalities, in a random order that is the same for every seed; the first ones are held out. */
+function splitItems({ hasImage, hasText }: Catalogue, { train, evaluation }: PretrainConfig) {
+  const complete = Int32Array.from(hasImage.keys()).filter((row) => hasImage[row] && hasText[row])
+  Random.of('held out').shuffle(complete)
+  const heldOut = Math.min(evaluation.items, Math.floor(complete.length / 5))
+  if (complete.length - heldOut < train.batch || heldOut < 2) {
+    throw new UserError({
+      id: 'items-few',
+      what: `${complete.length} items have both picture and title`,
+      expected: `at least ${Math.max(10, Math.ceil((train.batch * 5) / 4))} for train.batch ${train.batch}`,
+      remedy: 'give more items or lower train.batch',
+    })
+  }
+  return { heldOut: complete.slice(0, heldOut), train: complete.slice(heldOut) }
+}
+
+type Split = ReturnType<typeof splitItems>
+
+class PretrainTrainee implements Trainee {
+  private readonly session: Session
+  private readonly optimizer: Optimizer
+  private readonly parameters: ReturnType<Parameters['list']>
+  private readonly variables: VariableSpec[]
+  private readonly titleGroups: Int32Array
+  readonly order: EpochOrder
+  private steps = 0
+
+  constructor(
+    engine: Engine,
+    private readonly catalogue: Catalogue,
+    private readonly split: Split,
+    private readonly model: OpenModel,
+    private readonly shape: EncoderShape,
+    private readonly config: PretrainConfig,
+  ) {
+    this.order = new EpochOrder(split.train, config.train.batch, config.seed)
+    const p = new Parameters()
+    const loss = pretrainLoss(p, shape, config)
+    this.parameters = p.list()
+    const grads = gradients(
+      loss,
+      this.parameters.map(({ tensor }) => tensor),
+    )
+    this.optimizer = adamOptimizer(
+      this.parameters.map(({ name, tensor }, i) => ({ name, tensor, gradient: grads[i] })),
+      [],
+      { ...config.train, beta2: 0.98, epsilon: 1e-6 },
+    )
+    const programs: Record<string, Program> = {
+      train: program({ loss }, this.optimizer.effects),
+      ...encoderPrograms(p, shape),
+    }
+    const own = this.parameters.map(({ name, shape }): VariableSpec => ({ name, shape, dtype: 'float32' }))
+    this.variables = [...own, ...this.optimizer.variables]
+    this.session = engine.open(programs, this.variables)
+    this.initialise()
+    const titles = new Map<string, number>()
+    this.titleGroups = Int32Array.from(catalogue.items.titles, (title) => {
+      const key = title ?? ''
+      if (!titles.has(key)) titles.set(key, titles.size)
+      return titles.get(key)!
+    })
+  }
+
+  /** Sets how many steps the learning rate's course spans. */
+  plan(steps: number): this {
+    this.steps = steps
+    return this
+  }
+
+  async step(step: number): Promise<StepResult> {
+    const { catalogue, config, model, shape } = this
+    const { batch } = config.train
+    const waiting = performance.now()
+    const rows = this.order.at(step)
+    const views = secondViews(rows.length, config, step)
+    const inputs: Record<string, Value> = {
+      pixel_values: pixels(catalogue, rows, model.preprocessing),
+      input_ids: tokens(catalogue, rows, shape.length),
+      title_group: { data: Int32Array.from(rows, (row) => this.titleGroups[row]), shape: [batch] },
+      keep_image: { data: views.image, shape: [batch] },
+      keep_text: { data: views.text, shape: [batch] },
+    }
+    const waited = performance.now() - waiting
+    const learningRate = rateAt(config.train, step, this.steps)
+    const { loss } = this.session.run('train', { ...inputs, ...this.optimizer.inputs(step, learningRate) })
+    return { loss: loss.data[0], samples: batch, waited, learningRate }
+  }
+
+  async evaluate(): Promise<Record<string, number>> {
+    const { heldOut } = this.split
+    const d = this.shape.config.projection
+    const { image, text } = encodeItems(this.session, this.catalogue, heldOut, this.shape, this.model.preprocessing)
+    const own = Int32Array.from(heldOut.keys())
+    const metrics: Record<string, number> = {}
+    for (const [name, from, to] of [
+      ['image_to_text', image, text],
+      ['text_to_image', text, image],
+    ] as const) {
+      const ranks = ranksOfTargets(from, to, d, own)
+      const [at1, at5, at10] = recallAtK(ranks, [1, 5, 10])
+      metrics[`${name}_recall_1`] = at1
+      metrics[`${name}_recall_5`] = at5
+      metrics[`${name}_recall_10`] = at10
+      metrics[`${name}_median_rank`] = medianRank(ranks) + 1
+    }
+    return metrics
+  }
+
+  saveState(folder: string): void {
+    saveVariables(this.session, this.variables, `${folder}/state.safetensors`)
+  }
+
+  loadState(folder: string): void {
+    loadVariables(this.session, this.variables, `${folder}/state.safetensors`)
+  }
+
+  saveModel(folder: string): void {
+    writeModelFolder(folder, this.model, this.parameters, (name) => this.session.read(name))
+  }
+
+  liveTensors(): number {
+    return this.session.liveTensors()
+  }
+
+  close(): void {
+    this.session.dispose()
+    this.catalogue.pictures.close()
+  }
+
+  /** From the checkpoint where it has the parameter, else from the seed. */
+  private initialise(): void {
+    const { path } = this.model
+    const weights = path === undefined ? undefined : openWeights(path)
+    for (const parameter of this.parameters) {
+      const values = weights?.read(parameter)
+      if (weights && !values && !parameter.name.startsWith('fusion.')) throw missingTensor(path!, parameter.name)
+      this.session.write(parameter.name, values ?? initialValues(parameter, this.config.seed))
+    }
+    weights?.close()
+  }
+}
+
+function missingTensor(path: string, name: string): UserError {
+  const remedy = 'use a complete checkpoint of the architecture in config.json'
+  return new UserError({ id: 'tensor-missing', where: path, what: `tensor '${name}' is missing`, remedy })
+}
+
+/** Which rows show their picture and their title in the second view: 1 or 0; at least one of the two stays. */
+function secondViews(rows: number, { seed, fusion }: PretrainConfig, step: number) {
+  const random = Random.of(seed, 'views', step)
+  const image = new Float32Array(rows).fill(1)
+  const text = new Float32Array(rows).fill(1)
+  for (let i = 0; i < rows; i++) {
+    const u = random.uniform()
+    if (u < fusion.dropText) text[i] = 0
+    else if (u < fusion.dropText + fusion.dropImage) image[i] = 0
+  }
+  return { image, text }
+}
+
+/**
+ * Symmetric image-title InfoNCE plus `fusion.weight` times the same between the content vector of
+ * the whole item and that of a view which lacks one modality.
+ */
+function pretrainLoss(p: Parameters, shape: EncoderShape, { train: { batch }, fusion }: PretrainConfig) {
+  const { config } = shape
+  const image = l2Normalize(imageFeatures(p, pixelInput(shape, batch), config))
+  const text = l2Normalize(textFeatures(p, tokenInput(shape, batch), config))
+  const scale = temperature(logitScale(p, config))
+  const mask = sameGroupMask(input('title_group', [batch], 'int32'))
+  const alignment = symmetricInfoNce(image, text, scale, mask)
+  const [keepImage, keepText] = [input('keep_image', [batch]), input('keep_text', [batch])]
+  const both = add(mul(keepImage, 0), 1)
+  const whole = contentVector(p, { image, text, hasImage: both, hasText: both }, shape)
+  const partial = contentVector(p, { image, text, hasImage: keepImage, hasText: keepText }, shape)
+  return add(alignment, mul(symmetricInfoNce(whole, partial, scale, mask), fusion.weight))
+}

@@ -1,0 +1,58 @@
+/** One row for each logging step, in `history.parquet` of the run folder. */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { Database, literal } from '../data/duckdb.js'
+import { replaceFile } from '../files.js'
+
+// parquetjs-lite has no types of its own.
+interface ParquetJs {
+  ParquetSchema: new (fields: Record<string, { type: string; optional?: boolean }>) => unknown
+  ParquetWriter: {
+    openFile(schema: unknown, path: string): Promise<{ appendRow(row: object): Promise<void>; close(): Promise<void> }>
+  }
+}
+
+export type HistoryRow = { step: number } & Record<string, number>
+
+export class History {
+  readonly rows: HistoryRow[] = []
+
+  constructor(private readonly path: string) {}
+
+  /** Adds a row, or values to the last one if it is of the same step. */
+  add(row: HistoryRow): void {
+    const last = this.rows[this.rows.length - 1]
+    if (last?.step === row.step) Object.assign(last, row)
+    else this.rows.push(row)
+  }
+
+  /** Writes all rows; the file on disk is always a whole one. */
+  async save(): Promise<void> {
+    const { ParquetSchema, ParquetWriter } = createRequire(import.meta.url)('parquetjs-lite') as ParquetJs
+    const columns = [...new Set(this.rows.flatMap((row) => Object.keys(row)))]
+    const fields = columns.map((name) => [
+      name,
+      name === 'step' ? { type: 'INT64' } : { type: 'DOUBLE', optional: true },
+    ])
+    if (columns.length === 0) return
+    await replaceFile(this.path, async (temporary) => {
+      const writer = await ParquetWriter.openFile(new ParquetSchema(Object.fromEntries(fields)), temporary)
+      for (const row of this.rows) await writer.appendRow(row)
+      await writer.close()
+    })
+  }
+
+  /** Takes up the rows of an earlier part of the run, up to `step`. */
+  async load(step: number): Promise<void> {
+    if (!existsSync(this.path)) return
+    const db = await Database.open()
+    const rows = await db.rows<Record<string, number | bigint | null>>(
+      `SELECT * FROM read_parquet(${literal(this.path)}) WHERE step <= ${step} ORDER BY step`,
+    )
+    db.close()
+    for (const row of rows) {
+      const values = Object.entries(row).filter(([, value]) => value !== null)
+      this.rows.push(Object.fromEntries(values.map(([key, value]) => [key, Number(value)])) as HistoryRow)
+    }
+  }
+}

@@ -1,0 +1,137 @@
+/** A run folder: configuration, log, history, states and results of one stage, made to be resumed and inspected. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { parse, stringify } from 'yaml'
+import { Interrupted, UserError } from '../errors.js'
+import { recoverFolder, replaceFile, writeJson } from '../files.js'
+import { History } from './history.js'
+import { Terminal } from './terminal.js'
+
+export interface RunOptions {
+  out: string
+  stage: string
+  config: Record<string, unknown>
+  /** Go on where an earlier run in the folder stopped; start if there is none. */
+  resume?: boolean
+  /** Remove an earlier run first. */
+  overwrite?: boolean
+  /** The stage brings its results up to date however often it runs, with whatever configuration. */
+  repeatable?: boolean
+}
+
+export type Metrics = Record<string, unknown>
+
+/** Options that may change between the parts of a resumed run: they do not change its result. */
+const free = new Set(['engine', 'device'])
+
+export class Run {
+  readonly terminal = new Terminal()
+  readonly history: History
+  readonly log: pino.Logger
+  /** Results of the run if it had been finished before. */
+  readonly finished: Metrics | undefined
+  private interrupted = false
+  private readonly onSignal = () => {
+    if (this.interrupted) process.exit(130)
+    this.interrupted = true
+    this.say('interrupted: saving the state (press again to stop at once)')
+  }
+
+  private constructor(
+    readonly folder: string,
+    private readonly options: RunOptions,
+    private readonly isNew: boolean,
+  ) {
+    this.history = new History(this.path('history.parquet'))
+    this.log = pino({ base: { stage: options.stage } }, pino.destination({ dest: this.path('log.jsonl'), sync: true }))
+    const metrics = this.path('metrics.json')
+    this.finished =
+      existsSync(metrics) && !options.repeatable ? (JSON.parse(readFileSync(metrics, 'utf8')) as Metrics) : undefined
+    process.on('SIGINT', this.onSignal)
+    process.on('SIGTERM', this.onSignal)
+  }
+
+  /**
+   * Opens the folder `out` for `work`. Where the work fails by the user's mistake a folder that was
+   * new is removed again.
+   * @throws UserError `run-exists` where it holds a run and neither resume nor overwrite was asked for;
+   * `run-differs` where the run to resume had another configuration.
+   */
+  static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
+    const run = await Run.open(options)
+    try {
+      return await work(run)
+    } catch (error) {
+      if (error instanceof UserError && run.isNew) rmSync(run.folder, { recursive: true, force: true })
+      throw error
+    } finally {
+      run.close()
+    }
+  }
+
+  private static async open(options: RunOptions): Promise<Run> {
+    const { out, stage, config, resume, overwrite, repeatable } = options
+    const isNew = !existsSync(out)
+    const configFile = join(out, 'config.yaml')
+    if (overwrite) rmSync(out, { recursive: true, force: true })
+    if (existsSync(configFile) && !repeatable) {
+      if (!resume) {
+        const remedy = 'add --resume to go on with it, --overwrite to replace it, or choose another --out'
+        throw new UserError({ id: 'run-exists', what: `${out} holds a run already`, remedy })
+      }
+      const before = parse(readFileSync(configFile, 'utf8')) as Record<string, unknown>
+      const changes = differences({ stage, ...config }, before).filter(({ path }) => !free.has(path))
+      if (changes.length > 0) {
+        const list = changes.map(
+          ({ path, now, was }) => `${path} is ${JSON.stringify(now)}, was ${JSON.stringify(was)}`,
+        )
+        const remedy = 'resume with the same configuration, or choose another --out'
+        throw new UserError({ id: 'run-differs', what: `${out}: ${list.join('; ')}`, remedy })
+      }
+    }
+    mkdirSync(out, { recursive: true })
+    await replaceFile(configFile, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
+    for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))
+    return new Run(out, options, isNew)
+  }
+
+  path(...parts: string[]): string {
+    return join(this.folder, ...parts)
+  }
+
+  /** One line for the person, and for the log. */
+  say(line: string, details: object = {}): void {
+    this.terminal.say(line)
+    this.log.info(details, line)
+  }
+
+  /** True once Ctrl-C was pressed: save the state, then throw `interruption()`. */
+  get isInterrupted(): boolean {
+    return this.interrupted
+  }
+
+  interruption(): Interrupted {
+    return new Interrupted(`the state is saved; go on with: mim ${this.options.stage} … --out ${this.folder} --resume`)
+  }
+
+  /** Records the results and with them that the run is finished. */
+  async finish(metrics: Metrics): Promise<void> {
+    await this.history.save()
+    await writeJson(this.path('metrics.json'), metrics)
+  }
+
+  private close(): void {
+    process.off('SIGINT', this.onSignal)
+    process.off('SIGTERM', this.onSignal)
+    this.log.flush()
+  }
+}
+
+/** Paths at which two trees of plain values differ. */
+function differences(now: unknown, was: unknown, path = ''): { path: string; now: unknown; was: unknown }[] {
+  const isTree = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null && !Array.isArray(x)
+  if (!isTree(now) || !isTree(was)) return JSON.stringify(now) === JSON.stringify(was) ? [] : [{ path, now, was }]
+  const keys = [...new Set([...Object.keys(now), ...Object.keys(was)])]
+  return keys.flatMap((key) => differences(now[key], was[key], path ? `${path}.${key}` : key))
+}
