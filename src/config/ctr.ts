@@ -67,7 +67,7 @@ export const ctrConfig = z.strictObject({
       dim: z.int().positive().default(16).describe('Width of an id embedding'),
       attention: z.array(z.int().positive()).default([64]).describe('Hidden layers of the target attention over ids'),
       head: z.array(z.int().positive()).default([128, 64]).describe('Hidden layers of the head'),
-      contentDim: z.int().positive().default(32).describe('Width that content vectors are projected to'),
+      contentDim: z.int().positive().default(64).describe('Width that content vectors are projected to'),
       simTier: z.boolean().default(true).describe('Histogram of the similarities between target and history'),
       dropout: z.number().min(0).lt(1).default(0.2).describe('Share of hidden units of the head that rest in a step'),
     })
@@ -77,7 +77,13 @@ export const ctrConfig = z.strictObject({
       epochs: z.number().positive().default(20),
       batch: z.int().positive().default(1024),
       ...rateOptions(1e-3, 0),
-      tableL2: z.number().min(0).default(1e-5).describe('L2 penalty on the id embeddings that a step touches'),
+      tableL2: z.number().min(0).default(1e-3).describe('L2 penalty on the id embeddings that a step touches'),
+      branchLoss: z
+        .number()
+        .min(0)
+        .default(1)
+        .describe('Weight of the losses of ids alone and content alone beside that of both together; ciubm only'),
+      contentRate: z.number().positive().default(3).describe('Factor on the learning rate of the content branch'),
       weightDecay: z.number().min(0).default(0).describe('Decoupled decay of the matrices of the network'),
       clipNorm: z.number().min(0).default(0).describe('Largest norm of the dense gradient; 0: no limit'),
       patience: z.int().min(0).default(4).describe('Evaluations without a better AUC before training stops; 0: never'),

@@ -87,6 +87,11 @@ export const sftConfig = z.strictObject({
       fused: z.number().min(0).default(1).describe('Weight of the loss between fused vectors'),
       image: z.number().min(0).default(0.5).describe('Weight between the pictures of anchor and item'),
       text: z.number().min(0).default(0.5).describe('Weight between the texts of anchor and item'),
+      alignment: z
+        .number()
+        .min(0)
+        .default(0.5)
+        .describe('Weight of stage 1: picture and title of the same item, so that content is kept'),
     })
     .prefault({}),
   train: z

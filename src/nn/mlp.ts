@@ -1,4 +1,5 @@
 import { cast, greaterEqual, mul, relu, type Tensor, uniform } from '../ops/index.js'
+import { hash } from '../random.js'
 import { linear } from './layers.js'
 import type { Parameters } from './parameters.js'
 
@@ -10,10 +11,10 @@ export interface Dropout {
   seed: Tensor
 }
 
-/** Sets a random share of `x` to zero and scales up the rest; `salt` tells apart the places in a model. */
-export function dropout(x: Tensor, options: Dropout | undefined, salt: number): Tensor {
+/** Sets a random share of `x` to zero and scales up the rest; `place` names where in the model this is. */
+export function dropout(x: Tensor, options: Dropout | undefined, place: string): Tensor {
   if (!options || options.rate === 0) return x
-  const stays = cast(greaterEqual(uniform(x, options.seed, salt), options.rate), 'float32')
+  const stays = cast(greaterEqual(uniform(x, options.seed, hash(place) >>> 1), options.rate), 'float32')
   return mul(x, mul(stays, 1 / (1 - options.rate)))
 }
 
@@ -21,7 +22,7 @@ export function dropout(x: Tensor, options: Dropout | undefined, salt: number): 
 export function mlpHead(p: Parameters, x: Tensor, hidden: readonly number[], drop: Dropout | undefined): Tensor {
   hidden.forEach((size, i) => {
     const std = Math.sqrt(2 / x.shape[1])
-    x = dropout(relu(linear(p.scope(i), x, size, { std })), drop, i)
+    x = dropout(relu(linear(p.scope(i), x, size, { std })), drop, p.scope(i).prefix)
   })
   return linear(p.scope('out'), x, 1, { std: Math.sqrt(1 / x.shape[1]) })
 }

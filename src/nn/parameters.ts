@@ -15,7 +15,7 @@ export interface ParameterSpec {
  */
 export class Parameters {
   constructor(
-    private readonly prefix = '',
+    readonly prefix = '',
     private readonly declared = new Map<string, ParameterSpec & { tensor: Tensor }>(),
   ) {}
 

@@ -32,6 +32,7 @@ export class SftTrainee implements Trainee {
   private readonly sizes: SftSizes
   private readonly orders: Partial<Record<AnchorKind, EpochOrder>>
   private readonly negatives: Negatives
+  private readonly titleGroup: Int32Array
   private readonly session: Session
   private readonly optimizer: Optimizer
   private readonly parameters: ReturnType<Parameters['list']>
@@ -65,7 +66,8 @@ export class SftTrainee implements Trainee {
       ),
     )
     this.stepsPerEpoch = Math.max(1, Math.round(byKind.reduce((n, rows) => n + rows.length, 0) / batch))
-    this.negatives = new Negatives(positives, catalogue.items.category, equalTitles(catalogue.items.titles))
+    this.titleGroup = equalTitles(catalogue.items.titles)
+    this.negatives = new Negatives(positives, catalogue.items.category, this.titleGroup)
     this.queued = new Int32Array(this.sizes.queue).fill(-1)
 
     const p = new Parameters()
@@ -103,7 +105,9 @@ export class SftTrainee implements Trainee {
     const waited = performance.now() - waiting
     const learningRate = rateAt(config.train, step, this.steps)
     const { loss } = this.session.run('train', { ...batch.inputs, ...this.optimizer.inputs(step, learningRate) })
-    if (sizes.queue > 0) batch.places.forEach((place, i) => void (this.queued[place] = batch.items[i]))
+    if (sizes.queue > 0) {
+      for (const [i, place] of batch.places.entries()) this.queued[place] = batch.items[i]
+    }
     return { loss: loss.data[0], samples: batch.items.length, waited, learningRate }
   }
 
@@ -142,7 +146,8 @@ export class SftTrainee implements Trainee {
       const targets = rows.map((i) => positives.item[chosen[i]])
       // A product is not an answer to itself.
       const exclude = kind === 'product' ? (query: number) => Int32Array.of(asked[query]) : undefined
-      ranksOfTargets(queries, content, width, targets, { exclude }).forEach((rank, j) => void (ranks[rows[j]] = rank))
+      const found = ranksOfTargets(queries, content, width, targets, { exclude })
+      for (const [j, i] of rows.entries()) ranks[i] = found[j]
     })
     const recall = (keep: (event: number) => boolean) =>
       recallAtK(
@@ -266,6 +271,7 @@ export class SftTrainee implements Trainee {
         shape: [batch, candidates.length],
       },
       row_weights: { data: Float32Array.from(rows, (i) => positives.weight[i]), shape: [batch] },
+      item_group: { data: items.map((item) => this.titleGroup[item]), shape: [batch] },
       queue_places: { data: places, shape: [batch] },
     }
     return { inputs, items, places }
