@@ -1,11 +1,21 @@
-# Everything from a fresh clone: `make reproduce` and `make test`. Every target may be run again.
+# Everything from a fresh clone: `make reproduce` and `make test`. Every target may be run again: what is done is kept.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export PATH := $(CURDIR)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: setup build test unit clean
+# Seeds of `make reproduce`, and what `make pipeline` runs on: any folder with items, behaviors and impressions.
+SEEDS ?= 1
+SIZE ?= medium
+SEED ?= 1
+PRESET ?= sample
+DATA ?= runs/sample/$(SIZE)
+OUT ?= runs/pipeline
+
+.PHONY: setup build reproduce smoke pipeline test check unit bench clean
 .DEFAULT_GOAL := build
+
+## set-up
 
 node_modules/.package-lock.json: package.json package-lock.json
 	@echo "setup: installing packages"
@@ -13,14 +23,44 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@touch $@
 
 setup: node_modules/.package-lock.json
-	@bin/setup-tensorflow
+	@setup-tensorflow
 
 build: node_modules/.package-lock.json
 	@tsc
 
-test: setup build
+## the stages
+
+# Sample data, all stages, one click model for each row of the table; SEEDS=3 gives means over three.
+seeds = $(shell seq $(SEEDS))
+reproduce: setup build
+	mim sample --size $(SIZE) --out $(DATA)
+	@for seed in $(seeds); do $(MAKE) --no-print-directory pipeline SEED=$$seed OUT=runs/reproduce/seed-$$seed; done
+	@mim compare $(seeds:%=runs/reproduce/seed-%) --out runs/reproduce
+
+# The same on a sample that takes seconds, from nothing each time.
+smoke: setup build
+	@rm -rf runs/smoke
+	mim sample --size tiny --out runs/smoke/data
+	@$(MAKE) --no-print-directory pipeline PRESET=smoke DATA=runs/smoke/data OUT=runs/smoke
+	@mim compare runs/smoke --out runs/smoke
+
+trained = --data $(DATA) --seed $(SEED) --resume
+pipeline:
+	mim pretrain -c $(PRESET)/pretrain $(trained) --out $(OUT)/pretrain
+	mim sft -c $(PRESET)/sft $(trained) --init $(OUT)/pretrain/checkpoint --out $(OUT)/sft
+	mim embed -c $(PRESET)/embed --data $(DATA) --checkpoint $(OUT)/pretrain/checkpoint --out $(OUT)/embed-pretrain
+	mim embed -c $(PRESET)/embed --data $(DATA) --checkpoint $(OUT)/sft/checkpoint --out $(OUT)/embed-sft
+	mim ctr -c $(PRESET)/ctr $(trained) --model din --out $(OUT)/din
+	mim ctr -c $(PRESET)/ctr $(trained) --model content --embeddings $(OUT)/embed-pretrain/embeddings --out $(OUT)/content
+	mim ctr -c $(PRESET)/ctr $(trained) --model ciubm --embeddings $(OUT)/embed-pretrain/embeddings --out $(OUT)/ciubm-pretrain
+	mim ctr -c $(PRESET)/ctr $(trained) --model ciubm --embeddings $(OUT)/embed-sft/embeddings --out $(OUT)/ciubm-sft
+
+## checks
+
+test: setup build check unit smoke
+
+check:
 	biome check .
-	@$(MAKE) --no-print-directory unit
 
 unit:
 	node --test --test-reporter=spec $$(find dist/test -name '*.test.js' | sort)

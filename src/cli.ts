@@ -27,32 +27,39 @@ function program(): Command {
     .version('0.1.0')
     .exitOverride()
     .showHelpAfterError('(add --help for the options)')
-  stage(mim, 'pretrain', 'adapt an image-text foundation model to the catalogue')
+  training(mim, 'pretrain', 'adapt an image-text foundation model to the catalogue')
     .option('--init <folder>', 'Hugging Face folder to start from (init)')
     .option('--epochs <n>', 'passes over the items (train.epochs)', Number)
     .option('--batch <n>', 'pairs of a step (train.batch)', Number)
     .action(async (flags) => (await import('./commands/pretrain.js')).run(flags))
-  stage(mim, 'sft', 'align the vectors with what users choose (C-SFT)')
+  training(mim, 'sft', 'align the vectors with what users choose (C-SFT)')
     .option('--init <folder>', 'checkpoint of stage 1 (init)')
     .option('--epochs <n>', 'passes over the positives (train.epochs)', Number)
     .option('--batch <n>', 'positives of a step (train.batch)', Number)
     .action(async (flags) => (await import('./commands/sft.js')).run(flags))
-  stage(mim, 'embed', 'extract the item vectors in batch with ONNX Runtime')
+  command(mim, 'embed', 'extract the item vectors in batch with ONNX Runtime')
     .option('--checkpoint <folder>', 'encoder: a run of pretrain or sft, or any Hugging Face folder')
     .option('--provider <name>', 'auto, cuda or cpu')
     .option('--batch <n>', 'items of one run of the encoder', Number)
     .action(async (flags) => (await import('./commands/embed.js')).run(flags))
-  stage(mim, 'ctr', 'train the click model that joins ids and content interest')
+  training(mim, 'ctr', 'train the click model that joins ids and content interest')
     .option('--model <name>', 'din, content or ciubm (model.name)')
     .option('--embeddings <folder>', 'content vectors made by mim embed (data.embeddings)')
     .option('--epochs <n>', 'passes over the training impressions at most (train.epochs)', Number)
     .option('--batch <n>', 'impressions of a step (train.batch)', Number)
     .action(async (flags) => (await import('./commands/ctr.js')).run(flags))
+  mim
+    .command('compare')
+    .description('set click models side by side: means over seeds, gain over the baseline with its interval')
+    .argument('<folders...>', 'runs of mim ctr, or folders with runs of any stage below')
+    .option('-o, --out <folder>', 'where summary.json goes')
+    .option('--json', 'print the comparison as one JSON object on standard output')
+    .action(async (folders, flags) => (await import('./commands/compare.js')).run(folders, flags))
   return mim
 }
 
-/** A command with the options that every stage has. */
-function stage(mim: Command, name: string, description: string): Command {
+/** A stage with the options that every stage has. */
+function command(mim: Command, name: string, description: string): Command {
   return mim
     .command(name)
     .description(description)
@@ -65,10 +72,15 @@ function stage(mim: Command, name: string, description: string): Command {
     )
     .option('--data <folder>', 'folder that paths of data start from (data.root)')
     .option('-o, --out <folder>', 'run folder', `runs/${name}`)
-    .option('--resume', 'go on where a run in the folder stopped; start if there is none')
     .option('--overwrite', 'remove a run in the folder first')
+    .option('--json', 'print the results as one JSON object on standard output')
+}
+
+/** A stage that trains. */
+function training(mim: Command, name: string, description: string): Command {
+  return command(mim, name, description)
+    .option('--resume', 'go on where a run in the folder stopped; start if there is none')
     .option('--seed <n>', 'same seed, same engine, same result', Number)
     .option('--engine <name>', 'auto, tensorflow or wasm (or MIM_ENGINE)')
     .option('--device <name>', 'auto, cpu or gpu')
-    .option('--json', 'print the results as one JSON object on standard output')
 }

@@ -1,0 +1,44 @@
+import { join } from 'node:path'
+import { writeJson } from '../files.js'
+import { type Comparison, compareRuns, findRuns } from '../stages/compare.js'
+
+export async function run(folders: string[], flags: { out?: string; json?: boolean }): Promise<void> {
+  const comparison = await compareRuns(folders.flatMap(findRuns))
+  if (flags.out) await writeJson(join(flags.out, 'summary.json'), comparison)
+  process.stdout.write(flags.json ? `${JSON.stringify(comparison)}\n` : table(comparison))
+}
+
+/** The comparison as people read it. */
+function table({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): string {
+  const header = ['model', 'vectors', 'AUC', 'GAUC', 'log loss', 'unseen items', 'rare items', 'AUC over baseline']
+  const body = rows.map((row) => [
+    row.model,
+    row.vectors,
+    row.seeds > 1 ? `${row.auc.toFixed(4)} ± ${row.auc_sd.toFixed(4)}` : row.auc.toFixed(4),
+    row.gauc.toFixed(4),
+    row.logloss.toFixed(4),
+    row.auc_unseen.toFixed(4),
+    row.auc_rare.toFixed(4),
+    row.over_baseline ? interval(row.over_baseline) : '',
+  ])
+  const widths = header.map((_, i) => Math.max(...[header, ...body].map((cells) => cells[i].length)))
+  const line = (cells: string[]) =>
+    `${cells
+      .map((cell, i) => cell.padEnd(widths[i]))
+      .join('  ')
+      .trimEnd()}\n`
+  const percent = (x: number | undefined) => (x === undefined ? '–' : `${(100 * x).toFixed(1)} %`)
+  const notes = [
+    oracle_auc === undefined ? [] : `oracle AUC (one who knows every taste): ${oracle_auc.toFixed(4)}`,
+    `Recall@10: picture → title ${percent(retrieval.pretrain_recall10)}; query → chosen item ` +
+      `${percent(retrieval.sft_recall10_before)} before, ${percent(retrieval.sft_recall10)} after C-SFT`,
+    `engine ${engine}; all stages together took ${Math.round(seconds)} s`,
+  ].flat()
+  const lines = [header, widths.map((n) => '-'.repeat(n)), ...body].map(line)
+  return `${lines.join('')}\n${notes.join('\n')}\n`
+}
+
+function interval({ difference, low, high }: { difference: number; low: number; high: number }): string {
+  const signed = (x: number) => `${x < 0 ? '−' : '+'}${Math.abs(x).toFixed(4)}`
+  return `${signed(difference)} [${signed(low)}, ${signed(high)}]`
+}
