@@ -5,6 +5,7 @@ export class Random {
   private spare: number | undefined
 
   private constructor(
+    private readonly name: string,
     private a: number,
     private b: number,
     private c: number,
@@ -13,10 +14,16 @@ export class Random {
 
   /** The stream that belongs to these names, e.g. `Random.of(seed, 'epoch', 3)`. */
   static of(...names: (string | number)[]): Random {
-    const [a, b, c] = [1, 2, 3].map((salt) => hash(`${salt}/${names.join('/')}`))
-    const random = new Random(a, b, c, 1)
+    const name = names.join('/')
+    const [a, b, c] = [1, 2, 3].map((salt) => hash(`${salt}/${name}`))
+    const random = new Random(name, a, b, c, 1)
     for (let i = 0; i < 12; i++) random.bits()
     return random
+  }
+
+  /** The stream of the same names and one more, whatever was drawn from this one. */
+  fork(name: string | number): Random {
+    return Random.of(this.name, name)
   }
 
   /** 32 random bits. */
@@ -35,9 +42,40 @@ export class Random {
     return this.bits() / 2 ** 32
   }
 
+  /** Uniform in [low, high). */
+  between(low: number, high: number): number {
+    return low + (high - low) * this.uniform()
+  }
+
+  /** True with this probability. */
+  chance(probability: number): boolean {
+    return this.uniform() < probability
+  }
+
   /** A whole number in [0, below). */
   int(below: number): number {
     return Math.floor(this.uniform() * below)
+  }
+
+  /** One of the choices, each as likely. */
+  pick<T>(choices: readonly T[]): T {
+    return choices[this.int(choices.length)]
+  }
+
+  /** An index, drawn in proportion to non-negative weights. */
+  weighted(weights: readonly number[]): number {
+    let rest = this.uniform() * weights.reduce((sum, weight) => sum + weight, 0)
+    const index = weights.findIndex((weight) => {
+      rest -= weight
+      return rest < 0
+    })
+    // Rounding can leave a rest after the last weight.
+    return index < 0 ? weights.length - 1 : index
+  }
+
+  /** Exponential of mean 1. */
+  exponential(): number {
+    return -Math.log(1 - this.uniform())
   }
 
   /** Standard normal (Marsaglia's polar method). */
@@ -49,8 +87,8 @@ export class Random {
     }
     let [u, v, s] = [0, 0, 0]
     do {
-      u = 2 * this.uniform() - 1
-      v = 2 * this.uniform() - 1
+      u = this.between(-1, 1)
+      v = this.between(-1, 1)
       s = u * u + v * v
     } while (s >= 1 || s === 0)
     const scale = Math.sqrt((-2 * Math.log(s)) / s)

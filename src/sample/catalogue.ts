@@ -1,8 +1,9 @@
 /** The items of a sample: what they are, when they came, how often they are shown. */
+
+import type { Random } from '../random.js'
 import { type Attributes, brands, categories, materialsOf, patterns, priceLevels, vocabulary } from './attributes.js'
 import { drawLook, type Look, type PictureFormat } from './drawing.js'
 import { parameters } from './parameters.js'
-import type { Random } from './random.js'
 import { titleOf } from './wording.js'
 
 /** Microseconds in a second and in a day. */
@@ -34,7 +35,7 @@ export function makeCatalogue(count: number, random: Random): Item[] {
   const ids = makeIds(count, random.fork('ids'))
   const arrivals = makeArrivals(count, random.fork('arrivals'))
   // The first so many of one random order lack the title, the next the picture: never both.
-  const lacking = random.fork('missing').permutation(count)
+  const lacking = random.fork('missing').shuffle(Int32Array.from({ length: count }, (_, i) => i))
   const titleless = new Set(lacking.slice(0, Math.round(missing.title * count)))
   const pictureless = new Set(lacking.slice(titleless.size, titleless.size + Math.round(missing.picture * count)))
 
@@ -57,15 +58,15 @@ export function makeCatalogue(count: number, random: Random): Item[] {
 }
 
 function drawAttributes(random: Random): Attributes {
-  const category = random.integer(vocabulary.category)
-  const brand = random.integer(vocabulary.brand)
+  const category = random.int(vocabulary.category)
+  const brand = random.int(vocabulary.brand)
   return {
     category,
-    colour: random.integer(vocabulary.colour),
+    colour: random.int(vocabulary.colour),
     pattern: random.weighted(patterns.map(({ weight }) => weight)),
     material: random.pick(materialsOf(category)),
     brand,
-    priceLevel: random.chance(0.6) ? brands[brand].priceLevel : random.integer(vocabulary.priceLevel),
+    priceLevel: random.chance(0.6) ? brands[brand].priceLevel : random.int(vocabulary.priceLevel),
   }
 }
 
@@ -80,7 +81,7 @@ function makeIds(count: number, random: Random): bigint[] {
   let id = 10_000n
   return Array.from({ length: count }, (_, i) => {
     if (i === count - huge) id = 2n ** 53n
-    id += BigInt(i < count - huge ? 1 + random.integer(9) : 1 + random.integer(2))
+    id += BigInt(i < count - huge ? 1 + random.int(9) : 1 + random.int(2))
     return id
   })
 }
@@ -106,5 +107,5 @@ function makeArrivals(count: number, random: Random): Pick<Item, 'createdAt' | '
       popularity: Math.exp(-popularity.exponent * Math.log(ranks[which] + popularity.offset)),
     }
   })
-  return Array.from(random.permutation(count), (i) => made[i])
+  return random.shuffle(made)
 }

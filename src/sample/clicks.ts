@@ -1,7 +1,8 @@
 /** What users did with what they were shown: clicks and purchases, by a rule whose every term is known. */
+
+import type { Random } from '../random.js'
 import { type Item, second } from './catalogue.js'
 import { parameters } from './parameters.js'
-import type { Random } from './random.js'
 import { type Request, relevance } from './requests.js'
 import { match, type User } from './taste.js'
 

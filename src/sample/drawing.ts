@@ -1,7 +1,7 @@
 /** Pictures of items, 64 × 64, drawn as SVG and rendered by sharp. */
 import sharp from 'sharp'
+import type { Random } from '../random.js'
 import { type Attributes, categories, colours, type Hsl, type PatternName, patterns } from './attributes.js'
-import type { Random } from './random.js'
 import { silhouettes } from './silhouettes.js'
 
 /** Width and height of every picture, in pixels. */
@@ -127,7 +127,7 @@ function shine(pose: Random): string {
 function background(pose: Random): string {
   const ground: Hsl = { h: pose.between(0, 360), s: pose.between(4, 32), l: pose.between(66, 93) }
   const parts = [`<rect width="64" height="64" fill="${css(ground)}"/>`]
-  for (let left = pose.integer(5); left > 0; left--) {
+  for (let left = pose.int(5); left > 0; left--) {
     const fill = css({ h: pose.between(0, 360), s: pose.between(5, 40), l: ground.l + pose.between(-16, 10) })
     const [x, y] = [number(pose.between(0, 64)), number(pose.between(0, 64))]
     const [w, h] = [pose.between(6, 26), pose.between(6, 26)]

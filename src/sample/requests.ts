@@ -1,9 +1,11 @@
 /** Who asked for what and when, and what was shown in return; nothing here depends on clicks. */
+
+import { lowerBound } from '../metrics/order.js'
+import type { Random } from '../random.js'
 import { type Attributes, vocabulary } from './attributes.js'
 import { day, type Item, logStart, second } from './catalogue.js'
 import { drawLook, type Pictured } from './drawing.js'
 import { parameters } from './parameters.js'
-import type { Random } from './random.js'
 import { match, type User } from './taste.js'
 import { queryFor } from './wording.js'
 
@@ -48,7 +50,7 @@ interface Asking {
 
 function makeRequest({ items, exposure, user, u, ts }: Asking, random: Random): Request {
   const { shown, kinds, inMind } = parameters.requests
-  const count = shown[0] + random.integer(shown[1] - shown[0] + 1)
+  const count = shown[0] + random.int(shown[1] - shown[0] + 1)
   const kind = (['feed', 'text', 'photo'] as const)[random.weighted([kinds.feed, kinds.text, kinds.photo])]
   if (kind === 'feed') return { user: u, ts, shown: exposure.draw(count, ts, random) }
 
@@ -69,8 +71,8 @@ function askByPhoto({ attributes }: Item, random: Random): Query {
   const { photoKeeps } = parameters.requests
   const asked = {
     category: attributes.category,
-    colour: random.chance(photoKeeps) ? attributes.colour : random.integer(vocabulary.colour),
-    pattern: random.chance(photoKeeps) ? attributes.pattern : random.integer(vocabulary.pattern),
+    colour: random.chance(photoKeeps) ? attributes.colour : random.int(vocabulary.colour),
+    pattern: random.chance(photoKeeps) ? attributes.pattern : random.int(vocabulary.pattern),
   }
   return { photo: { attributes: asked, look: drawLook(random) }, asked }
 }
@@ -132,22 +134,11 @@ function makeUrn(items: Item[], members: Int32Array) {
     const drawn = new Set<number>()
     // A small urn may not hold as many items as are asked for.
     for (let tries = 8 * count; members.length > 0 && drawn.size < count && tries > 0; tries--) {
-      const item = members[firstAbove(upTo, random.uniform() * total)]
+      const item = members[lowerBound(upTo, random.uniform() * total)]
       if (items[item].createdAt <= ts) drawn.add(item)
     }
     return [...drawn]
   }
-}
-
-/** Index of the first value above a threshold that is below the last. */
-function firstAbove(ascending: Float64Array, threshold: number): number {
-  let [low, high] = [0, ascending.length - 1]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (ascending[middle] > threshold) high = middle
-    else low = middle + 1
-  }
-  return low
 }
 
 /** Times of a user's requests, ascending and at least a minute apart; some follow the one before as in one visit. */
@@ -158,7 +149,7 @@ function drawTimes(count: number, random: Random): number[] {
     if (times.length > 0 && random.chance(sameVisit)) {
       times.push(times[times.length - 1] + Math.floor(random.between(60, 600) * second))
     } else {
-      const hour = random.integer(days) * 24 + random.weighted(hours)
+      const hour = random.int(days) * 24 + random.weighted(hours)
       times.push(logStart + Math.floor((hour + random.uniform()) * (day / 24)))
     }
   }

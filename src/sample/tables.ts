@@ -3,10 +3,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBTimestampValue } from '@duckdb/node-api'
 import { Database, literal } from '../data/duckdb.js'
+import { Random } from '../random.js'
 import { brands, categories } from './attributes.js'
 import { drawItem, render } from './drawing.js'
 import { inParallel } from './parallel.js'
-import { randomFrom } from './random.js'
 import type { Market } from './simulate.js'
 
 /** Called as pictures are rendered and tables written. */
@@ -33,7 +33,7 @@ async function writeItems(db: Database, folder: string, { items }: Market, seed:
     'CREATE TABLE items (item_id BIGINT, title VARCHAR, image BLOB, category VARCHAR, brand VARCHAR, price DOUBLE, ' +
       'created_at TIMESTAMP)',
   )
-  const poses = randomFrom(seed).fork('poses')
+  const poses = Random.of(seed, 'poses')
   const pictures = await inParallel(
     items,
     (item, i) => item.picture && render(drawItem(item, poses.fork(i)), item.picture),
@@ -59,7 +59,7 @@ async function writeItems(db: Database, folder: string, { items }: Market, seed:
 async function writePhotos(folder: string, { requests }: Market, seed: number, progress?: Progress) {
   const asked = requests.flatMap(({ query }, r) => (query?.photo ? [{ photo: query.photo, r }] : []))
   await mkdir(join(folder, 'query_images'))
-  const poses = randomFrom(seed).fork('photos')
+  const poses = Random.of(seed, 'photos')
   const paths = new Map<number, string>()
   await inParallel(
     asked,

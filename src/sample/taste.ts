@@ -1,7 +1,8 @@
 /** What users like: log-odds of a click per value of each attribute. */
+
+import type { Random } from '../random.js'
 import { type Attributes, type Field, fields, vocabulary } from './attributes.js'
 import { parameters } from './parameters.js'
-import type { Random } from './random.js'
 
 /** A weight per value, per attribute. */
 export type Taste = Record<Field, Float64Array>
@@ -18,8 +19,8 @@ export function makeUsers(count: number, random: Random): User[] {
   const { main, personal, spread } = parameters.taste
   return Array.from({ length: count }, (_, i) => {
     const of = random.fork(i)
-    const first = of.integer(archetypes.length)
-    const second = (first + 1 + of.integer(archetypes.length - 1)) % archetypes.length
+    const first = of.int(archetypes.length)
+    const second = (first + 1 + of.int(archetypes.length - 1)) % archetypes.length
     const share = of.between(main[0], main[1])
     const taste = eachField((field) => {
       const own = Math.sqrt(personal) * spread[field]

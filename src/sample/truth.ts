@@ -1,4 +1,5 @@
 /** What can be known of a generated log only by who made it: how well a perfect model would rank its last part. */
+import { auc } from '../metrics/index.js'
 import type { Impressions } from './clicks.js'
 import { parameters } from './parameters.js'
 
@@ -55,31 +56,14 @@ export function measure(log: Impressions, items: number): Omit<Truth, 'items' | 
     ctr: clicks / count,
     seen_until: isoTime(seenEnd),
     test_from: isoTime(testStart),
-    oracle_auc: auc(oracle(test), labels(test)),
-    oracle_auc_unseen: auc(oracle(unseen), labels(unseen)),
+    oracle_auc: auc(labels(test), oracle(test)),
+    oracle_auc_unseen: auc(labels(unseen), oracle(unseen)),
     item_mean_auc: auc(
-      Float64Array.from(test, (i) => itemMean[log.item[i]]),
       labels(test),
+      Float64Array.from(test, (i) => itemMean[log.item[i]]),
     ),
     cold_share: unseen.length / test.length,
   }
-}
-
-/** Exact area under the ROC curve: the share of (click, no click) pairs in order, ties ½; NaN with one class only. */
-export function auc(scores: Float64Array, labels: Uint8Array): number {
-  const order = Int32Array.from(scores.keys()).sort((a, b) => scores[a] - scores[b])
-  let [positives, ranks] = [0, 0]
-  for (let from = 0, to = 0; from < order.length; from = to) {
-    while (to < order.length && scores[order[to]] === scores[order[from]]) to++
-    for (let i = from; i < to; i++) {
-      if (labels[order[i]] === 0) continue
-      positives++
-      // All of a tie share the middle rank, counted from 1.
-      ranks += (from + 1 + to) / 2
-    }
-  }
-  const negatives = order.length - positives
-  return (ranks - (positives * (positives + 1)) / 2) / (positives * negatives)
 }
 
 /** Microseconds since 1970 as UTC text with all six digits. */

@@ -1,7 +1,8 @@
 /** Titles and text queries: attributes put into words. */
+
+import type { Random } from '../random.js'
 import { type Attributes, brands, noiseWords, wordsFor } from './attributes.js'
 import { parameters } from './parameters.js'
-import type { Random } from './random.js'
 
 const named = ['category', 'colour', 'pattern', 'material'] as const
 
@@ -18,7 +19,7 @@ export function titleOf(item: Attributes, random: Random): string {
   const { words } = attributeWords(item, titles, random)
   if (random.chance(titles.brand)) words.push(brands[item.brand].name)
   if (random.chance(titles.noise)) words.push(random.pick(noiseWords))
-  return Array.from(random.permutation(words.length), (i) => words[i]).join(' ')
+  return random.shuffle(words).join(' ')
 }
 
 /** A text query for an item, and the attributes that it names. */

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import sharp from 'sharp'
+import { Random } from '../../src/random.js'
 import { vocabulary } from '../../src/sample/attributes.js'
 import { drawItem, drawLook, render } from '../../src/sample/drawing.js'
-import { randomFrom } from '../../src/sample/random.js'
 
 const product = (category: number, colour: number, pattern: number) => ({
   attributes: { category, colour, pattern },
-  look: drawLook(randomFrom(`look of ${category}/${colour}/${pattern}`)),
+  look: drawLook(Random.of(`look of ${category}/${colour}/${pattern}`)),
 })
-const pose = (name: string) => randomFrom(name)
+const pose = (name: string) => Random.of(name)
 
 /** All pixels, RGB, row by row. */
 const pixels = (svg: string) => sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer()

@@ -6,8 +6,8 @@ import sharp from 'sharp'
 import { literal } from '../../src/data/duckdb.js'
 import { generateSample } from '../../src/sample/index.js'
 import { simulate } from '../../src/sample/simulate.js'
+import { pairwiseAuc } from '../metrics/data.js'
 import { openDatabase, temporaryFolder } from './folders.js'
-import { aucByPairs } from './pairs.js'
 
 const root = await temporaryFolder()
 const out = join(root, 'one')
@@ -159,9 +159,9 @@ test('when the truth is computed again from the tables then it is what truth.jso
   const rows = [...label.keys()].filter((i) => test[i])
   const cold = rows.filter((i) => unseen[i])
   const of = (some: number[], scores: Float64Array) =>
-    aucByPairs(
-      some.map((i) => scores[i]),
+    pairwiseAuc(
       some.map((i) => label[i]),
+      some.map((i) => scores[i]),
     )
   assert.ok(Math.abs(rows.length / label.length - 0.2) < 0.01)
   assert.ok(cold.length > 0)

@@ -3,14 +3,13 @@ import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { literal } from '../../src/data/duckdb.js'
 import { generateSample, subsample } from '../../src/sample/index.js'
+import { sharedFile } from '../fixtures.js'
 import { openDatabase, temporaryFolder } from './folders.js'
 
 const root = await temporaryFolder()
 const db = await openDatabase()
-const shared = process.env['MIM_SHARED'] ?? fileURLToPath(new URL('../../../../shared', import.meta.url))
 
 const table = (folder: string, name: string) => `read_parquet(${literal(join(folder, `${name}.parquet`))})`
 const count = async (rows: string) => Number((await db.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${rows}`)).n)
@@ -172,8 +171,7 @@ test('when tables or columns are missing or the folder is taken then the error s
 })
 
 for (const name of ['market', 'online_retail']) {
-  const from = join(shared, 'data', name)
-  const skip = existsSync(from) ? false : `${from} is absent`
+  const { path: from, skip } = sharedFile(`data/${name}`)
   test(`when ${name} is cut then its users keep all events and no id dangles`, { skip }, async () => {
     const out = join(root, name)
     const summary = await subsample({ from, users: 100, out, seed: 1 })
