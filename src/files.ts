@@ -1,6 +1,7 @@
 /** Files and folders that appear whole or not at all: written under a temporary name, then renamed. */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { UserError } from './errors.js'
 
 /** Replaces the file at `path` by one that `write` makes at the path it is given. */
 export async function replaceFile(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
@@ -43,4 +44,32 @@ export function recoverFolder(path: string): void {
   if (!existsSync(old)) return
   if (existsSync(path)) rmSync(old, { recursive: true })
   else renameSync(old, path)
+}
+
+/**
+ * Makes the folder at `path` of what `write` puts into the empty one that it is given.
+ * @throws UserError `out-exists` where `path` is anything but a new or empty folder.
+ */
+export async function newFolder<T>(path: string, write: (temporary: string) => Promise<T>): Promise<T> {
+  const target = resolve(path)
+  if (existsSync(target) && !(statSync(target).isDirectory() && readdirSync(target).length === 0)) {
+    throw new UserError({
+      id: 'out-exists',
+      what: `${path} already exists and is not empty`,
+      expected: 'a new or empty folder',
+      remedy: 'remove it or name another',
+    })
+  }
+  // A name that is nobody else's: what lies beside this folder belongs to the user.
+  const temporary = `${target}.part-${process.pid}`
+  mkdirSync(temporary, { recursive: true })
+  try {
+    const result = await write(temporary)
+    // An empty folder is in the way of a rename on some systems.
+    if (existsSync(target)) rmdirSync(target)
+    renameSync(temporary, target)
+    return result
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
 }

@@ -86,6 +86,17 @@ export class Database {
     return (await this.rows<T>(sql))[0]
   }
 
+  /** Number of rows of what may follow FROM. */
+  async count(source: string): Promise<number> {
+    return Number((await this.row<{ count: bigint }>(`SELECT count(*) AS count FROM ${source}`)).count)
+  }
+
+  /** Writes the rows of a query, in their order, to the file `path`; `rowGroup`: rows of a row group at most. */
+  async writeParquet(query: string, path: string, rowGroup = 122_880): Promise<void> {
+    const options = `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroup}`
+    await this.run(`COPY (${query}) TO ${literal(path)} (${options})`)
+  }
+
   /** All rows of a query as columns of the given kinds; casts where the type differs. Numbers must not be null. */
   async columns<S extends Record<string, ColumnKind>>(sql: string, kinds: S): Promise<Columns<S>> {
     const names = Object.keys(kinds)

@@ -57,9 +57,8 @@ export class EmbeddingWriter {
     const columns = 'embedding, image_embedding, text_embedding, model_version, content_hash'
     const made = `SELECT item, embedding, image_embedding, text_embedding, ${literal(modelVersion)} AS model_version, content_hash FROM ${fresh}`
     const copied = `SELECT item, ${columns} FROM ${kept} JOIN ${numbers} USING (item) JOIN read_parquet(${literal(`${older}/*.parquet`)}) USING (item_id)`
-    const { count } = await this.db.row<{ count: bigint }>(`SELECT count(*) AS count FROM ${kept}`)
-    const all = count > 0n ? `${made} UNION ALL ${copied}` : made
-    await this.db.run(`COPY (SELECT item_id, ${columns} FROM (${all}) JOIN ${numbers} USING (item) ORDER BY item)
-      TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)`)
+    const all = (await this.db.count(kept)) > 0 ? `${made} UNION ALL ${copied}` : made
+    const ordered = `SELECT item_id, ${columns} FROM (${all}) JOIN ${numbers} USING (item) ORDER BY item`
+    await this.db.writeParquet(ordered, path, 20_480)
   }
 }

@@ -107,8 +107,8 @@ export async function loadImpressions(
     item: read.item,
     label: read.label,
     ...histories,
-    users: await count(db, userNumbers),
-    items: await count(db, itemNumbers),
+    users: await db.count(userNumbers),
+    items: await db.count(itemNumbers),
     context: Object.fromEntries(names),
   }
 }
@@ -150,10 +150,6 @@ async function number(db: Database, name: string, id: string, dense: string, que
   await db.run(`CREATE OR REPLACE TEMP TABLE ${name} AS
     SELECT ${id}, CAST(row_number() OVER (ORDER BY ${id}) - 1 AS INTEGER) AS ${dense}
     FROM (SELECT DISTINCT ${id} FROM (${query}) WHERE ${id} IS NOT NULL)`)
-}
-
-async function count(db: Database, name: string): Promise<number> {
-  return Number((await db.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${name}`)).n)
 }
 
 type Histories = Pick<Impressions, 'events' | 'historyStart' | 'historyEnd'>

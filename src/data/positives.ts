@@ -154,8 +154,7 @@ async function readRejected(db: Database): Promise<Positives['rejected']> {
      GROUP BY r.number, e.item HAVING bool_and(e.action NOT IN ('click', 'purchase')) ORDER BY r.number, e.item`,
     { number: 'int32', item: 'int32' },
   )
-  const { requests } = await db.row<{ requests: bigint }>('SELECT count(*) AS requests FROM request_numbers')
-  const offsets = new Int32Array(Number(requests) + 1)
+  const offsets = new Int32Array((await db.count('request_numbers')) + 1)
   for (const r of number) offsets[r + 1]++
   for (let r = 0; r < offsets.length - 1; r++) offsets[r + 1] += offsets[r]
   return { items: item, offsets }

@@ -100,7 +100,7 @@ export async function openTable(db: Database, path: string, rules: Record<string
   for (const [name, { type, optional }] of Object.entries(rules)) {
     const found = columns.get(name)
     if (!found && !optional) {
-      const remedy = `name the right column in the configuration, or add it; the table has ${[...columns.keys()].join(', ')}`
+      const remedy = `add it, or name the right one in the configuration; the table has ${[...columns.keys()].join(', ')}`
       throw new UserError({ id: 'column-missing', where: path, what: `column '${name}' is missing`, remedy })
     }
     const { fits, expected } = types[type]
@@ -113,8 +113,8 @@ export async function openTable(db: Database, path: string, rules: Record<string
     if (!columns.has(name)) continue
     await checkValues(db, path, `${read}, filename = true, file_row_number = true)`, name, rule)
   }
-  const { count } = await guarded(path, () => db.row<{ count: bigint }>(`SELECT count(*) AS count FROM ${read})`))
-  return { path, source: `${read})`, columns, rows: Number(count) }
+  const rows = await guarded(path, () => db.count(`${read})`))
+  return { path, source: `${read})`, columns, rows }
 }
 
 async function describe(db: Database, source: string, path: string): Promise<Map<string, string>> {

@@ -127,6 +127,12 @@ export const parameters = {
   },
 }
 
+/** @throws UserError `sample-seed` */
+export function checkSeed(seed: number): void {
+  if (Number.isSafeInteger(seed)) return
+  throw new UserError({ id: 'sample-seed', what: `sample seed ${seed}`, expected: 'a whole number' })
+}
+
 /** Items, users and impressions of a size; UserError `sample-size` where it is none. */
 export function extentOf(size: SampleSize): Extent {
   const { sizes, perItem } = parameters

@@ -1,11 +1,14 @@
 /** A consistent part of a data set: some users with all they did, and the items that this touches. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { Database, identifier, literal } from '../data/duckdb.js'
+import { folderOf } from '../data/items.js'
+import { findTable, openTable, type Table } from '../data/table.js'
 import { UserError } from '../errors.js'
-import { inNewFolder } from './folder.js'
+import { digest, makeOnce, type Outcome, type Progress } from './once.js'
 import { inParallel } from './parallel.js'
+import { checkSeed } from './parameters.js'
 
 export interface SubsampleOptions {
   /** Folder with items, and behaviors or impressions or both: each `x.parquet`, or a folder `x` of parts. */
@@ -19,8 +22,10 @@ export interface SubsampleOptions {
   otherItems?: number
 }
 
-/** Rows written per table, and picture files copied or not found. */
+/** What `subsample.json` holds: rows written per table, and picture files copied or not found. */
 export interface SubsampleSummary {
+  /** What it was cut from; `source` changes with the files of the tables. */
+  parameters: { from: string; users: number; seed: number; otherItems: number; source: string }
   users: number
   items: number
   behaviors: number
@@ -29,47 +34,50 @@ export interface SubsampleSummary {
   missingPictures: number
 }
 
-type TableName = 'items' | 'behaviors' | 'impressions'
+const names = ['items', 'behaviors', 'impressions'] as const
 
-interface Table {
-  name: TableName
-  /** SQL that reads it. */
-  scan: string
-  /** Type by column. */
-  columns: Map<string, string>
-  /** Folders that its picture paths may be relative to, likeliest first. */
-  folders: string[]
+interface Source {
+  name: (typeof names)[number]
+  path: string
 }
 
 /**
  * Draws users by seed and writes their behaviours and impressions whole, with the items these name (targets and
- * `hist_items`) and a share of the others. All columns keep their types. Pictures that are relative paths are copied.
- * UserErrors: `out-exists`, `sample-users`, `sample-share`, `table-missing`, `column-missing`.
+ * `hist_items`) and a share of the others, or finds that this was done before. All columns keep their types. Pictures
+ * that are relative paths are copied.
+ * @throws UserError `out-exists`, `sample-seed`, `sample-users`, `sample-share`, `table-missing`, and those of
+ * `openTable`.
  */
-export async function subsample(options: SubsampleOptions): Promise<SubsampleSummary> {
+export async function subsample(options: SubsampleOptions, progress?: Progress): Promise<Outcome<SubsampleSummary>> {
   const { from, users, out, seed, otherItems = 0.1 } = options
+  checkSeed(seed)
   if (!Number.isSafeInteger(users) || users < 1)
     throw new UserError({ id: 'sample-users', what: `${users} users`, expected: 'a whole number from 1' })
   if (!(otherItems >= 0 && otherItems <= 1))
     throw new UserError({ id: 'sample-share', what: `share of other items ${otherItems}`, expected: '0 to 1' })
 
-  return inNewFolder(out, async (folder) => {
+  const sources = findTables(from)
+  const parameters = { from, users, seed, otherItems, source: digest(sources.map(({ path }) => stampOf(path))) }
+  return makeOnce(out, 'subsample.json', parameters, async (folder) => {
     const spill = join(folder, '.spill')
     const db = await Database.open({ temporary: spill })
     try {
-      const { items, logs } = await openTables(db, from)
+      progress?.('tables', 0, sources.length)
+      const [items, ...logs] = await openTables(db, sources)
       await chooseUsers(db, logs, users, seed)
       await chooseItems(db, items, logs, otherItems, seed)
 
       const rows = { items: 0, behaviors: 0, impressions: 0 }
       const copied = { pictures: 0, missingPictures: 0 }
-      for (const table of [items, ...logs]) {
-        const [key, chosen] = table === items ? ['item_id', 'chosen_items'] : ['user_id', 'chosen_users']
-        const kept = `FROM ${table.scan} AS t WHERE CAST(t.${key} AS VARCHAR) IN (SELECT id FROM ${chosen})`
-        rows[table.name] = await writeTable(db, table, kept, folder)
-        await copyPictures(db, table, kept, folder, copied)
+      for (const [i, { name }] of sources.entries()) {
+        const table = [items, ...logs][i]
+        const [key, chosen] = name === 'items' ? ['item_id', 'chosen_items'] : ['user_id', 'chosen_users']
+        const kept = `FROM ${table.source} AS t WHERE CAST(t.${key} AS VARCHAR) IN (SELECT id FROM ${chosen})`
+        rows[name] = await writeTable(db, table, kept, join(folder, `${name}.parquet`))
+        await copyPictures(db, table, kept, { from, folder }, copied)
+        progress?.('tables', i + 1, sources.length)
       }
-      return { users: await countOf(db, 'chosen_users'), ...rows, ...copied }
+      return { users: await db.count('chosen_users'), ...rows, ...copied }
     } finally {
       db.close()
       await rm(spill, { recursive: true, force: true })
@@ -77,40 +85,43 @@ export async function subsample(options: SubsampleOptions): Promise<SubsampleSum
   })
 }
 
-async function openTables(db: Database, from: string): Promise<{ items: Table; logs: Table[] }> {
-  const items = await openTable(db, from, 'items', ['item_id'])
-  const behaviors = await openTable(db, from, 'behaviors', ['user_id', 'item_id'])
-  const impressions = await openTable(db, from, 'impressions', ['user_id', 'item_id'])
-  const logs = [behaviors, impressions].filter((table) => table !== undefined)
-  if (items && logs.length > 0) return { items, logs }
+/** The tables that a folder has, items first. */
+function findTables(from: string): Source[] {
+  const found = names
+    .map((name) => ({ name, path: findTable(from, `${name}.parquet`) }))
+    .filter(({ path }) => existsSync(path))
+  const hasItems = found[0]?.name === 'items'
+  if (hasItems && found.length > 1) return found
   throw new UserError({
     id: 'table-missing',
-    what: items ? 'neither behaviors nor impressions' : 'no items',
+    what: hasItems ? 'neither behaviors nor impressions' : 'no items',
     where: from,
-    expected: `${items ? 'behaviors.parquet, impressions.parquet' : 'items.parquet'} or a folder of parts of that name`,
+    expected: `${hasItems ? 'behaviors.parquet, impressions.parquet' : 'items.parquet'} or a folder of parts of that name`,
   })
 }
 
-async function openTable(db: Database, from: string, name: TableName, needed: string[]): Promise<Table | undefined> {
-  const file = join(from, `${name}.parquet`)
-  const parts = join(from, name)
-  const isFile = existsSync(file)
-  if (!isFile && !existsSync(parts)) return undefined
-  const scan = isFile
-    ? `read_parquet(${literal(file)})`
-    : `read_parquet(${literal(join(parts, '**', '*.parquet'))}, union_by_name = true)`
-  const described = await db.rows<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${scan}`)
-  const columns = new Map(described.map(({ column_name, column_type }) => [column_name, column_type]))
-  for (const column of needed) {
-    if (columns.has(column)) continue
-    throw new UserError({ id: 'column-missing', what: `no column ${column}`, where: isFile ? file : parts })
+/** Size and time of change of each file of a table. */
+function stampOf(path: string): [file: string, bytes: number, changed: number][] {
+  const folder = folderOf(path)
+  const files = folder === path ? readdirSync(path, { recursive: true }).map(String).sort() : [relative(folder, path)]
+  return files.map((file) => {
+    const { size, mtimeMs } = statSync(join(folder, file))
+    return [file, size, mtimeMs]
+  })
+}
+
+async function openTables(db: Database, sources: Source[]): Promise<Table[]> {
+  const opened: Table[] = []
+  for (const { name, path } of sources) {
+    const keys = name === 'items' ? ['item_id'] : ['user_id', 'item_id']
+    opened.push(await openTable(db, path, Object.fromEntries(keys.map((key) => [key, { type: 'id' }]))))
   }
-  return { name, scan, columns, folders: isFile ? [from] : [parts, from] }
+  return opened
 }
 
 /** Ids are compared as text: a table may hold as an integer what another holds as a string. */
 async function chooseUsers(db: Database, logs: Table[], count: number, seed: number): Promise<void> {
-  const all = logs.map(({ scan }) => `SELECT CAST(user_id AS VARCHAR) AS id FROM ${scan}`).join(' UNION ALL ')
+  const all = logs.map(({ source }) => `SELECT CAST(user_id AS VARCHAR) AS id FROM ${source}`).join(' UNION ALL ')
   await db.run(
     `CREATE TABLE chosen_users AS SELECT DISTINCT id FROM (${all}) WHERE id IS NOT NULL ` +
       `ORDER BY ${drawing(seed, 'user')}, id LIMIT ${count}`,
@@ -118,18 +129,18 @@ async function chooseUsers(db: Database, logs: Table[], count: number, seed: num
 }
 
 async function chooseItems(db: Database, items: Table, logs: Table[], share: number, seed: number): Promise<void> {
-  const named = logs.flatMap(({ scan, columns }) => {
-    const rows = `FROM ${scan} WHERE CAST(user_id AS VARCHAR) IN (SELECT id FROM chosen_users)`
+  const named = logs.flatMap(({ source, columns }) => {
+    const rows = `FROM ${source} WHERE CAST(user_id AS VARCHAR) IN (SELECT id FROM chosen_users)`
     const lists = columns.get('hist_items')?.endsWith(']') ? [`SELECT unnest(hist_items) AS id ${rows}`] : []
     return [`SELECT item_id AS id ${rows}`, ...lists]
   })
   const asText = named.map((select) => `SELECT CAST(id AS VARCHAR) AS id FROM (${select})`).join(' UNION ALL ')
   await db.run(`CREATE TABLE chosen_items AS SELECT DISTINCT id FROM (${asText}) WHERE id IS NOT NULL`)
   await db.run(
-    `CREATE TABLE other_items AS SELECT DISTINCT CAST(item_id AS VARCHAR) AS id FROM ${items.scan} ` +
+    `CREATE TABLE other_items AS SELECT DISTINCT CAST(item_id AS VARCHAR) AS id FROM ${items.source} ` +
       'WHERE id NOT IN (SELECT id FROM chosen_items)',
   )
-  const others = Math.round(share * (await countOf(db, 'other_items')))
+  const others = Math.round(share * (await db.count('other_items')))
   await db.run(
     `INSERT INTO chosen_items SELECT id FROM other_items ORDER BY ${drawing(seed, 'item')}, id LIMIT ${others}`,
   )
@@ -141,15 +152,11 @@ function drawing(seed: number, what: string): string {
 }
 
 /** Writes the kept rows in their old order; gives their number. */
-async function writeTable(db: Database, table: Table, kept: string, folder: string): Promise<number> {
-  const path = literal(join(folder, `${table.name}.parquet`))
+async function writeTable(db: Database, table: Table, kept: string, path: string): Promise<number> {
   const moved = pictureColumns(table).map((column) => `${inside(column)} AS ${identifier(column)}`)
   const columns = moved.length > 0 ? `t.* REPLACE (${moved.join(', ')})` : 't.*'
-  await db.run(
-    `COPY (SELECT ${columns} ${kept} ORDER BY t.file_index, t.file_row_number) TO ${path} ` +
-      '(FORMAT parquet, COMPRESSION zstd)',
-  )
-  return countOf(db, `read_parquet(${path})`)
+  await db.writeParquet(`SELECT ${columns} ${kept} ORDER BY t.file_index, t.file_row_number`, path)
+  return db.count(`read_parquet(${literal(path)})`)
 }
 
 /** Columns that may hold paths of pictures. */
@@ -166,15 +173,17 @@ async function copyPictures(
   db: Database,
   table: Table,
   kept: string,
-  folder: string,
+  { from, folder }: { from: string; folder: string },
   copied: Pick<SubsampleSummary, 'pictures' | 'missingPictures'>,
 ): Promise<void> {
+  // Picture paths may start from the table's folder or, for a table of parts, from the one around it.
+  const bases = [folderOf(table.path), from]
   for (const column of pictureColumns(table)) {
     const paths = `SELECT DISTINCT t.${identifier(column)} AS old, ${inside(column)} AS new ${kept} AND old IS NOT NULL`
     for await (const batch of db.batches(paths, { old: 'string', new: 'string' })) {
       await inParallel(batch.old, async (old, i) => {
         if (old === null || isAbsolute(old) || /^[a-z0-9]+:\/\//i.test(old)) return
-        const source = table.folders.map((base) => join(base, old)).find((path) => existsSync(path))
+        const source = bases.map((base) => join(base, old)).find((path) => existsSync(path))
         const target = resolve(folder, batch.new[i] ?? '')
         if (!source || relative(folder, target).startsWith('..')) copied.missingPictures++
         else {
@@ -185,9 +194,4 @@ async function copyPictures(
       })
     }
   }
-}
-
-async function countOf(db: Database, table: string): Promise<number> {
-  const { n } = await db.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${table}`)
-  return Number(n)
 }

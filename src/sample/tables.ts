@@ -2,15 +2,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBTimestampValue } from '@duckdb/node-api'
-import { Database, literal } from '../data/duckdb.js'
+import { Database } from '../data/duckdb.js'
 import { Random } from '../random.js'
 import { brands, categories } from './attributes.js'
 import { drawItem, render } from './drawing.js'
+import type { Progress } from './once.js'
 import { inParallel } from './parallel.js'
 import type { Market } from './simulate.js'
-
-/** Called as pictures are rendered and tables written. */
-export type Progress = (stage: string, done: number, total: number) => void
 
 /** Writes items, behaviours and impressions as Parquet into `folder`, and the photos of queries beside them. */
 export async function writeTables(folder: string, market: Market, seed: number, progress?: Progress): Promise<void> {
@@ -128,8 +126,7 @@ function eventsOf({ log }: Market): { i: number; action: string; ts: number }[] 
 }
 
 async function writeParquet(db: Database, table: string, folder: string): Promise<void> {
-  const path = literal(join(folder, `${table}.parquet`))
-  await db.run(`COPY ${table} TO ${path} (FORMAT parquet, COMPRESSION zstd)`)
+  await db.writeParquet(`FROM ${table}`, join(folder, `${table}.parquet`))
   await db.run(`DROP TABLE ${table}`)
 }
 

@@ -1,6 +1,6 @@
 /** What is told of the test period: metrics and predictions. */
 import type { CtrDataset } from '../data/ctrDataset.js'
-import { type Database, literal } from '../data/duckdb.js'
+import type { Database } from '../data/duckdb.js'
 import { itemNumbers, userNumbers } from '../data/impressions.js'
 import { replaceFile } from '../files.js'
 import { auc, aucByBucket, buckets, calibration, gauc, logLoss } from '../metrics/index.js'
@@ -66,9 +66,7 @@ export async function writePredictions(
     appender.endRow()
   })
   appender.closeSync()
-  await replaceFile(path, (temporary) =>
-    db.run(`COPY (SELECT user_id, item_id, label, probability FROM scored
-      JOIN ${userNumbers} USING (usr) JOIN ${itemNumbers} USING (item) ORDER BY row)
-      TO ${literal(temporary)} (FORMAT parquet, COMPRESSION zstd)`),
-  )
+  const named = `SELECT user_id, item_id, label, probability FROM scored
+    JOIN ${userNumbers} USING (usr) JOIN ${itemNumbers} USING (item) ORDER BY row`
+  await replaceFile(path, (temporary) => db.writeParquet(named, temporary))
 }

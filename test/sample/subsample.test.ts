@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { literal } from '../../src/data/duckdb.js'
@@ -12,7 +12,7 @@ const root = await temporaryFolder()
 const db = await openDatabase()
 
 const table = (folder: string, name: string) => `read_parquet(${literal(join(folder, `${name}.parquet`))})`
-const count = async (rows: string) => Number((await db.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${rows}`)).n)
+const count = (rows: string) => db.count(rows)
 const describe = (scan: string) => db.rows(`SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${scan})`)
 
 /** All rows of the chosen users are there as they were, in their order, and no others; no item they name is missing. */
@@ -32,7 +32,7 @@ test('when a generated sample is cut then its users keep all events and no id da
   const from = join(root, 'tiny')
   const out = join(root, 'cut')
   await generateSample({ out: from, size: 'tiny', seed: 1 })
-  const summary = await subsample({ from, users: 7, out, seed: 4, otherItems: 0.5 })
+  const { summary } = await subsample({ from, users: 7, out, seed: 4, otherItems: 0.5 })
   await checkLog(from, out, 'behaviors')
   await checkLog(from, out, 'impressions')
   assert.equal(summary.users, 7)
@@ -48,6 +48,17 @@ test('when a generated sample is cut then its users keep all events and no id da
   )
   assert.equal(summary.pictures, photos.rows)
   for (const path of photos.path) assert.ok(existsSync(join(out, path!)))
+})
+
+test('when the folder holds the very cut then it is left as it is, until the source changes', async () => {
+  const from = join(root, 'tiny')
+  const options = { from, users: 3, out: join(root, 'kept'), seed: 1 }
+  const { summary, isNew } = await subsample(options)
+  assert.equal(isNew, true)
+  assert.deepEqual(await subsample(options), { summary, isNew: false })
+  await assert.rejects(subsample({ ...options, users: 4 }), { id: 'out-exists' })
+  await utimes(join(from, 'items.parquet'), 0, 0)
+  await assert.rejects(subsample(options), { id: 'out-exists' })
 })
 
 test('when the seed is the same then so are the users, with another seed they differ', async () => {
@@ -90,7 +101,7 @@ test('when ids are strings, histories lists and pictures paths then all survive'
   const from = join(root, 'foreign')
   const out = join(root, 'foreign cut')
   await makeForeign(from)
-  const summary = await subsample({ from, users: 4, out, seed: 1, otherItems: 0 })
+  const { summary } = await subsample({ from, users: 4, out, seed: 1, otherItems: 0 })
   assert.equal(summary.users, 4)
   assert.equal(summary.behaviors, 0)
   assert.equal(summary.impressions, 8)
@@ -128,7 +139,7 @@ test('when ids are strings, histories lists and pictures paths then all survive'
 })
 
 test('when more users are asked for than there are then all are taken', async () => {
-  const summary = await subsample({
+  const { summary } = await subsample({
     from: join(root, 'foreign'),
     users: 99,
     out: join(root, 'all'),
@@ -149,7 +160,7 @@ test('when the log is behaviours only and user ids repeat then every user counts
     'behaviors.parquet',
   )
   const out = join(root, 'behaviours cut')
-  const summary = await subsample({ from, users: 3, out, seed: 1, otherItems: 0 })
+  const { summary } = await subsample({ from, users: 3, out, seed: 1, otherItems: 0 })
   await checkLog(from, out, 'behaviors')
   assert.deepEqual([summary.users, summary.behaviors, summary.items], [3, 300, 15])
 })
@@ -160,6 +171,7 @@ test('when tables or columns are missing or the folder is taken then the error s
   await assert.rejects(subsample({ from: join(root, 'nowhere'), users: 1, out, seed: 1 }), { id: 'table-missing' })
   await assert.rejects(subsample({ from, users: 0, out, seed: 1 }), { id: 'sample-users' })
   await assert.rejects(subsample({ from, users: 1, out, seed: 1, otherItems: 2 }), { id: 'sample-share' })
+  await assert.rejects(subsample({ from, users: 1, out, seed: 0.5 }), { id: 'sample-seed' })
   await assert.rejects(subsample({ from, users: 1, out: from, seed: 1 }), { id: 'out-exists' })
   const bare = join(root, 'bare')
   await mkdir(bare)
@@ -174,7 +186,7 @@ for (const name of ['market', 'online_retail']) {
   const { path: from, skip } = sharedFile(`data/${name}`)
   test(`when ${name} is cut then its users keep all events and no id dangles`, { skip }, async () => {
     const out = join(root, name)
-    const summary = await subsample({ from, users: 100, out, seed: 1 })
+    const { summary } = await subsample({ from, users: 100, out, seed: 1 })
     assert.equal(summary.users, 100)
     assert.equal(summary.missingPictures, 0)
     await checkLog(from, out, 'behaviors')
