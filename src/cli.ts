@@ -1,5 +1,5 @@
 /** The command line. Commands are loaded when they run, so that help and errors come at once. */
-import { Command, CommanderError } from 'commander'
+import { Argument, Command, CommanderError } from 'commander'
 import { Interrupted, UserError } from './errors.js'
 
 export async function main(argv: string[]): Promise<void> {
@@ -55,21 +55,17 @@ function program(): Command {
     .option('-o, --out <folder>', 'where summary.json goes')
     .option('--json', 'print the comparison as one JSON object on standard output')
     .action(async (folders, flags) => (await import('./commands/compare.js')).run(folders, flags))
+  configurable(mim.command('config'))
+    .description('print every option of a stage with what it does and its value, as a file for --config')
+    .addArgument(new Argument('<stage>', 'whose options').choices(['pretrain', 'sft', 'embed', 'ctr']))
+    .action(async (stage, flags) => (await import('./commands/config.js')).run(stage, flags))
   return mim
 }
 
 /** A stage with the options that every stage has. */
 function command(mim: Command, name: string, description: string): Command {
-  return mim
-    .command(name)
+  return configurable(mim.command(name))
     .description(description)
-    .option('-c, --config <file>', 'YAML file, or the name of a preset such as market/pretrain')
-    .option(
-      '--set <path=value>',
-      'set any option, may be repeated; `mim config` lists them',
-      (v, all: string[]) => [...all, v],
-      [],
-    )
     .option('--data <folder>', 'folder that paths of data start from (data.root)')
     .option('-o, --out <folder>', 'run folder', `runs/${name}`)
     .option('--overwrite', 'remove a run in the folder first')
@@ -83,4 +79,12 @@ function training(mim: Command, name: string, description: string): Command {
     .option('--seed <n>', 'same seed, same engine, same result', Number)
     .option('--engine <name>', 'auto, tensorflow or wasm (or MIM_ENGINE)')
     .option('--device <name>', 'auto, cpu or gpu')
+}
+
+/** The options that a configuration comes from. */
+function configurable(command: Command): Command {
+  const collect = (text: string, all: string[]) => [...all, text]
+  return command
+    .option('-c, --config <file>', 'YAML file, or the name of a preset such as market/pretrain')
+    .option('--set <path=value>', 'set any option, may be repeated; `mim config` lists them', collect, [])
 }

@@ -89,7 +89,7 @@ export const ctrConfig = z.strictObject({
       patience: z.int().min(0).default(4).describe('Evaluations without a better AUC before training stops; 0: never'),
       ...loopOptions,
     })
-    .prefault({ schedule: 'constant' }),
+    .prefault({}),
   seed: seedOption,
   ...engineOptions,
 })

@@ -1,27 +1,32 @@
-/** Prints a schema as a YAML file that holds every option with its default and what it does. */
+/** Prints a configuration as a YAML file that says of every option what it does. */
 import { stringify } from 'yaml'
 import { z } from 'zod'
 
 interface JsonSchema {
-  type?: string
   description?: string
-  default?: unknown
   enum?: unknown[]
   properties?: Record<string, JsonSchema>
-  anyOf?: JsonSchema[]
 }
 
-export function explain(schema: z.ZodType): string {
+type Tree = { [key: string]: unknown }
+
+/** `values` is what `loadConfig` made of the schema; the text loads to the same values again. */
+export function explain(schema: z.ZodType, values: Tree): string {
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
-  return lines(json, '').join('\n')
+  return `${lines(json, values, '').join('\n')}\n`
 }
 
-function lines({ properties = {} }: JsonSchema, indent: string): string[] {
+function lines({ properties = {} }: JsonSchema, values: Tree, indent: string): string[] {
   return Object.entries(properties).flatMap(([key, option]) => {
     const choice = option.enum ? ` (${option.enum.join(' | ')})` : ''
     const comment = option.description ? [`${indent}# ${option.description}${choice}`] : []
-    if (option.properties) return [...comment, `${indent}${key}:`, ...lines(option, `${indent}  `)]
-    const value = option.default === undefined ? '' : stringify(option.default, { collectionStyle: 'flow' }).trim()
-    return [...comment, `${indent}${key}: ${value}`.trimEnd()]
+    if (option.properties) return [...comment, `${indent}${key}:`, ...lines(option, values[key] as Tree, `${indent}  `)]
+    return [...comment, `${indent}${key}: ${onOneLine(values[key])}`]
   })
+}
+
+function onOneLine(value: unknown): string {
+  const text = stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 }).trimEnd()
+  // JSON is YAML too and never takes a second line.
+  return text.includes('\n') ? JSON.stringify(value) : text
 }

@@ -68,7 +68,9 @@ function readYaml(name: string): Tree {
       expected: 'key: value lines',
     })
   }
-  return tree as Tree
+  // A run folder's configuration says whose it is, which is not an option.
+  const { stage: _, ...options } = tree as Tree
+  return options
 }
 
 function put(tree: Tree, path: string, value: unknown): void {
