@@ -1,7 +1,7 @@
 /** A made-up data set whose truth is known, to try every stage on. */
 
 import { digest, makeOnce, type Outcome, type Progress } from './once.js'
-import { checkSeed, parameters, type SampleSize } from './parameters.js'
+import { checkSeed, extentOf, parameters, type SampleSize } from './parameters.js'
 import { simulate } from './simulate.js'
 import { writeTables } from './tables.js'
 import { measure, type Truth } from './truth.js'
@@ -29,6 +29,7 @@ export interface SampleSummary extends Truth {
 export async function generateSample(options: SampleOptions, progress?: Progress): Promise<Outcome<SampleSummary>> {
   const { out, size, seed } = options
   checkSeed(seed)
+  extentOf(size)
   return makeOnce(out, 'truth.json', { size, seed, constants: digest(parameters) }, async (folder) => {
     progress?.('behaviour log', 0, 1)
     const market = simulate(size, seed)

@@ -1,6 +1,7 @@
 /** The command line as a person runs it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { root } from '../fixtures.js'
 
 export interface Ended {
@@ -28,4 +29,12 @@ function start(args: readonly string[]): { child: ChildProcess; ended: Promise<E
 /** Runs `mim` to its end. */
 export function mim(args: readonly string[]): Promise<Ended> {
   return start(args).ended
+}
+
+/** Runs `mim` and sends `signal` as soon as `ready`. */
+export async function mimUntil(args: readonly string[], ready: () => boolean, signal: NodeJS.Signals): Promise<Ended> {
+  const { child, ended } = start(args)
+  while (child.exitCode === null && !ready()) await pause(1)
+  child.kill(signal)
+  return ended
 }
