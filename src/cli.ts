@@ -1,5 +1,5 @@
 /** The command line. Commands are loaded when they run, so that help and errors come at once. */
-import { Argument, Command, CommanderError } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
 import { Interrupted, UserError } from './errors.js'
 
 export async function main(argv: string[]): Promise<void> {
@@ -21,6 +21,12 @@ function report(error: unknown): number {
   return 1
 }
 
+function number(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('expected a number')
+  return value
+}
+
 function program(): Command {
   const mim = new Command('mim')
     .description('Click prediction that understands what people like to look at and read.')
@@ -33,31 +39,31 @@ function program(): Command {
     .requiredOption('-o, --out <folder>', 'folder to make; kept as it is if it was made from the same parameters')
     .option('--size <size>', 'how much to make up: tiny, small, medium or a number of items (default: small)')
     .option('--from <folder>', 'cut from this data set instead: some users, all they did, and the items of it')
-    .option('--users <n>', 'with --from: how many users to keep', Number)
-    .option('--other-items <share>', 'with --from: share to keep of the items they never met (default: 0.1)', Number)
-    .option('--seed <n>', 'same seed, same data set', Number, 1)
+    .option('--users <n>', 'with --from: how many users to keep', number)
+    .option('--other-items <share>', 'with --from: share to keep of the items they never met (default: 0.1)', number)
+    .option('--seed <n>', 'same seed, same data set', number, 1)
     .option('--json', 'print what it holds as one JSON object on standard output')
     .action(async (flags) => (await import('./commands/sample.js')).run(flags))
   training(mim, 'pretrain', 'adapt an image-text foundation model to the catalogue')
     .option('--init <folder>', 'Hugging Face folder to start from (init)')
-    .option('--epochs <n>', 'passes over the items (train.epochs)', Number)
-    .option('--batch <n>', 'pairs of a step (train.batch)', Number)
+    .option('--epochs <n>', 'passes over the items (train.epochs)', number)
+    .option('--batch <n>', 'pairs of a step (train.batch)', number)
     .action(async (flags) => (await import('./commands/pretrain.js')).run(flags))
   training(mim, 'sft', 'align the vectors with what users choose (C-SFT)')
     .option('--init <folder>', 'checkpoint of stage 1 (init)')
-    .option('--epochs <n>', 'passes over the positives (train.epochs)', Number)
-    .option('--batch <n>', 'positives of a step (train.batch)', Number)
+    .option('--epochs <n>', 'passes over the positives (train.epochs)', number)
+    .option('--batch <n>', 'positives of a step (train.batch)', number)
     .action(async (flags) => (await import('./commands/sft.js')).run(flags))
   command(mim, 'embed', 'extract the item vectors in batch with ONNX Runtime')
     .option('--checkpoint <folder>', 'encoder: a run of pretrain or sft, or any Hugging Face folder')
     .option('--provider <name>', 'auto, cuda or cpu')
-    .option('--batch <n>', 'items of one run of the encoder', Number)
+    .option('--batch <n>', 'items of one run of the encoder', number)
     .action(async (flags) => (await import('./commands/embed.js')).run(flags))
   training(mim, 'ctr', 'train the click model that joins ids and content interest')
     .option('--model <name>', 'din, content or ciubm (model.name)')
     .option('--embeddings <folder>', 'content vectors made by mim embed (data.embeddings)')
-    .option('--epochs <n>', 'passes over the training impressions at most (train.epochs)', Number)
-    .option('--batch <n>', 'impressions of a step (train.batch)', Number)
+    .option('--epochs <n>', 'passes over the training impressions at most (train.epochs)', number)
+    .option('--batch <n>', 'impressions of a step (train.batch)', number)
     .action(async (flags) => (await import('./commands/ctr.js')).run(flags))
   mim
     .command('compare')
@@ -87,7 +93,7 @@ function command(mim: Command, name: string, description: string): Command {
 function training(mim: Command, name: string, description: string): Command {
   return command(mim, name, description)
     .option('--resume', 'go on where a run in the folder stopped; start if there is none')
-    .option('--seed <n>', 'same seed, same engine, same result', Number)
+    .option('--seed <n>', 'same seed, same engine, same result', number)
     .option('--engine <name>', 'auto, tensorflow or wasm (or MIM_ENGINE)')
     .option('--device <name>', 'auto, cpu or gpu')
 }

@@ -7,12 +7,11 @@ import { EpochOrder } from '../data/order.js'
 import type { Engine, Session, Value, VariableSpec } from '../engine/index.js'
 import { adamOptimizer, type Optimizer } from '../engine/optimizer.js'
 import { initialiseTable, initialValues, loadVariables, saveVariables } from '../engine/state.js'
-import { binaryCrossEntropy } from '../losses/binary.js'
 import { auc, gauc, logLoss } from '../metrics/index.js'
-import { CtrInputs, contentTable, ctrModel, tableName } from '../models/ctr.js'
+import { CtrInputs, contentTable, ctrBranches, ctrLoss, mixture, mixVariable, tableName } from '../models/ctr.js'
 import { Parameters } from '../nn/parameters.js'
 import { gradients } from '../ops/gradients.js'
-import { add, input, mul, sigmoid } from '../ops/index.js'
+import { input, sigmoid } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 import type { StepResult, Trainee } from '../train/loop.js'
 import { rateAt } from '../train/schedule.js'
@@ -43,10 +42,7 @@ export class CtrTrainee implements Trainee {
     const inputs = new CtrInputs(features, model.dim)
     const drop = { rate: model.dropout, seed: input('seed', [2], 'int32') }
     const labels = input('label', [-1])
-    const { logits, branches } = ctrModel(p, inputs, model, drop)
-    const loss = [logits, ...branches]
-      .map((x, i) => mul(binaryCrossEntropy(x, labels), i === 0 ? 1 : train.branchLoss))
-      .reduce((a, b) => add(a, b))
+    const loss = ctrLoss(ctrBranches(p, inputs, model, drop), labels, train.branchLoss)
     this.parameters = p.list()
     const grads = gradients(loss, [
       ...this.parameters.map(({ tensor }) => tensor),
@@ -74,13 +70,16 @@ export class CtrTrainee implements Trainee {
       })),
       { ...train, rateFactor: (name) => (name.startsWith('content.') ? train.contentRate : 1) },
     )
-    const predicted = sigmoid(ctrModel(p, new CtrInputs(features, model.dim), model, undefined).logits)
+    const branches = ctrBranches(p, new CtrInputs(features, model.dim), model, undefined)
+    this.branches = branches.length
     const programs: Record<string, Program> = {
       train: program({ loss }, this.optimizer.effects),
-      predict: program({ probability: predicted }),
+      predict: program({ probability: sigmoid(mixture(branches)) }),
+      branches: program(Object.fromEntries(branches.map((logits, i) => [`${i}`, logits]))),
     }
     const own = this.parameters.map(({ name, shape }): VariableSpec => ({ name, shape, dtype: 'float32' }))
-    this.modelVariables = [...own, ...this.tables]
+    const mix: VariableSpec[] = this.branches > 1 ? [{ name: mixVariable, shape: [], dtype: 'float32' }] : []
+    this.modelVariables = [...own, ...this.tables, ...mix]
     this.stateVariables = [...this.modelVariables, ...this.optimizer.variables]
     const frozen: VariableSpec[] = features.content
       ? [{ name: contentTable, shape: [features.content.rows, features.content.width], dtype: 'float32', table: true }]
@@ -89,6 +88,8 @@ export class CtrTrainee implements Trainee {
     this.initialise()
   }
 
+  /** Logits that the prediction is mixed from. */
+  private readonly branches: number
   private readonly modelVariables: VariableSpec[]
   private readonly stateVariables: VariableSpec[]
 
@@ -113,23 +114,43 @@ export class CtrTrainee implements Trainee {
 
   async evaluate(): Promise<Record<string, number>> {
     const { valid } = this.data.split
-    const scores = this.predict(valid)
     const labels = this.data.impressions.label.subarray(valid.from, valid.to)
     const users = this.data.impressions.user.subarray(valid.from, valid.to)
+    const mix = this.branches > 1 ? this.chooseMix(valid, labels) : {}
+    const scores = this.predict(valid)
     return {
       valid_auc: auc(labels, scores),
       valid_gauc: gauc(labels, scores, users).gauc,
       valid_logloss: logLoss(labels, scores),
+      ...mix,
     }
   }
 
+  /** Sets the share of the id branch to that of the highest AUC, in steps of a twentieth. */
+  private chooseMix(rows: RowRange, labels: Uint8Array): { id_share: number } {
+    const [ids, content] = this.score(rows, 'branches', ['0', '1'])
+    let best = { share: 0, auc: Number.NEGATIVE_INFINITY }
+    for (let share = 0; share <= 20; share++) {
+      const mixed = content.map((logit, i) => logit + (ids[i] - logit) * (share / 20))
+      const reached = auc(labels, mixed)
+      if (reached > best.auc) best = { share: share / 20, auc: reached }
+    }
+    this.session.write(mixVariable, Float32Array.of(best.share))
+    return { id_share: best.share }
+  }
+
   /** Click probabilities of a range of impressions. */
-  predict({ from, to }: RowRange): Float32Array {
-    const scores = new Float32Array(to - from)
+  predict(rows: RowRange): Float32Array {
+    return this.score(rows, 'predict', ['probability'])[0]
+  }
+
+  /** The `outputs` of a program for a range of impressions. */
+  private score({ from, to }: RowRange, name: string, outputs: string[]): Float32Array[] {
+    const scores = outputs.map(() => new Float32Array(to - from))
     for (let start = from; start < to; start += scoring) {
       const rows = Int32Array.from({ length: Math.min(scoring, to - start) }, (_, i) => start + i)
-      const { probability } = this.session.run('predict', ctrBatch(this.data, rows))
-      scores.set(probability.data, start - from)
+      const result = this.session.run(name, ctrBatch(this.data, rows))
+      for (const [i, output] of outputs.entries()) scores[i].set(result[output].data, start - from)
     }
     return scores
   }
@@ -163,6 +184,7 @@ export class CtrTrainee implements Trainee {
     const { session, config, data } = this
     for (const parameter of this.parameters) session.write(parameter.name, initialValues(parameter, config.seed))
     for (const table of this.tables) initialiseTable(session, table, 0.01, config.seed)
+    if (this.branches > 1) session.write(mixVariable, Float32Array.of(0.5))
     if (data.content) session.write(contentTable, data.content.vectors)
     // The model starts at the click rate, so that the first steps need not find it.
     const { from, to } = data.split.train
