@@ -26,8 +26,11 @@ export function curvesSection(history: readonly HistoryRow[], bestStep?: number)
     const { family, label } = familyOf(name)
     families.set(family, [...(families.get(family) ?? []), { name, label }])
   }
+  const order = (family: string) =>
+    ['loss', '', 'learning_rate', 'samples_per_second'].indexOf(family in courses ? family : '')
+  const sorted = [...families].sort(([a], [b]) => order(a) - order(b))
   const ends = history.map(({ step }) => step)
-  const figures = [...families].map(([family, members]) => {
+  const figures = sorted.map(([family, members]) => {
     const { title, hint } = courses[family] ?? { title: spoken(family), hint: bestOf(members[0].name) }
     return linePlot({
       title,
@@ -62,8 +65,12 @@ function familyOf(name: string): { family: string; label: string } {
   return { family, label: /^\d+$/.test(rest) ? `first ${rest}` : rest }
 }
 
-/** `valid_recall_10` as people say it: “Valid recall@10”. */
+/** `valid_recall_10` as people say it: “Validation recall@10”. */
 function spoken(name: string): string {
-  const text = name.replace(/_(\d+)(?=_|$)/, '@$1').replaceAll('_', ' ')
+  const text = name
+    .replace(/^valid_/, 'validation_')
+    .replace('logloss', 'log_loss')
+    .replace(/_(\d+)(?=_|$)/, '@$1')
+    .replaceAll('_', ' ')
   return text[0].toUpperCase() + text.slice(1)
 }

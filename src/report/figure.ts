@@ -13,6 +13,8 @@ export interface Caption {
 const colours = 6
 
 export const colour = (series: number) => `c${series % colours}`
+/** Of what the others are held against. */
+export const grey = `c${colours - 1}`
 
 /** An SVG picture with its caption; the title is what a screen reader says of it. */
 export function figure({ title, hint, wide }: Caption, [width, height]: [number, number], ...content: Child[]): Markup {
@@ -39,7 +41,12 @@ function withCaption({ title, hint, wide }: Caption, content: Markup): Markup {
 }
 
 /** Names of the series inside the picture, in lines of at most `width`; one series needs none. */
-export function legend(labels: readonly string[], [left, top]: [number, number], width: number) {
+export function legend(
+  labels: readonly string[],
+  [left, top]: [number, number],
+  width: number,
+  colourOf: (series: number) => string = colour,
+) {
   const lineHeight = 18
   if (labels.length < 2) return { height: 0, content: [] }
   let [x, line] = [0, 0]
@@ -50,7 +57,7 @@ export function legend(labels: readonly string[], [left, top]: [number, number],
     x += room
     return h(
       'g',
-      { class: colour(i) },
+      { class: colourOf(i) },
       h('rect', { class: 'fill', x: at.x, y: at.y - 9, width: 10, height: 10, rx: 2 }),
       h('text', { x: at.x + 15, y: at.y }, label),
     )

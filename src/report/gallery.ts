@@ -61,5 +61,10 @@ function card({ picture, text, note, right }: Card): Markup {
 }
 
 function words({ text, note, right }: Card): Markup {
-  return h('span', { class: right ? 'text right' : 'text' }, h('span', { class: 'note' }, note ?? ''), text ?? '')
+  return h(
+    'span',
+    { class: right ? 'text right' : 'text' },
+    text ?? '',
+    note !== undefined && h('span', { class: 'note' }, note),
+  )
 }

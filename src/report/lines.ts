@@ -20,12 +20,12 @@ export interface LinePlot extends Caption {
 
 const width = 480
 const height = 280
-/** Places of the plot area's edges; legend lines push its top down, and the whole picture grows by them. */
+/** Places of the plot area's edges; legend and marks push it down, and the whole picture grows by them. */
 const [left, right, top, bottom] = [56, 464, 16, 236]
 /** Up to so many points of a line are dots too. */
 const dots = 40
 
-/** Lines over a common axis: the plot area is x 56…464, y 16…236 of 480 × 280, below a legend if there is one. */
+/** Lines over a common axis: the plot area is x 56…464, y 16…236 of 480 × 280, below legend and marks if there are any. */
 export function linePlot(plot: LinePlot): Markup {
   const { series, square, marks = [] } = plot
   const points = series.flatMap((s) => s.points).filter(isFinitePoint)
@@ -35,11 +35,13 @@ export function linePlot(plot: LinePlot): Markup {
   const end = square ? rounded([0, Math.max(xs[1], ys[1], Number.MIN_VALUE)])[1] : 0
   const xRange = plot.xRange ?? (square ? ([0, end] as const) : widened(xs))
   const yRange = plot.yRange ?? (square ? ([0, end] as const) : rounded(widened(ys)))
-  const { height: above, content: names } = legend(
+  const named = legend(
     series.map(({ label }) => label),
     [left, top + 4],
     right - left,
   )
+  // Names of the marks stand above the plot area, where no line crosses them.
+  const above = named.height + (marks.length > 0 ? 12 : 0)
   const x = linear(xRange, [left, right])
   const y = linear(yRange, [bottom + above, top + above])
 
@@ -65,7 +67,7 @@ export function linePlot(plot: LinePlot): Markup {
       const side = at > (left + right) / 2 ? 'end' : ''
       return [
         line(at, top + above, at, bottom + above, 'guide'),
-        text(at + (side ? -4 : 4), top + above + 11, mark.label, side),
+        text(at + (side ? 4 : -4), top + above - 5, mark.label, side),
       ]
     })
   const drawn = series.map((s, i) =>
@@ -82,7 +84,7 @@ export function linePlot(plot: LinePlot): Markup {
       ),
     ),
   )
-  return figure(plot, [width, height + above], names, grid, diagonal, vertical, drawn)
+  return figure(plot, [width, height + above], named.content, grid, diagonal, vertical, drawn)
 }
 
 const isFinitePoint = ([x, y]: Point) => Number.isFinite(x) && Number.isFinite(y)

@@ -16,6 +16,7 @@ export function recallSection(tasks: readonly RecallTask[]): Markup {
       title,
       hint,
       series: ['after', 'before'],
+      reference: 1,
       groups: recalls.map(({ k, before, after }) => ({
         label: `first ${k}`,
         bars: [{ value: after }, { value: before }],

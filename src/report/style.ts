@@ -44,13 +44,14 @@ svg .middle{text-anchor:middle}
 .c0{color:var(--c0)}.c1{color:var(--c1)}.c2{color:var(--c2)}.c3{color:var(--c3)}.c4{color:var(--c4)}.c5{color:var(--c5)}
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:10px;margin-top:14px}
 table{border-collapse:collapse;width:100%;font-size:14px}
-th,td{text-align:left;padding:7px 16px;border-bottom:1px solid var(--rule);vertical-align:baseline}
+th,td{text-align:left;padding:7px 12px;border-bottom:1px solid var(--rule);vertical-align:baseline}
 tr:last-child td,tr:last-child th{border-bottom:0}
 thead th{color:var(--quiet);font-weight:500;font-size:13px}
+th:first-child{padding-left:16px}
 tbody th{font-weight:500}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.meaning{color:var(--quiet)}
-td small{color:var(--quiet);font-size:12px}
+td small{display:block;color:var(--quiet);font-size:12px;font-weight:400}
 td.best{font-weight:700}
 .asks{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,430px),1fr));gap:14px;margin-top:14px}
 .asks.wide{grid-template-columns:1fr}
@@ -58,9 +59,11 @@ td.best{font-weight:700}
 break-inside:avoid;min-width:0}
 .asked{flex:0 0 112px}
 .asked.two{flex-basis:232px;display:flex;gap:8px}
-.found{flex:1;display:flex;flex-wrap:wrap;gap:8px;margin:0;padding:0;list-style:none;align-content:flex-start}
+.found{flex:1;min-width:0;padding-left:20px;border-left:1px solid var(--rule);display:flex;flex-wrap:wrap;gap:8px;margin:0;list-style:none;align-content:flex-start}
 .found li{list-style:none}
-.found.texts{flex-direction:column;gap:4px}
+.found.texts{flex-direction:column;gap:4px;list-style:decimal;padding-left:24px;display:block}
+.found.texts li{list-style:decimal;margin-bottom:3px}
+.found.texts li::marker{color:var(--quiet);font-size:12px}
 .card{width:112px;font-size:12px;line-height:1.35}
 .card .frame{width:112px;height:112px;border:1px solid var(--rule);border-radius:8px;background:#fff;overflow:hidden;
 display:flex;align-items:center;justify-content:center;color:#8b9099}
@@ -71,7 +74,7 @@ display:flex;align-items:center;justify-content:center;color:#8b9099}
 .card.right .frame{outline:3px solid var(--right);outline-offset:-1px}
 .right .note,.text.right{color:var(--right);font-weight:600}
 .text{display:flex;gap:8px;font-size:14px;line-height:1.4}
-.text .note{flex:0 0 22px;text-align:right;line-height:1.65}
+.text .note{line-height:1.65}
 details{margin-top:44px}
 summary{cursor:pointer;color:var(--quiet)}
 pre{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;font-size:13px}
