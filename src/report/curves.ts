@@ -29,30 +29,32 @@ export function curvesSection(history: readonly HistoryRow[], bestStep?: number)
   const order = (family: string) =>
     ['loss', '', 'learning_rate', 'samples_per_second'].indexOf(family in courses ? family : '')
   const sorted = [...families].sort(([a], [b]) => order(a) - order(b))
-  const ends = history.map(({ step }) => step)
   const figures = sorted.map(([family, members]) => {
-    const { title, hint } = courses[family] ?? { title: spoken(family), hint: bestOf(members[0].name) }
+    const alone = members.length === 1
+    const { title, hint } = courses[family] ?? {
+      title: spoken(family),
+      hint: alone ? keptOf(members[0].name) : undefined,
+    }
     return linePlot({
       title,
       hint,
       xLabel: 'step',
       yLabel: '',
-      series: members.map(({ name, label }) => ({ label, points: pointsOf(name) })),
+      series: members.map(({ name, label }) => ({
+        label: alone ? label : `${label} ${keptOf(name)}`,
+        points: pointsOf(name),
+      })),
       marks: bestStep === undefined ? [] : [{ x: bestStep, label: `kept: step ${bestStep}` }],
-      xRange: [0, Math.max(1, ...ends)],
+      xRange: [0, history[history.length - 1].step],
     })
   })
-  return section(
-    'Learning curves',
-    'Left to right is training; the dashed line is the model that was kept.',
-    plots(figures),
-  )
+  const hint = 'Left to right is training; the dashed line is the model that was kept, and the numbers are its own.'
+  return section('Learning curves', hint, plots(figures))
 
-  function bestOf(name: string): string {
+  /** The value where the model was kept, else the last one. */
+  function keptOf(name: string): string {
     const points = pointsOf(name)
-    const last = points[points.length - 1][1]
-    const kept = points.find(([step]) => step === bestStep)?.[1]
-    return kept === undefined ? `${exact(last)} at the end` : `${exact(kept)} where it was kept`
+    return exact((points.find(([step]) => step === bestStep) ?? points[points.length - 1])[1])
   }
 }
 

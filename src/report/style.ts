@@ -57,15 +57,15 @@ td.best{font-weight:700}
 .asks.wide{grid-template-columns:1fr}
 .ask{display:flex;gap:20px;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;
 break-inside:avoid;min-width:0}
-.asked{flex:0 0 112px}
-.asked.two{flex-basis:232px;display:flex;gap:8px}
+.asked{flex:0 0 104px}
+.asked.two{flex-basis:216px;display:flex;gap:8px}
 .found{flex:1;min-width:0;padding-left:20px;border-left:1px solid var(--rule);display:flex;flex-wrap:wrap;gap:8px;margin:0;list-style:none;align-content:flex-start}
 .found li{list-style:none}
 .found.texts{flex-direction:column;gap:4px;list-style:decimal;padding-left:24px;display:block}
 .found.texts li{list-style:decimal;margin-bottom:3px}
 .found.texts li::marker{color:var(--quiet);font-size:12px}
-.card{width:112px;font-size:12px;line-height:1.35}
-.card .frame{width:112px;height:112px;border:1px solid var(--rule);border-radius:8px;background:#fff;overflow:hidden;
+.card{width:104px;font-size:12px;line-height:1.35}
+.card .frame{width:104px;height:104px;border:1px solid var(--rule);border-radius:8px;background:#fff;overflow:hidden;
 display:flex;align-items:center;justify-content:center;color:#8b9099}
 .card.words .frame{background:none;color:var(--ink);padding:8px;text-align:center;font-size:13px;font-style:italic}
 .card img{display:block;width:100%;height:100%;object-fit:contain}
@@ -78,7 +78,8 @@ display:flex;align-items:center;justify-content:center;color:#8b9099}
 details{margin-top:44px}
 summary{cursor:pointer;color:var(--quiet)}
 pre{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;font-size:13px}
-@media (max-width:640px){main{padding:24px 14px}.ask{flex-direction:column;gap:12px}}
+figure.wide{overflow-x:auto}
+@media (max-width:640px){main{padding:24px 14px}figure.wide svg{min-width:720px}.ask{flex-direction:column;gap:12px}}
 @media print{:root{color-scheme:light;${light}--page:#fff}body{font-size:12px}main{max-width:none;padding:0}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}.plots,.asks{grid-template-columns:1fr 1fr}
 .asks.wide{grid-template-columns:1fr}h2{break-after:avoid}}

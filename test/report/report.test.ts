@@ -71,6 +71,17 @@ describe('report of a stage', () => {
     assert.equal(page.text.match(/kept: step 40/g)?.length, 4)
     // Steps run from 0 to 40: step 20 is in the middle.
     assert.equal(all(page, 'circle')[0].attributes['cx'], '260')
+    assert.match(page.text, /AUC 0\.7600.*GAUC 0\.7000/)
+  })
+
+  test('when no step was kept then curves end with the numbers of the last one', () => {
+    const history: HistoryRow[] = [
+      { step: 1, valid_auc: 0.6 },
+      { step: 2, valid_auc: 0.625 },
+    ]
+    const page = report({ history, metrics: {} })
+    assert.match(all(page, 'figcaption')[0].text, /^Validation AUC0\.6250$/)
+    assert.doesNotMatch(page.text, /kept: step/)
   })
 
   test('when there is nothing but a stage then the page is whole all the same', () => {
