@@ -1,13 +1,14 @@
 /** Click models side by side. */
+import type { Difference } from '../metrics/index.js'
 import { barPlot } from './bars.js'
 import { h, type Markup } from './markup.js'
 import { type Cell, type Fact, page, plots, section, table } from './page.js'
 import { exact } from './scale.js'
 
-const metrics = ['auc', 'gauc', 'logloss', 'auc_unseen', 'auc_rare'] as const
-type Metric = (typeof metrics)[number]
+export const comparedMetrics = ['auc', 'gauc', 'logloss', 'auc_unseen', 'auc_rare'] as const
+export type ComparedMetric = (typeof comparedMetrics)[number]
 
-const named: Record<Metric, { label: string; hint: string; guessing: number }> = {
+const named: Record<ComparedMetric, { label: string; hint: string; guessing: number }> = {
   auc: { label: 'AUC', hint: 'a click ranked above a non-click', guessing: 0.5 },
   gauc: { label: 'GAUC', hint: 'the same inside each user', guessing: 0.5 },
   logloss: { label: 'Log loss', hint: 'surprise at what was clicked: to the left is better', guessing: 0 },
@@ -15,16 +16,15 @@ const named: Record<Metric, { label: string; hint: string; guessing: number }> =
   auc_rare: { label: 'AUC, rare items', hint: 'items that training seldom showed', guessing: 0.5 },
 }
 
-/** One model on one kind of vectors: means over seeds and, as `…_sd`, their deviations where they are known. */
+/** One model on one kind of vectors: means over seeds and, as `…_sd`, their sample standard deviations. */
 export type ComparisonRow = {
   model: string
-  /** What made the content vectors. */
+  /** What made the content vectors; `none` for a model of ids. */
   vectors: string
   seeds: number
-  /** What it gains in AUC over the baseline, with a 95 % interval. */
-  over_baseline?: { difference: number; low: number; high: number }
-} & Record<Metric, number> &
-  Partial<Record<`${Metric}_sd`, number>>
+  /** AUC minus that of the baseline on the same impressions, with a 95 % interval over users. */
+  over_baseline?: Difference
+} & Record<ComparedMetric | `${ComparedMetric}_sd`, number>
 
 export interface ComparisonOptions {
   title?: string
@@ -40,7 +40,7 @@ export function comparisonReport(rows: readonly ComparisonRow[], options: Compar
   const { title = 'Click models compared', facts = [], oracle, baseline: name = 'din' } = options
   const baseline = rows.find(({ model }) => model === name)
   const against = baseline ? nameOf(baseline) : undefined
-  const bars = (metric: Metric, base: number | undefined, wide: boolean) =>
+  const bars = (metric: ComparedMetric, base: number | undefined, wide: boolean) =>
     barPlot({
       title: named[metric].label,
       hint: named[metric].hint,
@@ -53,7 +53,7 @@ export function comparisonReport(rows: readonly ComparisonRow[], options: Compar
       })),
       marks: wide ? marks(baseline, oracle) : [],
     })
-  const [first, ...others] = metrics
+  const [first, ...others] = comparedMetrics
   return page({
     title,
     facts,
@@ -66,7 +66,7 @@ export function comparisonReport(rows: readonly ComparisonRow[], options: Compar
       section(
         against ? `What is gained over ${against}` : 'The other measures',
         against ? `Bars start at ${against}; whiskers are the standard deviation over seeds.` : undefined,
-        plots((against ? metrics : others).map((metric) => bars(metric, baseline?.[metric], false))),
+        plots((against ? comparedMetrics : others).map((metric) => bars(metric, baseline?.[metric], false))),
       ),
       section('All figures', undefined, tableOf(rows, oracle)),
     ],
@@ -84,7 +84,7 @@ function marks(baseline: ComparisonRow | undefined, oracle: number | undefined) 
 
 function tableOf(rows: readonly ComparisonRow[], oracle: number | undefined): Markup {
   const best = Object.fromEntries(
-    metrics.map((metric) => {
+    comparedMetrics.map((metric) => {
       const values = rows.map((row) => row[metric]).filter(Number.isFinite)
       return [metric, metric === 'logloss' ? Math.min(...values) : Math.max(...values)]
     }),
@@ -94,7 +94,7 @@ function tableOf(rows: readonly ComparisonRow[], oracle: number | undefined): Ma
     { text: row.model },
     { text: row.vectors },
     number(String(row.seeds)),
-    ...metrics.map((metric): Cell => {
+    ...comparedMetrics.map((metric): Cell => {
       const deviation = row.seeds > 1 ? row[`${metric}_sd`] : undefined
       const cell = number(exact(row[metric]), deviation === undefined ? undefined : `± ${exact(deviation)}`)
       return row[metric] === best[metric] ? { ...cell, style: 'number best' } : cell
@@ -105,7 +105,7 @@ function tableOf(rows: readonly ComparisonRow[], oracle: number | undefined): Ma
     { text: 'model' },
     { text: 'vectors' },
     number('seeds'),
-    ...metrics.map((metric) => number(named[metric].label)),
+    ...comparedMetrics.map((metric) => number(named[metric].label)),
     number('AUC over baseline'),
   ]
   const truth = h('p', {}, `Oracle AUC, of one who knows every taste: ${exact(oracle ?? Number.NaN)}`)

@@ -188,14 +188,19 @@ const row = (model: string, vectors: string, auc: number, more: Partial<Comparis
   logloss: 1 - auc,
   auc_unseen: auc,
   auc_rare: auc,
+  auc_sd: 0.002,
+  gauc_sd: 0.003,
+  logloss_sd: 0.004,
+  auc_unseen_sd: 0.005,
+  auc_rare_sd: 0.006,
   ...more,
 })
 
 describe('comparison', () => {
   const rows = [
-    row('din', 'none', 0.7, { auc_sd: 0.002 }),
-    row('ciubm', 'C-SFT', 0.75, { auc_sd: 0.001, over_baseline: { difference: 0.05, low: 0.04, high: 0.06 } }),
-    row('content', '<b>', 0.65, { seeds: 1, auc_sd: 0, auc_unseen: Number.NaN }),
+    row('din', 'none', 0.7),
+    row('ciubm', 'C-SFT', 0.75, { over_baseline: { difference: 0.05, low: 0.04, high: 0.06, samples: 1000 } }),
+    row('content', '<b>', 0.65, { seeds: 1, auc_unseen: Number.NaN }),
   ]
 
   test('when models are compared then bars start at DIN, the oracle has a line and the best is marked', () => {
@@ -208,7 +213,7 @@ describe('comparison', () => {
     assert.ok(Math.abs(Number(better['width']) - Number(worse['width'])) < 0.05)
     assert.deepEqual(
       all(page, 'td', 'best').map(({ text }) => text),
-      ['0.7500 ± 0.0010', '0.7200', '0.2500', '0.7500', '0.7500'],
+      ['0.7500 ± 0.0020', '0.7200 ± 0.0030', '0.2500 ± 0.0040', '0.7500 ± 0.0050', '0.7500 ± 0.0060'],
     )
     assert.match(page.text, /\+0\.0500 \+0\.0400 to \+0\.0600/)
   })

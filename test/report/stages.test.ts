@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { z } from 'zod'
+import { run as compare } from '../../src/commands/compare.js'
 import { ctrConfig } from '../../src/config/ctr.js'
 import { embedConfig } from '../../src/config/embed.js'
 import { pretrainConfig } from '../../src/config/pretrain.js'
@@ -110,6 +111,17 @@ test('when a click model is trained then its report shows buckets, calibration, 
     'Learning curves',
     'All figures',
   ])
+})
+
+test('when runs are compared into a folder then a report lies beside the summary', async () => {
+  const out = join(root, 'compared')
+  await compare([root], { out })
+  const page = read(readFileSync(join(out, 'report.html'), 'utf8'))
+  const [model] = all(page, 'tbody')[0].children
+  assert.match(model.text, /^dinnone1/)
+  // Sampled data tell their oracle, and runs of the other stages tell what they find.
+  assert.match(page.text, /oracle 0\.\d{4}/)
+  assert.match(page.text, /picture → title, recall@10\d.*query → chosen item, recall@10\d/)
 })
 
 test('when a part of the report fails then the run ends well without it', async () => {
