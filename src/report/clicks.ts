@@ -6,7 +6,7 @@ import type { Markup } from './markup.js'
 import { plots, section, table } from './page.js'
 import { exact } from './scale.js'
 
-/** AUC among the rows whose value lies in low…high; NaN where a class is missing, low and high too where it is empty. */
+/** AUC among the rows whose value lies in low…high; NaN without both classes. An empty bucket has rows 0. */
 export interface BucketResult {
   low: number
   high: number

@@ -25,7 +25,7 @@ const [left, right, top, bottom] = [56, 464, 16, 236]
 /** Up to so many points of a line are dots too. */
 const dots = 40
 
-/** Lines over a common axis: the plot area is x 56…464, y 16…236 of 480 × 280, below legend and marks if there are any. */
+/** Lines over a common axis: the plot area is x 56…464, y 16…236 of 480 × 280, below any legend and marks. */
 export function linePlot(plot: LinePlot): Markup {
   const { series, square, marks = [] } = plot
   const points = series.flatMap((s) => s.points).filter(isFinitePoint)

@@ -59,7 +59,8 @@ td.best{font-weight:700}
 break-inside:avoid;min-width:0}
 .asked{flex:0 0 104px}
 .asked.two{flex-basis:216px;display:flex;gap:8px}
-.found{flex:1;min-width:0;padding-left:20px;border-left:1px solid var(--rule);display:flex;flex-wrap:wrap;gap:8px;margin:0;list-style:none;align-content:flex-start}
+.found{flex:1;min-width:0;padding-left:20px;border-left:1px solid var(--rule);
+display:flex;flex-wrap:wrap;gap:8px;margin:0;list-style:none;align-content:flex-start}
 .found li{list-style:none}
 .found.texts{flex-direction:column;gap:4px;list-style:decimal;padding-left:24px;display:block}
 .found.texts li{list-style:decimal;margin-bottom:3px}
@@ -77,7 +78,8 @@ display:flex;align-items:center;justify-content:center;color:#8b9099}
 .text .note{line-height:1.65}
 details{margin-top:44px}
 summary{cursor:pointer;color:var(--quiet)}
-pre{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;font-size:13px}
+pre{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;
+font-size:13px}
 figure.wide{overflow-x:auto}
 @media (max-width:640px){main{padding:24px 14px}figure.wide svg{min-width:720px}.ask{flex-direction:column;gap:12px}}
 @media print{:root{color-scheme:light;${light}--page:#fff}body{font-size:12px}main{max-width:none;padding:0}

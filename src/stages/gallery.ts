@@ -127,7 +127,8 @@ export async function showSearches(
 
 /** Random items with those whose vectors, in the published table in `folder`, are nearest. */
 export async function showNeighbours(db: Database, items: Items, source: Source, folder: string): Promise<Child> {
-  const table = `(SELECT n.item, embedding FROM read_parquet(${literal(`${folder}/*.parquet`)}) JOIN ${itemNumbers} n USING (item_id))`
+  const files = literal(`${folder}/*.parquet`)
+  const table = `(SELECT item, embedding FROM read_parquet(${files}) JOIN ${itemNumbers} USING (item_id))`
   const drawn = Random.of('neighbours')
     .shuffle(Int32Array.from({ length: items.count }, (_, i) => i))
     .subarray(0, 6)

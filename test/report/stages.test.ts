@@ -42,7 +42,7 @@ async function reportOf<S extends z.ZodType<Record<string, unknown>>>(
 const headings = (page: Element) => all(page, 'h2').map(({ text }) => text)
 const pictures = (page: Element) => all(page, 'img').map(({ attributes }) => attributes['src'])
 
-test('when pretraining ends then its report shows recalls, what was found for held-out items, and the curves', async () => {
+test('when pretraining ends then its report shows recalls, what was found for held-out items, and curves', async () => {
   const model = { imageSize: 16, width: 16, layers: 1, heads: 1, projection: 16, textLength: 8, vocabulary: 514 }
   const train = { epochs: 1, batch: 32, logEvery: 1 }
   const page = await reportOf('pretrain', pretrainConfig, { data: catalogue, model, train }, pretrain)
