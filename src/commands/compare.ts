@@ -1,11 +1,33 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeJson } from '../files.js'
+import { replaceFile, writeJson } from '../files.js'
+import { comparisonReport, duration } from '../report/index.js'
 import { type Comparison, compareRuns, findRuns } from '../stages/compare.js'
 
 export async function run(folders: string[], flags: { out?: string; json?: boolean }): Promise<void> {
   const comparison = await compareRuns(folders.flatMap(findRuns))
-  if (flags.out) await writeJson(join(flags.out, 'summary.json'), comparison)
+  if (flags.out) {
+    await writeJson(join(flags.out, 'summary.json'), comparison)
+    await replaceFile(join(flags.out, 'report.html'), (temporary) => writeFileSync(temporary, page(comparison)))
+  }
   process.stdout.write(flags.json ? `${JSON.stringify(comparison)}\n` : table(comparison))
+}
+
+function page({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): string {
+  const { pretrain_recall10: titles, sft_recall10_before: before, sft_recall10: after } = retrieval
+  return comparisonReport(rows, {
+    oracle: oracle_auc,
+    baseline: rows[0].model,
+    facts: [
+      ['engine', engine],
+      ['all stages took', duration(seconds)],
+      ['picture → title, recall@10', titles === undefined ? undefined : percent(titles)],
+      [
+        'query → chosen item, recall@10',
+        after === undefined ? undefined : `${percent(before)}, then ${percent(after)}`,
+      ],
+    ],
+  })
 }
 
 /** The comparison as people read it. */
@@ -27,7 +49,6 @@ function table({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): st
       .map((cell, i) => cell.padEnd(widths[i]))
       .join('  ')
       .trimEnd()}\n`
-  const percent = (x: number | undefined) => (x === undefined ? '–' : `${(100 * x).toFixed(1)} %`)
   const notes = [
     oracle_auc === undefined ? [] : `oracle AUC (one who knows every taste): ${oracle_auc.toFixed(4)}`,
     `Recall@10: picture → title ${percent(retrieval.pretrain_recall10)}; query → chosen item ` +
@@ -37,6 +58,8 @@ function table({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): st
   const lines = [header, widths.map((n) => '-'.repeat(n)), ...body].map(line)
   return `${lines.join('')}\n${notes.join('\n')}\n`
 }
+
+const percent = (x: number | undefined) => (x === undefined ? '–' : `${(100 * x).toFixed(1)} %`)
 
 function interval({ difference, low, high }: { difference: number; low: number; high: number }): string {
   const signed = (x: number) => `${x < 0 ? '−' : '+'}${Math.abs(x).toFixed(4)}`

@@ -2,7 +2,8 @@
 
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type Database, identifier } from './duckdb.js'
+import type { PictureInput } from './decode.js'
+import { Database, identifier } from './duckdb.js'
 import type { PictureSource } from './pictures.js'
 import { openTable, type Table } from './table.js'
 
@@ -37,10 +38,7 @@ export async function loadItems(db: Database, path: string, columns: ItemColumns
     [image]: { type: 'image', optional: true },
   })
   const column = (name: string) => (table.columns.has(name) ? identifier(name) : 'NULL')
-  await db.run(`CREATE OR REPLACE TEMP TABLE ${itemNumbers} AS
-    SELECT ${identifier(id)} AS item_id, CAST(row_number() OVER (ORDER BY ${identifier(id)}) - 1 AS INTEGER) AS item
-    FROM ${table.source}`)
-  const joined = `${table.source} t JOIN ${itemNumbers} n ON t.${identifier(id)} = n.item_id`
+  const joined = await numberItems(db, table, id)
   const { titles } = await db.columns(
     `SELECT nullif(trim(CAST(${column(title)} AS VARCHAR)), '') AS titles FROM ${joined} ORDER BY n.item`,
     { titles: 'string' },
@@ -58,28 +56,61 @@ export async function loadItems(db: Database, path: string, columns: ItemColumns
     titles,
     category: Int32Array.from(categories.name, (name) => (name === null ? -1 : numberOf.get(name)!)),
     categoryNames,
-    pictures: await itemPictures(db, table, column(image), joined),
+    pictures: await itemPictures(db, table, column(image), isPath(table, image), joined),
   }
 }
+
+/** Leaves the numbers in `itemNumbers`; returns the FROM clause that joins them, `n`, to the table, `t`. */
+async function numberItems(db: Database, { source }: Table, id: string): Promise<string> {
+  await db.run(`CREATE OR REPLACE TEMP TABLE ${itemNumbers} AS
+    SELECT ${identifier(id)} AS item_id, CAST(row_number() OVER (ORDER BY ${identifier(id)}) - 1 AS INTEGER) AS item
+    FROM ${source}`)
+  return `${source} t JOIN ${itemNumbers} n ON t.${identifier(id)} = n.item_id`
+}
+
+/** The encoded pictures of a few items, read from the table once more. */
+export async function readPictures(
+  { table }: Items,
+  { id, image }: ItemColumns,
+  items: Iterable<number>,
+): Promise<Map<number, PictureInput | null>> {
+  const wanted = [...new Set(items)]
+  if (!table.columns.has(image) || wanted.length === 0) return new Map()
+  const db = await Database.open()
+  const joined = await numberItems(db, table, id)
+  const { item, picture } = await db.columns(
+    `SELECT n.item, t.${identifier(image)} AS picture FROM ${joined} WHERE n.item IN (${wanted.join(', ')})`,
+    { item: 'int32', picture: isPath(table, image) ? 'string' : 'blob' },
+  )
+  db.close()
+  return new Map(Array.from(item, (number, i) => [number, picture[i]]))
+}
+
+const isPath = (table: Table, image: string) => /VARCHAR/.test(table.columns.get(image) ?? '')
 
 /** Pictures read at a time: enough to keep the decoders busy, few enough for memory. */
 const piece = 256
 
-async function itemPictures(db: Database, table: Table, image: string, joined: string): Promise<PictureSource> {
+async function itemPictures(
+  db: Database,
+  table: Table,
+  image: string,
+  byPath: boolean,
+  joined: string,
+): Promise<PictureSource> {
   const folder = folderOf(table.path)
   // Of pictures given by path the name stands for the content.
   const bytes = `CASE WHEN ${image} IS NULL THEN '' ELSE md5(CAST(${image} AS VARCHAR)) END`
   const { fingerprint } = await db.row<{ fingerprint: string | null }>(
     `SELECT md5(string_agg(${bytes}, '' ORDER BY n.item)) AS fingerprint FROM ${joined}`,
   )
-  const isPath = /VARCHAR/.test(table.columns.get(image.slice(1, -1)) ?? '')
   return {
     count: table.rows,
     fingerprint: `${folder}/${fingerprint ?? ''}`,
     folder,
     async *read() {
       let pending: (Uint8Array | string | null)[] = []
-      const kind = isPath ? 'string' : 'blob'
+      const kind = byPath ? 'string' : 'blob'
       for await (const { picture } of db.batches(`SELECT ${image} AS picture FROM ${joined} ORDER BY n.item`, {
         picture: kind,
       })) {

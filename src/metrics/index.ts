@@ -19,6 +19,7 @@ export {
   pairedAucDifference,
   pairedGaucDifference,
 } from './intervals.js'
+export { nearestItems } from './nearest.js'
 export { type RankOptions, ranksOfTargets } from './ranks.js'
 export {
   alignment,
@@ -29,4 +30,5 @@ export {
   uniformity,
 } from './representation.js'
 export { meanReciprocalRank, medianRank, recallAtK } from './retrieval.js'
+export { rocCurve } from './roc.js'
 export { type RankedRows, rankRows, weightedAuc, weightedGauc } from './weighted.js'

@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { Database, literal } from '../data/duckdb.js'
 import { UserError } from '../errors.js'
 import { type Difference, rankRows, userBootstrap, weightedAuc } from '../metrics/index.js'
+import { type ComparedMetric, type ComparisonRow, comparedMetrics } from '../report/index.js'
 
 type Tree = Record<string, unknown>
 
@@ -14,23 +15,6 @@ export interface FinishedRun {
   stage: string
   config: Tree
   metrics: Tree
-}
-
-/** One model on one kind of vectors: the mean over its seeds, `_sd` their sample standard deviation. */
-export interface ComparisonRow {
-  model: string
-  /** What made the content vectors; `none` for a model of ids. */
-  vectors: string
-  seeds: number
-  auc: number
-  gauc: number
-  logloss: number
-  auc_unseen: number
-  auc_rare: number
-  auc_sd: number
-  auc_unseen_sd: number
-  /** AUC minus that of the baseline on the same impressions, with a 95 % interval over users. */
-  over_baseline?: Difference
 }
 
 export interface Comparison {
@@ -46,7 +30,6 @@ export interface Comparison {
   retrieval: { pretrain_recall10?: number; sft_recall10_before?: number; sft_recall10?: number }
 }
 
-const columns = ['auc', 'gauc', 'logloss', 'auc_unseen', 'auc_rare'] as const
 const readable = (folder: string, name: string) => existsSync(join(folder, name))
 
 /**
@@ -100,7 +83,7 @@ export async function compareRuns(runs: readonly FinishedRun[]): Promise<Compari
     baseline: labelOf(baseline[0]),
     rows: rows.sort((a, b) => Number('over_baseline' in a) - Number('over_baseline' in b) || a.auc - b.auc),
     retrieval: {
-      ...meanOf('pretrain_recall10', runs, 'pretrain', 'image_to_text_recall_10'),
+      ...meanOf('pretrain_recall10', runs, 'pretrain', 'after_image_to_title_recall_10'),
       ...meanOf('sft_recall10_before', runs, 'sft', 'before_recall_10'),
       ...meanOf('sft_recall10', runs, 'sft', 'after_recall_10'),
     },
@@ -134,17 +117,15 @@ const readYaml = (folder: string) => parse(readFileSync(join(folder, 'config.yam
 function summaryOf(group: FinishedRun[]): ComparisonRow {
   const [{ metrics, config }] = group
   const of = (name: string) => group.map((run) => Number(run.metrics[name] ?? Number.NaN))
-  const means = Object.fromEntries(columns.map((name) => [name, mean(of(name))])) as Record<
-    (typeof columns)[number],
-    number
-  >
+  const numbers = comparedMetrics.flatMap((name) => [
+    [name, mean(of(name))],
+    [`${name}_sd`, deviation(of(name))],
+  ])
   return {
     model: String(metrics['model']),
     vectors: vectorsOf(metrics, config),
     seeds: group.length,
-    ...means,
-    auc_sd: deviation(of('auc')),
-    auc_unseen_sd: deviation(of('auc_unseen')),
+    ...(Object.fromEntries(numbers) as Pick<ComparisonRow, ComparedMetric | `${ComparedMetric}_sd`>),
   }
 }
 

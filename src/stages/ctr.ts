@@ -5,7 +5,7 @@ import { openEngine } from '../engine/index.js'
 import { train } from '../train/loop.js'
 import type { Run } from '../train/run.js'
 import { describe, loadDataset } from './ctrData.js'
-import { testMetrics, writePredictions } from './ctrResults.js'
+import { showClicks, testMetrics, writePredictions } from './ctrResults.js'
 import { CtrTrainee } from './ctrTrainee.js'
 
 export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, unknown>> {
@@ -36,9 +36,11 @@ export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, u
   await writePredictions(db, data, scores, run.path('predictions.parquet'))
   db.close()
   trainee.close()
+  const metrics = testMetrics(data, scores)
+  await run.show(() => showClicks(data, scores, metrics))
   return {
     model: config.model.name,
-    ...testMetrics(data, scores),
+    ...metrics,
     ...result.best,
     best_step: result.bestStep,
     steps: result.steps,

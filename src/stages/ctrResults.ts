@@ -4,6 +4,7 @@ import type { Database } from '../data/duckdb.js'
 import { itemNumbers, userNumbers } from '../data/impressions.js'
 import { replaceFile } from '../files.js'
 import { auc, aucByBucket, buckets, calibration, gauc, logLoss } from '../metrics/index.js'
+import { type Child, clickSections } from '../report/index.js'
 
 /** Items with fewer training impressions than this count as rare. */
 const rare = 20
@@ -43,6 +44,22 @@ export function testMetrics({ impressions, split: { test }, trainCount, content 
       Float64Array.from(items, (_, i) => impressions.historyEnd[from + i] - impressions.historyStart[from + i]),
     ),
   }
+}
+
+/** The pictures of the report. */
+export function showClicks(
+  { impressions: { label }, split: { train, test } }: CtrDataset,
+  scores: Float32Array,
+  metrics: ReturnType<typeof testMetrics>,
+): Child {
+  const clicks = label.subarray(train.from, train.to).reduce((a, b) => a + b, 0)
+  return clickSections({
+    labels: label.subarray(test.from, test.to),
+    scores,
+    clickRate: clicks / (train.to - train.from),
+    byItemFrequency: metrics.by_item_frequency,
+    byHistoryLength: metrics.by_history_length,
+  })
 }
 
 /** The scored test period, with ids as they came in. */

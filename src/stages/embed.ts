@@ -15,8 +15,10 @@ import { textEncoder } from '../data/tokenizer.js'
 import { UserError } from '../errors.js'
 import { replaceFolder } from '../files.js'
 import { type EncoderShape, encoderShape } from '../models/encoder.js'
+import { modalitiesSection } from '../report/index.js'
 import { exportEncoder, ItemEncoder } from '../runtime/encoder.js'
 import type { Run } from '../train/run.js'
+import { showNeighbours } from './gallery.js'
 
 /** Where the published table lies in the run folder. */
 export const tableFolder = 'embeddings'
@@ -68,11 +70,15 @@ export async function embed(config: EmbedConfig, run: Run): Promise<Record<strin
     writer.publish(join(folder, 'part-00000.parquet'), itemNumbers, modelVersion, run.path(tableFolder)),
   )
   await encoder.close()
-  db.close()
   const seconds = (Date.now() - started) / 1000
+  const modalities = await countModalities(db, run.path(tableFolder))
+  await run.show(() => modalitiesSection({ ...modalities, skipped: counts.empty }))
+  await run.show(() => showNeighbours(db, items, data, run.path(tableFolder)))
+  db.close()
   return {
     items: items.count,
     ...counts,
+    ...modalities,
     width: shape.fusion ?? shape.config.projection,
     model_version: modelVersion,
     provider: encoder.provider,
@@ -80,6 +86,16 @@ export async function embed(config: EmbedConfig, run: Run): Promise<Record<strin
     seconds,
     items_per_second: counts.computed / seconds,
   }
+}
+
+/** Items of the published table by what their vectors are made of. */
+async function countModalities(db: Database, table: string) {
+  const counts = await db.row<Record<'both' | 'picture_only' | 'title_only', bigint>>(
+    `SELECT count(*) FILTER (image_embedding IS NOT NULL AND text_embedding IS NOT NULL) AS both,
+       count(*) FILTER (text_embedding IS NULL) AS picture_only, count(*) FILTER (image_embedding IS NULL) AS title_only
+     FROM read_parquet(${literal(join(table, '*.parquet'))})`,
+  )
+  return { both: Number(counts.both), picture_only: Number(counts.picture_only), title_only: Number(counts.title_only) }
 }
 
 /** Names the weights and all that decides what they make of an item. */

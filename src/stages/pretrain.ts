@@ -15,27 +15,20 @@ import { type Engine, openEngine, type Session, type Value, type VariableSpec } 
 import { adamOptimizer, type Optimizer } from '../engine/optimizer.js'
 import { initialValues, loadVariables, saveVariables } from '../engine/state.js'
 import { UserError } from '../errors.js'
-import { sameGroupMask, symmetricInfoNce, temperature } from '../losses/contrastive.js'
 import { medianRank, ranksOfTargets, recallAtK } from '../metrics/index.js'
-import { imageFeatures, logitScale, textFeatures } from '../models/dualEncoder.js'
-import {
-  contentVector,
-  type EncoderShape,
-  encoderPrograms,
-  encoderShape,
-  pixelInput,
-  tokenInput,
-} from '../models/encoder.js'
-import { l2Normalize } from '../nn/layers.js'
+import { type EncoderShape, encoderPrograms, encoderShape } from '../models/encoder.js'
+import { pretrainLoss } from '../models/pretrain.js'
 import { Parameters } from '../nn/parameters.js'
 import { gradients } from '../ops/gradients.js'
-import { add, input, mul } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 import { Random } from '../random.js'
+import { recallSection } from '../report/index.js'
 import { type StepResult, type Trainee, train } from '../train/loop.js'
 import type { Run } from '../train/run.js'
 import { rateAt } from '../train/schedule.js'
-import { encodeItems, pixels, tokens } from './encoder.js'
+import { encodeItems, type ItemVectors, pixels, tokens } from './encoder.js'
+import { showPairs } from './gallery.js'
+import { prefixed } from './results.js'
 
 export async function pretrain(config: PretrainConfig, run: Run): Promise<Record<string, unknown>> {
   const started = Date.now()
@@ -70,27 +63,50 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
   const trainee = new PretrainTrainee(engine, catalogue, split, model, shape, config)
   const { stepsPerEpoch } = trainee.order
   const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
-  const { best, steps: done } = await train(
+  const before = await trainee.evaluate()
+  const {
+    best,
+    bestStep,
+    steps: done,
+  } = await train(
     trainee.plan(steps),
     {
       ...config.train,
       steps,
       evaluateEvery: config.train.evaluateEvery || stepsPerEpoch * Math.ceil(config.train.epochs / 10),
       saveEvery: config.train.saveEvery || Number.POSITIVE_INFINITY,
-      monitor: 'image_to_text_recall_10',
+      monitor: 'image_to_title_recall_10',
       greaterIsBetter: true,
     },
     run,
   )
+  trainee.loadModel(run.path('checkpoint'))
+  await run.show(() => recallSection(recallTasks(before, best)))
+  await run.show(() => showPairs(items, data, split.heldOut, trainee.heldOutVectors()))
   trainee.close()
   return {
-    ...best,
+    ...prefixed('before', before),
+    ...prefixed('after', best),
+    best_step: bestStep,
     steps: done,
     pairs_seen: done * config.train.batch,
     held_out: split.heldOut.length,
     engine: engine.name,
     seconds: (Date.now() - started) / 1000,
   }
+}
+
+const tasks = [
+  { name: 'image_to_title', title: 'Picture → title', hint: 'the title of the item, given its picture' },
+  { name: 'title_to_image', title: 'Title → picture', hint: 'the picture of the item, given its title' },
+] as const
+const ks = [1, 5, 10]
+
+function recallTasks(before: Record<string, number>, after: Record<string, number>) {
+  return tasks.map(({ name, title, hint }) => {
+    const recall = (metrics: Record<string, number>, k: number) => metrics[`${name}_recall_${k}`]
+    return { title, hint, recalls: ks.map((k) => ({ k, before: recall(before, k), after: recall(after, k) })) }
+  })
 }
 
 type OpenModel = Omit<ModelFolder, 'path'> & { path?: string }
@@ -138,7 +154,7 @@ class PretrainTrainee implements Trainee {
   ) {
     this.order = new EpochOrder(split.train, config.train.batch, config.seed)
     const p = new Parameters()
-    const loss = pretrainLoss(p, shape, config)
+    const loss = pretrainLoss(p, shape, config.train.batch, config.fusion.weight)
     this.parameters = p.list()
     const grads = gradients(
       loss,
@@ -191,23 +207,20 @@ class PretrainTrainee implements Trainee {
   }
 
   async evaluate(): Promise<Record<string, number>> {
-    const { heldOut } = this.split
-    const d = this.shape.config.projection
-    const { image, text } = encodeItems(this.session, this.catalogue, heldOut, this.shape, this.model.preprocessing)
-    const own = Int32Array.from(heldOut.keys())
+    const { image, text } = this.heldOutVectors()
+    const own = Int32Array.from(this.split.heldOut.keys())
     const metrics: Record<string, number> = {}
-    for (const [name, from, to] of [
-      ['image_to_text', image, text],
-      ['text_to_image', text, image],
-    ] as const) {
-      const ranks = ranksOfTargets(from, to, d, own)
-      const [at1, at5, at10] = recallAtK(ranks, [1, 5, 10])
-      metrics[`${name}_recall_1`] = at1
-      metrics[`${name}_recall_5`] = at5
-      metrics[`${name}_recall_10`] = at10
+    for (const { name } of tasks) {
+      const [from, to] = name === 'image_to_title' ? [image, text] : [text, image]
+      const ranks = ranksOfTargets(from, to, this.shape.config.projection, own)
+      for (const [i, recall] of recallAtK(ranks, ks).entries()) metrics[`${name}_recall_${ks[i]}`] = recall
       metrics[`${name}_median_rank`] = medianRank(ranks) + 1
     }
     return metrics
+  }
+
+  heldOutVectors(): ItemVectors {
+    return encodeItems(this.session, this.catalogue, this.split.heldOut, this.shape, this.model.preprocessing)
   }
 
   saveState(folder: string): void {
@@ -229,6 +242,12 @@ class PretrainTrainee implements Trainee {
   close(): void {
     this.session.dispose()
     this.catalogue.pictures.close()
+  }
+
+  loadModel(folder: string): void {
+    const weights = openWeights(folder)
+    for (const parameter of this.parameters) this.session.write(parameter.name, weights.read(parameter)!)
+    weights.close()
   }
 
   /** From the checkpoint where it has the parameter, else from the seed. */
@@ -260,22 +279,4 @@ function secondViews(rows: number, { seed, fusion }: PretrainConfig, step: numbe
     else if (u < fusion.dropText + fusion.dropImage) image[i] = 0
   }
   return { image, text }
-}
-
-/**
- * Symmetric image-title InfoNCE plus `fusion.weight` times the same between the content vector of
- * the whole item and that of a view which lacks one modality.
- */
-function pretrainLoss(p: Parameters, shape: EncoderShape, { train: { batch }, fusion }: PretrainConfig) {
-  const { config } = shape
-  const image = l2Normalize(imageFeatures(p, pixelInput(shape, batch), config))
-  const text = l2Normalize(textFeatures(p, tokenInput(shape, batch), config))
-  const scale = temperature(logitScale(p, config))
-  const mask = sameGroupMask(input('title_group', [batch], 'int32'))
-  const alignment = symmetricInfoNce(image, text, scale, mask)
-  const [keepImage, keepText] = [input('keep_image', [batch]), input('keep_text', [batch])]
-  const both = add(mul(keepImage, 0), 1)
-  const whole = contentVector(p, { image, text, hasImage: both, hasText: both }, shape)
-  const partial = contentVector(p, { image, text, hasImage: keepImage, hasText: keepText }, shape)
-  return add(alignment, mul(symmetricInfoNce(whole, partial, scale, mask), fusion.weight))
 }

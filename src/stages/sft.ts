@@ -5,20 +5,26 @@ import { type Catalogue, prepareCatalogue } from '../data/catalogue.js'
 import { Database } from '../data/duckdb.js'
 import { folderOf, loadItems } from '../data/items.js'
 import { type Pictures, preparePictures } from '../data/pictures.js'
-import { anchorKinds, buildPositives, type Positives } from '../data/positives.js'
+import { type AnchorKind, anchorKinds, buildPositives, type Positives } from '../data/positives.js'
 import { findTable } from '../data/table.js'
 import { textEncoder } from '../data/tokenizer.js'
 import { openEngine } from '../engine/index.js'
+import { recallAtK } from '../metrics/index.js'
 import { encoderShape } from '../models/encoder.js'
+import { type RecallTask, recallSection } from '../report/index.js'
 import { train } from '../train/loop.js'
 import type { Run } from '../train/run.js'
-import { SftTrainee } from './sftTrainee.js'
+import { showSearches } from './gallery.js'
+import { prefixed } from './results.js'
+import { type Judged, SftTrainee } from './sftTrainee.js'
 
 /** Anchors of a data set: the pictures and texts that users asked with. */
 export interface Anchors {
   pictures: Pictures
   /** Token ids [queryTexts, length]. */
   tokens: Int32Array
+  /** Folder that paths of query pictures start from. */
+  folder: string
 }
 
 export interface SftData {
@@ -37,7 +43,8 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
   const weights = openWeights(config.init)
   const trainee = new SftTrainee(engine, data, model, shape, config, weights)
   weights.close()
-  const before = trainee.judge('test')
+  const ranksBefore = new Map<AnchorKind, Float64Array>()
+  const before = trainee.judge('test', ({ kind, ranks }) => ranksBefore.set(kind, ranks))
   run.say(`before: ${text(before)}`, before)
   const { stepsPerEpoch } = trainee
   const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
@@ -57,14 +64,16 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
   const best = openWeights(run.path('checkpoint'))
   trainee.loadModel(best)
   best.close()
-  const after = trainee.judge('test')
+  const judged: Judged[] = []
+  const after = trainee.judge('test', (found) => judged.push(found))
   run.say(`after: ${text(after)}`, after)
+  await run.show(() => recallSection(judged.map((found) => recallTask(found, ranksBefore.get(found.kind)!))))
+  const { catalogue, positives, anchors } = data
+  await run.show(() => showSearches(catalogue.items, config.data, positives, anchors.folder, judged))
   trainee.close()
-  const named = (prefix: string, metrics: Record<string, number>) =>
-    Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${prefix}_${name}`, value]))
   return {
-    ...named('before', before),
-    ...named('after', after),
+    ...prefixed('before', before),
+    ...prefixed('after', after),
     ...result.best,
     best_step: result.bestStep,
     steps: result.steps,
@@ -73,6 +82,13 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
     engine: engine.name,
     seconds: (Date.now() - started) / 1000,
   }
+}
+
+function recallTask({ kind, ranks }: Judged, ranksBefore: Float64Array): RecallTask {
+  const ks = [1, 10, 50]
+  const [before, after] = [recallAtK(ranksBefore, ks), recallAtK(ranks, ks)]
+  const recalls = ks.map((k, i) => ({ k, before: before[i], after: after[i] }))
+  return { title: `Asked with ${kind}`, hint: `${ranks.length} queries of the test period`, recalls }
 }
 
 const text = (metrics: Record<string, number>) =>
@@ -116,7 +132,7 @@ async function loadData(config: SftConfig, model: ReturnType<typeof readModelFol
   const pictures = await preparePictures(source, pictureOptions, (done) => bar.update(items.count + done))
   bar.stop()
   db.close()
-  return { catalogue, positives, anchors: { pictures, tokens: encoder.encode(positives.queryTexts) } }
+  return { catalogue, positives, anchors: { pictures, tokens: encoder.encode(positives.queryTexts), folder } }
 }
 
 /** Says how many pairs there are, by source, part and kind of anchor. */

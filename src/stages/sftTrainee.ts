@@ -27,6 +27,18 @@ import type { SftData } from './sft.js'
 const momentumPrefix = 'momentum.'
 const parts = { train: 0, valid: 1, test: 2 } as const
 
+/** Queries of one kind with their answers, by row; `queries` and `content` are unit vectors of one width. */
+export interface Judged {
+  kind: AnchorKind
+  anchors: Int32Array
+  targets: Int32Array
+  /** Place of the chosen item, from 0. */
+  ranks: Float64Array
+  queries: Float32Array
+  /** Of all items. */
+  content: Float32Array
+}
+
 export class SftTrainee implements Trainee {
   readonly stepsPerEpoch: number
   private readonly sizes: SftSizes
@@ -116,8 +128,8 @@ export class SftTrainee implements Trainee {
     return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`valid_${name}`, value]))
   }
 
-  /** Recall of the chosen item among all items, given what the user asked with, for the events of one part. */
-  judge(part: keyof typeof parts): Record<string, number> {
+  /** Recall of the chosen item among all items, given what the user asked with, for the events of one part. `look` sees them. */
+  judge(part: keyof typeof parts, look: (judged: Judged) => void = () => {}): Record<string, number> {
     const { positives, catalogue, anchors } = this.data
     const width = contentWidth(this.shape)
     const all = Int32Array.from({ length: catalogue.items.count }, (_, i) => i)
@@ -148,6 +160,7 @@ export class SftTrainee implements Trainee {
       const exclude = kind === 'product' ? (query: number) => Int32Array.of(asked[query]) : undefined
       const found = ranksOfTargets(queries, content, width, targets, { exclude })
       for (const [j, i] of rows.entries()) ranks[i] = found[j]
+      look({ kind, anchors: asked, targets, ranks: found, queries, content })
     })
     const recall = (keep: (event: number) => boolean) =>
       recallAtK(

@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { parse, stringify } from 'yaml'
-import { Interrupted, UserError } from '../errors.js'
+import { Interrupted, messageOf, UserError } from '../errors.js'
 import { recoverFolder, replaceFile, writeJson } from '../files.js'
+import { type Child, stageReport } from '../report/index.js'
 import { History } from './history.js'
 import { Terminal } from './terminal.js'
 
@@ -31,6 +32,7 @@ export class Run {
   readonly log: pino.Logger
   /** Results of the run if it had been finished before. */
   readonly finished: Metrics | undefined
+  private readonly sections: Child[] = []
   private interrupted = false
   private readonly onSignal = () => {
     if (this.interrupted) process.exit(130)
@@ -115,9 +117,22 @@ export class Run {
     return new Interrupted(`the state is saved; go on with: mim ${this.options.stage} … --out ${this.folder} --resume`)
   }
 
-  /** Records the results and with them that the run is finished. */
+  /** Adds what `make` draws to the report; should it fail, the report lacks it and the run goes on. */
+  async show(make: () => Child | Promise<Child>): Promise<void> {
+    try {
+      this.sections.push(await make())
+    } catch (error) {
+      this.say(`the report lacks a part: ${messageOf(error)}`)
+    }
+  }
+
+  /** Writes the report, then records the results and with them that the run is finished. */
   async finish(metrics: Metrics): Promise<void> {
     await this.history.save()
+    const { folder, sections, options } = this
+    const { stage, config } = options
+    const summary = { stage, folder, finished: new Date(), config, metrics, history: this.history.rows, sections }
+    await replaceFile(this.path('report.html'), (temporary) => writeFileSync(temporary, stageReport(summary)))
     await writeJson(this.path('metrics.json'), metrics)
   }
 

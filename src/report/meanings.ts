@@ -1,0 +1,46 @@
+/** What each result means, in a few words; the pattern matches its name in `metrics.json`. */
+const meanings: [RegExp, string][] = [
+  [/^auc$/, 'chance that a click is ranked above a non-click; 0.5 is guessing'],
+  [/^gauc$/, 'the same inside each user, weighted by impressions'],
+  [/^gauc_users$/, 'users with both clicks and non-clicks'],
+  [/^logloss$/, 'surprise at what was clicked, in nats; lower is better'],
+  [/^ece$/, 'mean gap between predicted and observed click rate'],
+  [/^predicted_over_observed$/, '1 is right; above 1 promises too many clicks'],
+  [/^auc_unseen$/, 'AUC on items that training never showed'],
+  [/^auc_rare$/, 'AUC on items that training seldom showed'],
+  [/^auc_without_vector$/, 'AUC on items without a content vector'],
+  [/^test_impressions$/, 'impressions all test results are made of'],
+  [/^recall_(\d+)$/, 'chosen item among the first $1 found'],
+  [/^recall_(\d+)_unseen$/, 'the same for items that nobody chose in training'],
+  [/^recall_(\d+)_(\w+)$/, 'the same when asked with $2'],
+  [/^image_to_title_recall_(\d+)$/, 'right title among the first $1, given the picture'],
+  [/^title_to_image_recall_(\d+)$/, 'right picture among the first $1, given the title'],
+  [/median_rank$/, 'middle place of the right one; 1 is best'],
+  [/^mean_cosine$/, 'likeness of two random items; near 1 all vectors are the same'],
+  [/^best_step$/, 'step whose model was kept'],
+  [/^steps$/, 'steps of training'],
+  [/^pairs_seen$/, 'pairs learnt from, repeats included'],
+  [/^held_out$/, 'items kept out of training for these results'],
+  [/^train_seconds$/, 'seconds of loading and training'],
+  [/^seconds$/, 'seconds for everything'],
+  [/^items$/, 'items in the catalogue'],
+  [/^computed$/, 'vectors made in this run'],
+  [/^unchanged$/, 'vectors taken over from the run before'],
+  [/^empty$/, 'items skipped: neither readable picture nor title'],
+  [/^broken$/, 'pictures that could not be read'],
+  [/^both$/, 'items with a vector made of picture and title'],
+  [/^picture_only$/, 'items with a vector made of the picture alone'],
+  [/^title_only$/, 'items with a vector made of the title alone'],
+  [/^width$/, 'numbers in a vector'],
+  [/^model_version$/, 'names the weights and what feeds them'],
+  [/^provider$/, 'what ONNX Runtime ran on'],
+  [/^items_per_second$/, 'vectors made in a second, all work included'],
+  [/^model$/, 'click model'],
+  [/^engine$/, 'what trained'],
+  [/^table$/, 'where the vectors are'],
+]
+
+export function meaningOf(name: string): string {
+  const found = meanings.find(([pattern]) => pattern.test(name))
+  return found ? name.replace(...found) : ''
+}
