@@ -1,5 +1,5 @@
 /** From encoded pictures to pixels. */
-import { isAbsolute, relative, resolve } from 'node:path'
+import { isAbsolute, relative, resolve, sep } from 'node:path'
 import sharp from 'sharp'
 import { messageOf } from '../errors.js'
 
@@ -75,7 +75,8 @@ function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
 export function pathBelow(folder: string, path: string): string {
   const full = resolve(folder, path)
   const inside = relative(resolve(folder), full)
-  if (isAbsolute(path) || inside.startsWith('..')) throw new Error(`path '${path}' leads outside the table's folder`)
+  if (isAbsolute(path) || inside.split(sep)[0] === '..')
+    throw new Error(`path '${path}' leads outside the table's folder`)
   return full
 }
 
