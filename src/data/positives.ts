@@ -61,7 +61,7 @@ export async function buildPositives(db: Database, options: PositiveOptions): Pr
     [columns.item]: { type: 'id' },
     [columns.action]: { type: 'text' },
     [columns.time]: { type: 'time' },
-    [columns.request]: { type: 'id', optional: true },
+    [columns.request]: { type: 'id', optional: true, nullable: true },
     [columns.queryText]: { type: 'text', optional: true },
     [columns.queryImage]: { type: 'text', optional: true },
   })

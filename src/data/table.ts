@@ -11,6 +11,8 @@ export interface ColumnRule {
   type: ColumnType
   /** May the column be missing? Default: no. */
   optional?: boolean
+  /** May an id be null? Default: no. */
+  nullable?: boolean
   /** Must each value stand once only? */
   unique?: boolean
 }
@@ -122,11 +124,16 @@ export async function openTable(db: Database, path: string, rules: Record<string
 const fileColumn = 'mim: file of the row'
 const placeOf = `${identifier(fileColumn)} AS file, file_row_number + 1 AS row`
 
-async function checkValues(db: Database, source: string, name: string, { type, unique }: ColumnRule): Promise<void> {
+async function checkValues(
+  db: Database,
+  source: string,
+  name: string,
+  { type, nullable, unique }: ColumnRule,
+): Promise<void> {
   const column = identifier(name)
   const where = ({ file, row }: { file: string; row: bigint }) => `${file}: column '${name}', row ${row}`
   const { bad, show, rule: expected } = types[type]
-  if (bad) {
+  if (bad && !nullable) {
     const value = `CAST(${show ? show(column) : column} AS VARCHAR) AS value`
     const query = `SELECT ${placeOf}, ${value} FROM ${source} WHERE ${bad(column)} LIMIT 1`
     const [found] = await db.rows<{ file: string; row: bigint; value: string | null }>(query)
