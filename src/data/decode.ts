@@ -47,7 +47,6 @@ async function decode(picture: PictureInput, { size, fit, maxPixels }: DecodeOpt
   const { data, info } = await image
     .autoOrient()
     .flatten({ background: '#ffffff' })
-    .toColourspace('srgb')
     .resize(width, height, { fit: 'fill', kernel: 'cubic' })
     .extract({ left: (width - size) >> 1, top: (height - size) >> 1, width: size, height: size })
     .raw()
