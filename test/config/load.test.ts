@@ -9,7 +9,8 @@ import { embedConfig } from '../../src/config/embed.js'
 import { type ConfigSources, loadConfig, presetNames } from '../../src/config/load.js'
 import { pretrainConfig } from '../../src/config/pretrain.js'
 import { sftConfig } from '../../src/config/sft.js'
-import { mim, refusal } from '../cli.js'
+import { mim } from '../commands/cli.js'
+import { refusal } from '../refusal.js'
 import { temporaryFolder } from '../sample/folders.js'
 
 const folder = await temporaryFolder()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { newModel } from '../../src/checkpoint/create.js'
 import { literal } from '../../src/data/duckdb.js'
-import { refusal, setArguments } from '../cli.js'
+import { refusal, setArguments } from '../refusal.js'
 import { openDatabase, temporaryFolder } from '../sample/folders.js'
 import { parquetFile } from './parquetFiles.js'
 

@@ -1,30 +1,6 @@
-/** The command line as a person runs it. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { root } from './fixtures.js'
-
-export interface Ended {
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-/** Runs `mim` to its end. */
-export async function mim(args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [join(root, 'bin/mim'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-  const ended: Ended = { code: null, stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (piece: string) => {
-      ended[name] += piece
-    })
-  }
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ ...ended, code }))
-  })
-}
+import { mim } from './commands/cli.js'
 
 /** Options as arguments of --set; values are written as JSON, which is YAML. */
 export function setArguments(options: Record<string, unknown>): string[] {
