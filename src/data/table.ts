@@ -75,8 +75,9 @@ const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NUL
 
 /** `path` as DuckDB reads it: a folder means all Parquet files below it, hive partitions included. */
 export function parquetSource(path: string): string {
-  if (/^\w+:\/\//.test(path) || /[*?[]/.test(path)) return path
-  return existsSync(path) && statSync(path).isDirectory() ? join(path, '**', '*.parquet') : path
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
+  // What is a pattern elsewhere is part of the folder's name here.
+  return join(path.replace(/[*?[]/g, '[$&]'), '**', '*.parquet')
 }
 
 /** A path from a configuration: relative ones start from `root`. */
@@ -143,13 +144,14 @@ async function checkValues(
     }
   }
   if (unique) {
-    const repeated = `SELECT ${column} AS value, max({file: file, row: row}) AS place, count(*) AS count
-      FROM (SELECT ${column}, ${placeOf} FROM ${source}) GROUP BY ${column} HAVING count(*) > 1`
-    const query = `SELECT place.file AS file, place.row AS row, CAST(value AS VARCHAR) AS value, count
-      FROM (${repeated}) ORDER BY place LIMIT 1`
-    const [found] = await db.rows<{ file: string; row: bigint; value: string; count: bigint }>(query)
-    if (found) {
-      const what = `${found.value} stands ${found.count} times`
+    const value = `CAST(${column} AS VARCHAR)`
+    const query = `SELECT ${value} AS value, count(*) AS count FROM ${source}
+      GROUP BY ${column} HAVING count(*) > 1 ORDER BY ${column} LIMIT 1`
+    const [repeated] = await db.rows<{ value: string; count: bigint }>(query)
+    if (repeated) {
+      const places = `SELECT ${placeOf} FROM ${source} WHERE ${value} = ${literal(repeated.value)}`
+      const found = await db.row<{ file: string; row: bigint }>(`${places} ORDER BY file DESC, row DESC LIMIT 1`)
+      const what = `${repeated.value} stands ${repeated.count} times`
       const [expected, remedy] = ['each id once', 'drop the repeated rows']
       throw new UserError({ id: 'duplicate-id', where: where(found), what, expected, remedy })
     }

@@ -107,12 +107,12 @@ describe('Contracts of tables', () => {
     await assert.rejects(db.run(`CREATE OR REPLACE TEMP TABLE t AS ${query}`), refusal)
   })
 
-  test('when a folder has a quote in its name then it is read, and when it has no part then it is missing', async () => {
-    const quoted = join(folder, "it's")
-    await mkdir(quoted)
-    await assert.rejects(openTable(db, quoted, {}), { id: 'table-missing' })
-    await db.run(`COPY (SELECT 1 AS x) TO ${literal(join(quoted, 'a.parquet'))}`)
-    assert.equal((await openTable(db, quoted, {})).rows, 1)
+  test('when the name of a folder has quotes or signs of a pattern then it is read; without parts it is missing', async () => {
+    const odd = join(folder, "it's [1] *")
+    await mkdir(odd)
+    await assert.rejects(openTable(db, odd, {}), { id: 'table-missing' })
+    await db.run(`COPY (SELECT 1 AS x) TO ${literal(join(odd, 'a.parquet'))}`)
+    for (const path of [odd, join(odd, 'a.parquet')]) assert.equal((await openTable(db, path, {})).rows, 1)
   })
 
   test('when a table is named as a file but is a folder of parts then the folder is found', async () => {
