@@ -21,6 +21,21 @@ export const dataOptions = {
 
 export const table = (name: string, what: string) => z.string().default(`${name}.parquet`).describe(what)
 
+/** Shares of the rows of a table in the order of time; `trains` says what the first part is for. */
+export const splitOption = (rows: string, trains: string) =>
+  z
+    .strictObject({
+      train: z.number().gt(0).lt(1).default(0.7).describe(`Share of the ${rows}, the earliest, that ${trains}`),
+      valid: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .default(0.1)
+        .describe('Share that follows and chooses the checkpoint; the rest is the test'),
+    })
+    .refine(({ train, valid }) => train + valid < 1, 'expected train + valid below 1: the rest is the test')
+    .prefault({})
+
 /** How training goes through time, the same for every stage. */
 export const loopOptions = {
   logEvery: z.int().positive().default(20).describe('Steps between two rows of history and two lines of log'),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, table } from './common.js'
+import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, splitOption, table } from './common.js'
 
 const columns = z
   .strictObject({
@@ -33,17 +33,7 @@ export const ctrConfig = z.strictObject({
       timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of times that are plain integers'),
     })
     .prefault({}),
-  split: z
-    .strictObject({
-      train: z.number().gt(0).lt(1).default(0.7).describe('Share of the impressions, the earliest, that train'),
-      valid: z
-        .number()
-        .gt(0)
-        .lt(1)
-        .default(0.1)
-        .describe('Share that follows and decides when to stop; the rest is the test'),
-    })
-    .prefault({}),
+  split: splitOption('impressions', 'train'),
   history: z
     .strictObject({
       actions: z.array(z.string()).min(1).default(['click']).describe('Actions that make the history'),
@@ -55,7 +45,11 @@ export const ctrConfig = z.strictObject({
       user: z.boolean().default(true).describe('Whether the user id is a feature'),
       items: z.array(z.string()).default(['category']).describe('Columns of the items table, of target and history'),
       context: z.array(z.string()).default([]).describe('Columns of the impressions table'),
-      minCount: z.int().positive().default(1).describe('Training impressions below which an id counts as unknown'),
+      minCount: z
+        .int()
+        .positive()
+        .default(1)
+        .describe('Occurrences in training impressions and their histories below which an id counts as unknown'),
     })
     .prefault({}),
   model: z

@@ -1,9 +1,9 @@
 /** Makes a stage's configuration out of defaults, a YAML file, --set options and flags, in rising precedence. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { LineCounter, parse, parseDocument } from 'yaml'
+import { type Document, LineCounter, parse, parseDocument } from 'yaml'
 import type { z } from 'zod'
-import { UserError } from '../errors.js'
+import { messageOf, UserError } from '../errors.js'
 import { nearest } from './nearest.js'
 
 export interface ConfigSources {
@@ -21,7 +21,7 @@ type Tree = { [key: string]: unknown }
 
 /**
  * The validated configuration.
- * @throws UserError `config-missing`, `config-yaml`, `set-syntax`, or `config` with all problems at once.
+ * @throws UserError `config-missing`, `config-yaml`, `set-syntax`, or `config` with all problems at once, a line each.
  */
 export function loadConfig<S extends z.ZodType>(
   schema: S,
@@ -31,7 +31,7 @@ export function loadConfig<S extends z.ZodType>(
   for (const text of sets) {
     const split = text.indexOf('=')
     if (split < 1) throw new UserError({ id: 'set-syntax', what: `--set ${text}`, expected: 'path.to.option=value' })
-    put(tree, text.slice(0, split), parse(text.slice(split + 1)))
+    put(tree, text.slice(0, split), setValue(text, text.slice(split + 1)))
   }
   for (const [path, value] of Object.entries(flags)) if (value !== undefined) put(tree, path, value)
   const result = schema.safeParse(tree)
@@ -43,34 +43,56 @@ export function loadConfig<S extends z.ZodType>(
   })
 }
 
+/** The value of `--set path=value`, read as YAML. */
+function setValue(text: string, value: string): unknown {
+  try {
+    return parse(value, { prettyErrors: false })
+  } catch (error) {
+    const what = `--set ${text}: ${messageOf(error)}`
+    throw new UserError({ id: 'set-syntax', what, expected: 'a YAML value; quote it where it has special characters' })
+  }
+}
+
+/** Names of the presets that come with the package. */
+export function presetNames(): string[] {
+  if (!existsSync(presets)) return []
+  const files = readdirSync(presets, { recursive: true }) as string[]
+  return files.flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -'.yaml'.length).replaceAll('\\', '/')] : []))
+}
+
 function readYaml(name: string): Tree {
-  const path = [name, `${presets}${name}.yaml`].find((p) => existsSync(p))
+  const path = [name, `${presets}${name}.yaml`].find((p) => statSync(p, { throwIfNoEntry: false })?.isFile())
   if (!path) {
-    const remedy = 'give a path, or a preset below configs/ without its .yaml'
+    const suggestion = nearest(name, presetNames())
+    const remedy = suggestion
+      ? `did you mean '${suggestion}'?`
+      : 'give a path, or a preset below configs/ without its .yaml'
     throw new UserError({ id: 'config-missing', what: `configuration '${name}' was not found`, remedy })
   }
   const lines = new LineCounter()
-  const document = parseDocument(readFileSync(path, 'utf8'), { lineCounter: lines })
-  if (document.errors.length > 0) {
-    const [{ message, pos }] = document.errors
-    throw new UserError({
-      id: 'config-yaml',
-      where: `${path}:${lines.linePos(pos[0]).line}`,
-      what: message.split('\n')[0],
-    })
+  const document = parseDocument(readFileSync(path, 'utf8'), { lineCounter: lines, prettyErrors: false })
+  const [problem] = document.errors
+  if (problem) {
+    const where = `${path}:${lines.linePos(problem.pos[0]).line}`
+    throw new UserError({ id: 'config-yaml', where, what: problem.message, expected: 'YAML' })
   }
-  const tree: unknown = document.toJS() ?? {}
+  const tree = plainValue(document, path) ?? {}
   if (typeof tree !== 'object' || Array.isArray(tree)) {
-    throw new UserError({
-      id: 'config-yaml',
-      where: path,
-      what: 'the file is not a mapping',
-      expected: 'key: value lines',
-    })
+    const [what, expected] = ['the file is not a mapping', 'key: value lines']
+    throw new UserError({ id: 'config-yaml', where: path, what, expected })
   }
   // A run folder's configuration says whose it is, which is not an option.
   const { stage: _, ...options } = tree as Tree
   return options
+}
+
+function plainValue(document: Document, path: string): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    // An alias of an anchor that is not there, or too many of them.
+    throw new UserError({ id: 'config-yaml', where: path, what: messageOf(error), expected: 'YAML' })
+  }
 }
 
 function put(tree: Tree, path: string, value: unknown): void {
@@ -97,7 +119,9 @@ function problems(issue: z.core.$ZodIssue, tree: Tree, schema: z.ZodType): strin
   }
   const value = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[key as string], tree)
   const rule = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (big|small): /, '')
-  return [`${issue.path.join('.')}: ${JSON.stringify(value)}; ${rule}`]
+  // JSON has no word for what a flag like --epochs makes of letters.
+  const shown = Number.isNaN(value) ? 'not a number' : JSON.stringify(value)
+  return [`${issue.path.join('.')}: ${shown}; ${rule}`]
 }
 
 /** Keys of the object schema at `path`. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, table } from './common.js'
+import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, splitOption, table } from './common.js'
 import { itemColumns, pictureOptions } from './pretrain.js'
 
 const behaviorColumns = z
@@ -30,22 +30,7 @@ export const sftConfig = z.strictObject({
     })
     .prefault({}),
   init: z.string().default('runs/pretrain/checkpoint').describe('Checkpoint of stage 1, or any Hugging Face folder'),
-  split: z
-    .strictObject({
-      train: z
-        .number()
-        .gt(0)
-        .lt(1)
-        .default(0.7)
-        .describe('Share of the behaviours, the earliest, that positives come from'),
-      valid: z
-        .number()
-        .gt(0)
-        .lt(1)
-        .default(0.1)
-        .describe('Share that follows and chooses the checkpoint; the rest is the test'),
-    })
-    .prefault({}),
+  split: splitOption('behaviours', 'positives come from'),
   positives: z
     .strictObject({
       sources: z

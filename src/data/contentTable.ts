@@ -1,6 +1,6 @@
 import { UserError } from '../errors.js'
 import { type Database, identifier } from './duckdb.js'
-import { openTable } from './table.js'
+import { idsOf, numberedIds, openTable, requireSameIds } from './table.js'
 
 /** Frozen vectors of items, for look-up by row. */
 export interface ContentTable {
@@ -14,10 +14,11 @@ export interface ContentTable {
 
 /**
  * Reads an embedding table. `numbers` is the DuckDB table of `item_id` and dense `item`, `count` of them.
- * @throws UserError of `openTable`; `vector-lengths` for vectors of unequal length.
+ * @throws UserError of `openTable` and `requireSameIds`; `vector-lengths` for vectors of unequal length.
  */
 export async function loadContent(db: Database, path: string, numbers: string, count: number): Promise<ContentTable> {
   const table = await openTable(db, path, { item_id: { type: 'id', unique: true }, embedding: { type: 'vector' } })
+  requireSameIds('item', [await numberedIds(db, numbers), idsOf(table, 'item_id')])
   const width = await commonLength(db, table.source, path)
   const read = await db.columns(
     `SELECT n.item, t.embedding FROM ${table.source} t JOIN ${numbers} n ON t.item_id = n.item_id

@@ -49,7 +49,8 @@ export function buildDataset(
   { split, user, minCount }: DatasetOptions,
 ): CtrDataset {
   const { rows, item } = impressions
-  const [a, b] = [Math.floor(rows * split.train), Math.floor(rows * (split.train + split.valid))]
+  // Rounded, for 0.7 + 0.1 is a little less than 0.8.
+  const [a, b] = [Math.round(rows * split.train), Math.round(rows * (split.train + split.valid))]
   const trainItems = item.subarray(0, a)
   const seen = [...new Set([...trainItems, ...seenEvents(impressions, a)])]
 

@@ -1,5 +1,5 @@
 /** From encoded pictures to pixels. */
-import { isAbsolute, relative, resolve } from 'node:path'
+import { isAbsolute, relative, resolve, sep } from 'node:path'
 import sharp from 'sharp'
 import { messageOf } from '../errors.js'
 
@@ -47,7 +47,6 @@ async function decode(picture: PictureInput, { size, fit, maxPixels }: DecodeOpt
   const { data, info } = await image
     .autoOrient()
     .flatten({ background: '#ffffff' })
-    .toColourspace('srgb')
     .resize(width, height, { fit: 'fill', kernel: 'cubic' })
     .extract({ left: (width - size) >> 1, top: (height - size) >> 1, width: size, height: size })
     .raw()
@@ -75,7 +74,8 @@ function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
 export function pathBelow(folder: string, path: string): string {
   const full = resolve(folder, path)
   const inside = relative(resolve(folder), full)
-  if (isAbsolute(path) || inside.startsWith('..')) throw new Error(`path '${path}' leads outside the table's folder`)
+  if (isAbsolute(path) || inside.split(sep)[0] === '..')
+    throw new Error(`path '${path}' leads outside the table's folder`)
   return full
 }
 

@@ -7,6 +7,7 @@ import {
   DuckDBListVector,
   type DuckDBVector,
 } from '@duckdb/node-api'
+import { messageOf, UserError } from '../errors.js'
 
 /** Integer lists laid end to end: list i is `values[offsets[i] … offsets[i + 1])`. */
 export interface Lists<T> {
@@ -53,6 +54,7 @@ const arrayOf = {
 type NumericKind = keyof typeof arrayOf
 type NumericArray = InstanceType<(typeof arrayOf)[NumericKind]>
 
+/** Every method that takes SQL throws a UserError `table-missing` or `table-unreadable` for Parquet files that fail. */
 export class Database {
   private constructor(
     private readonly instance: DuckDBInstance,
@@ -72,12 +74,12 @@ export class Database {
   }
 
   async run(sql: string): Promise<void> {
-    await this.connection.run(sql)
+    await reading(sql, () => this.connection.run(sql))
   }
 
   /** Rows as objects; for small results. Integers of 64 bits are BigInt. */
   async rows<T>(sql: string): Promise<T[]> {
-    const reader = await this.connection.runAndReadAll(sql)
+    const reader = await reading(sql, () => this.connection.runAndReadAll(sql))
     return reader.getRowObjectsJS() as T[]
   }
 
@@ -125,9 +127,9 @@ export class Database {
 
   private async *stream(sql: string, kinds: Record<string, ColumnKind>): AsyncGenerator<DuckDBDataChunk> {
     const list = Object.entries(kinds).map(([name, kind]) => `CAST(${identifier(name)} AS ${sqlType[kind]})`)
-    const result = await this.connection.stream(`SELECT ${list.join(', ')} FROM (${sql})`)
-    for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk())
-      yield chunk
+    const result = await reading(sql, () => this.connection.stream(`SELECT ${list.join(', ')} FROM (${sql})`))
+    const next = () => reading(sql, () => result.fetchChunk())
+    for (let chunk = await next(); chunk && chunk.rowCount > 0; chunk = await next()) yield chunk
   }
 
   /** A writer of rows into `table`, which must exist. */
@@ -214,6 +216,25 @@ class Growing {
 
   finish(): NumericArray {
     return this.array.slice(0, this.length)
+  }
+}
+
+/** DuckDB's complaint about a Parquet file as an error of the user's. */
+async function reading<T>(sql: string, query: () => Promise<T>): Promise<T> {
+  try {
+    return await query()
+  } catch (error) {
+    const [, path] = /read_parquet\('((?:[^']|'')*)'/.exec(sql) ?? []
+    const [, text] =
+      /^(?:(?:IO|HTTP|Invalid|Invalid Input) Error: |Binder Error: (?=Hive))(.*)/.exec(messageOf(error)) ?? []
+    if (path === undefined || text === undefined) throw error
+    const where = path.replaceAll("''", "'")
+    if (text.startsWith('No files found')) {
+      const remedy = 'check the path and data.root'
+      throw new UserError({ id: 'table-missing', where, what: 'no such Parquet file', remedy })
+    }
+    const [what, expected] = [`cannot be read as Parquet: ${text}`, 'complete Parquet files']
+    throw new UserError({ id: 'table-unreadable', where, what, expected, remedy: 'write or copy the file again' })
   }
 }
 

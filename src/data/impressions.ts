@@ -5,7 +5,7 @@
  */
 import { UserError } from '../errors.js'
 import { type Database, identifier, literal } from './duckdb.js'
-import { microseconds, openTable, type Table, type TimeUnit } from './table.js'
+import { type IdSource, idsOf, microseconds, openTable, requireSameIds, type Table, type TimeUnit } from './table.js'
 
 export interface ImpressionOptions {
   impressions: string
@@ -42,12 +42,12 @@ export const itemNumbers = 'all_item_numbers'
 /**
  * Loads impressions and histories; numbers every item that they name, and those of `catalogue` (an
  * item-id column in SQL) beside.
- * @throws UserError of `openTable`; `id-types` where tables disagree on the type of item ids.
+ * @throws UserError of `openTable`; `id-types` where tables disagree on the type of ids.
  */
 export async function loadImpressions(
   db: Database,
   options: ImpressionOptions,
-  catalogue: { path: string; ids: string; type: string }[],
+  catalogue: (IdSource & { ids: string })[],
 ): Promise<Impressions> {
   const { columns, timeUnit, length } = options
   const table = await openTable(db, options.impressions, {
@@ -61,20 +61,13 @@ export async function loadImpressions(
   const history = columns.history ? undefined : await openHistory(db, options)
   const item = identifier(columns.item)
   const sources = [
-    { path: table.path, ids: `SELECT ${item} AS item_id FROM ${table.source}`, type: table.columns.get(columns.item)! },
-    ...(history
-      ? [
-          {
-            path: history.path,
-            ids: `SELECT ${item} AS item_id FROM ${history.source}`,
-            type: history.columns.get(columns.item)!,
-          },
-        ]
-      : []),
+    { ...idsOf(table, columns.item), ids: `SELECT ${item} AS item_id FROM ${table.source}` },
+    ...(history ? [{ ...idsOf(history, columns.item), ids: `SELECT ${item} AS item_id FROM ${history.source}` }] : []),
     ...(columns.history ? [listed(table, columns.history)] : []),
     ...catalogue,
   ]
-  requireSameIds(sources)
+  requireSameIds('item', sources)
+  if (history) requireSameIds('user', [idsOf(table, columns.user), idsOf(history, columns.user)])
   await number(db, itemNumbers, 'item_id', 'item', sources.map(({ ids }) => ids).join(' UNION '))
   await number(db, userNumbers, 'user_id', 'usr', `SELECT ${identifier(columns.user)} AS user_id FROM ${table.source}`)
 
@@ -123,26 +116,13 @@ async function openHistory(db: Database, { behaviors, columns }: ImpressionOptio
 }
 
 function listed(table: Table, column: string) {
-  const type = table.columns.get(column)!.replace(/\[\d*\]$/, '')
-  return { path: table.path, ids: `SELECT unnest(${identifier(column)}) AS item_id FROM ${table.source}`, type }
+  return { ...idsOf(table, column), ids: `SELECT unnest(${identifier(column)}) AS item_id FROM ${table.source}` }
 }
 
 function requireColumn(table: Table, name: string): void {
   if (table.columns.has(name)) return
   const expected = `one of ${[...table.columns.keys()].join(', ')}`
   throw new UserError({ id: 'column-missing', where: table.path, what: `column '${name}' is missing`, expected })
-}
-
-function requireSameIds(sources: { path: string; type: string }[]): void {
-  const family = (type: string) => (type === 'VARCHAR' ? 'string' : 'integer')
-  const odd = sources.find(({ type }) => family(type) !== family(sources[0].type))
-  if (!odd) return
-  throw new UserError({
-    id: 'id-types',
-    what: `item ids are ${family(odd.type)} in ${odd.path} but ${family(sources[0].type)} in ${sources[0].path}`,
-    expected: 'the same type everywhere',
-    remedy: 'cast the ids when the files are written',
-  })
 }
 
 /** Gives the distinct non-null ids of a query dense numbers from 0, in their own order. */

@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { PictureInput } from './decode.js'
 import { Database, identifier } from './duckdb.js'
-import type { PictureSource } from './pictures.js'
+import { fingerprintOfFiles, type PictureSource } from './pictures.js'
 import { openTable, type Table } from './table.js'
 
 export interface ItemColumns {
@@ -56,7 +56,7 @@ export async function loadItems(db: Database, path: string, columns: ItemColumns
     titles,
     category: Int32Array.from(categories.name, (name) => (name === null ? -1 : numberOf.get(name)!)),
     categoryNames,
-    pictures: await itemPictures(db, table, column(image), isPath(table, image), joined),
+    pictures: await itemPictures(db, table, image, joined),
   }
 }
 
@@ -91,35 +91,34 @@ const isPath = (table: Table, image: string) => /VARCHAR/.test(table.columns.get
 /** Pictures read at a time: enough to keep the decoders busy, few enough for memory. */
 const piece = 256
 
-async function itemPictures(
-  db: Database,
-  table: Table,
-  image: string,
-  byPath: boolean,
-  joined: string,
-): Promise<PictureSource> {
+async function itemPictures(db: Database, table: Table, column: string, joined: string): Promise<PictureSource> {
   const folder = folderOf(table.path)
-  // Of pictures given by path the name stands for the content.
-  const bytes = `CASE WHEN ${image} IS NULL THEN '' ELSE md5(CAST(${image} AS VARCHAR)) END`
-  const { fingerprint } = await db.row<{ fingerprint: string | null }>(
-    `SELECT md5(string_agg(${bytes}, '' ORDER BY n.item)) AS fingerprint FROM ${joined}`,
-  )
+  const type = table.columns.get(column)
+  const kind = isPath(table, column) ? 'string' : 'blob'
+  const query = `SELECT n.item, ${type ? identifier(column) : 'CAST(NULL AS BLOB)'} AS picture FROM ${joined} ORDER BY n.item`
   return {
     count: table.rows,
-    fingerprint: `${folder}/${fingerprint ?? ''}`,
+    fingerprint:
+      kind === 'string'
+        ? fingerprintOfFiles(folder, (await db.columns(query, { picture: kind })).picture)
+        : await fingerprintOfBytes(db, query),
     folder,
     async *read() {
       let pending: (Uint8Array | string | null)[] = []
-      const kind = byPath ? 'string' : 'blob'
-      for await (const { picture } of db.batches(`SELECT ${image} AS picture FROM ${joined} ORDER BY n.item`, {
-        picture: kind,
-      })) {
+      for await (const { picture } of db.batches(query, { picture: kind })) {
         pending.push(...(picture as (Uint8Array | string | null)[]))
         for (; pending.length >= piece; pending = pending.slice(piece)) yield pending.slice(0, piece)
       }
       if (pending.length > 0) yield pending
     },
   }
+}
+
+async function fingerprintOfBytes(db: Database, query: string): Promise<string> {
+  const { fingerprint } = await db.row<{ fingerprint: string | null }>(
+    `SELECT md5(string_agg(coalesce(md5(picture), '') ORDER BY item)) AS fingerprint FROM (${query})`,
+  )
+  return fingerprint ?? ''
 }
 
 /** Folder that paths inside a table start from. */

@@ -32,7 +32,10 @@ export class Negatives {
     const distinct = counts.reduce((n, c) => n + (c > 0 ? 1 : 0), 0)
     this.logQ = counts.map((c) => (c > 0 ? Math.log((c / total) * distinct) : 0))
     category.forEach((c, item) => {
-      if (c >= 0) this.byCategory.set(c, [...(this.byCategory.get(c) ?? []), item])
+      if (c < 0) return
+      const others = this.byCategory.get(c)
+      if (others) others.push(item)
+      else this.byCategory.set(c, [item])
     })
   }
 

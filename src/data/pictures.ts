@@ -1,6 +1,6 @@
 /** Pictures decoded and resized once, kept as bytes [count, size, size, 3] in a cache file. */
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, statSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors.js'
 import { replaceFile, writeJson } from '../files.js'
@@ -86,7 +86,6 @@ export async function preparePictures(
   const key = JSON.stringify([cacheVersion, source.fingerprint, size, fit, maxPixels])
   const name = join(cache, `pictures-${createHash('sha256').update(key).digest('hex').slice(0, 24)}`)
   if (!existsSync(`${name}.json`)) {
-    mkdirSync(cache, { recursive: true })
     const present = new Uint8Array(source.count)
     const rejected: Rejected[] = []
     await replaceFile(`${name}.bin`, async (temporary) => {
@@ -107,6 +106,8 @@ export async function preparePictures(
       } finally {
         closeSync(file)
       }
+      // Before anything is kept: once they are repaired they must be read again.
+      refuseBroken(rejected, source, maxBad)
     })
     await writeJson(`${name}.json`, { present: Buffer.from(present).toString('base64'), rejected })
   }
@@ -114,15 +115,28 @@ export async function preparePictures(
     present: string
     rejected: Rejected[]
   }
-  if (rejected.length > maxBad * source.count) {
-    const [{ index, reason }] = rejected
-    throw new UserError({
-      id: 'pictures-bad',
-      where: source.folder,
-      what: `${rejected.length} of ${source.count} pictures are broken, first number ${index + 1}: ${reason}`,
-      expected: `at most ${100 * maxBad} %`,
-      remedy: 'repair them or raise data.maxBadImages',
-    })
-  }
+  refuseBroken(rejected, source, maxBad)
   return new Pictures(`${name}.bin`, size, new Uint8Array(Buffer.from(present, 'base64')), rejected)
+}
+
+function refuseBroken(rejected: Rejected[], { count, folder }: PictureSource, maxBad: number): void {
+  if (rejected.length <= maxBad * count) return
+  const [{ index, reason }] = rejected
+  throw new UserError({
+    id: 'pictures-bad',
+    where: folder,
+    what: `${rejected.length} of ${count} pictures are broken, first number ${index + 1}: ${reason}`,
+    expected: `at most ${100 * maxBad} %`,
+    remedy: 'repair them or raise data.maxBadImages',
+  })
+}
+
+/** A fingerprint of picture files, by their names, sizes and times of change. */
+export function fingerprintOfFiles(folder: string, paths: Iterable<string | null>): string {
+  const hash = createHash('sha256').update(folder)
+  for (const path of paths) {
+    const found = path === null ? undefined : statSync(join(folder, path), { throwIfNoEntry: false })
+    hash.update(`\n${path} ${found?.size} ${found?.mtimeMs}`)
+  }
+  return hash.digest('hex')
 }

@@ -2,7 +2,7 @@
 import { UserError } from '../errors.js'
 import { type Database, identifier } from './duckdb.js'
 import { itemNumbers } from './items.js'
-import { microseconds, openTable, type Table, type TimeUnit } from './table.js'
+import { idsOf, microseconds, numberedIds, openTable, requireSameIds, type Table, type TimeUnit } from './table.js'
 
 export type PositiveSource = 'query-purchase' | 'query-click' | 'session'
 export type AnchorKind = 'image' | 'text' | 'product'
@@ -43,7 +43,7 @@ export interface Positives {
   request: Int32Array
   queryImages: string[]
   queryTexts: string[]
-  /** Items shown in a request and not taken: `rejected.items[offsets[r] … offsets[r + 1])`. */
+  /** Items shown in a request and not taken, of the training part: `rejected.items[offsets[r] … offsets[r + 1])`. */
   rejected: { items: Int32Array; offsets: Int32Array }
   /** Pairs by source, for the log. */
   bySource: Record<string, number>
@@ -52,7 +52,7 @@ export interface Positives {
 /**
  * Reads the behaviours and builds the pairs. Pairs of the training part lie strictly before the first
  * behaviour of the validation part. Items that are not in the catalogue are left out.
- * @throws UserError of `openTable`; `positives-none` when a source finds nothing.
+ * @throws UserError of `openTable` and `requireSameIds`; `positives-none` when a source finds nothing.
  */
 export async function buildPositives(db: Database, options: PositiveOptions): Promise<Positives> {
   const { columns } = options
@@ -61,10 +61,11 @@ export async function buildPositives(db: Database, options: PositiveOptions): Pr
     [columns.item]: { type: 'id' },
     [columns.action]: { type: 'text' },
     [columns.time]: { type: 'time' },
-    [columns.request]: { type: 'id', optional: true },
+    [columns.request]: { type: 'id', optional: true, nullable: true },
     [columns.queryText]: { type: 'text', optional: true },
     [columns.queryImage]: { type: 'text', optional: true },
   })
+  requireSameIds('item', [await numberedIds(db, itemNumbers), idsOf(table, columns.item)])
   await numberEvents(db, table, options)
   await db.run(
     `CREATE OR REPLACE TEMP TABLE positives AS ${options.sources.map((s) => sources[s](options)).join(' UNION ALL ')}`,
@@ -86,7 +87,7 @@ export async function buildPositives(db: Database, options: PositiveOptions): Pr
      LEFT JOIN query_image_numbers i ON p.query_image = i.value
      LEFT JOIN query_text_numbers t ON p.query_text = t.value
      LEFT JOIN request_numbers r ON p.request = r.request
-     ORDER BY ts, usr, item, kind, source`,
+     ORDER BY ts, usr, item, kind, source, anchor`,
     { kind: 'uint8', anchor: 'int32', item: 'int32', weight: 'float32', part: 'uint8', request: 'int32' },
   )
   return { ...read, count: read.rows, queryTexts, queryImages, rejected: await readRejected(db), bySource: counts }
@@ -112,14 +113,17 @@ async function numberEvents(db: Database, table: Table, { columns, timeUnit, spl
     FROM (SELECT DISTINCT request FROM events WHERE request IS NOT NULL AND action IN ('click', 'purchase'))`)
 }
 
+/** Actions by which a user takes an item. */
+const taken = "'click', 'favorite', 'cart', 'purchase'"
+
 const chosen = 'usr, item, ts, part, request'
 
-/** Choices made after a query of a kind. A choice of the same item in the same request counts once. */
+/** Choices made after a query of a kind. A choice of the same item in the same request counts once, when it is first made. */
 function queryPairs(source: string, action: string, weight: number): string {
-  const pairs = (kind: number, column: string) => `
+  const pairs = (kind: number, column: string) => `(
     SELECT DISTINCT ON (usr, request, item, ${column}) '${source}' AS source, ${kind} AS kind, query_text, query_image,
       CAST(NULL AS INTEGER) AS anchor_item, CAST(${weight} AS FLOAT) AS weight, ${chosen}
-    FROM (SELECT * FROM events WHERE action = '${action}' AND ${column} IS NOT NULL ORDER BY ts)`
+    FROM events WHERE action = '${action}' AND ${column} IS NOT NULL ORDER BY ts)`
   return `${pairs(0, 'query_image')} UNION ALL ${pairs(1, 'query_text')}`
 }
 
@@ -147,11 +151,11 @@ async function distinct(db: Database, column: string): Promise<string[]> {
   return value as string[]
 }
 
-/** Of every request with a choice: the items that were shown in it and neither clicked nor bought. */
+/** Of every request with a choice: the items that were shown in it and not taken, as far as the training part knows. */
 async function readRejected(db: Database): Promise<Positives['rejected']> {
   const { number, item } = await db.columns(
-    `SELECT r.number, e.item FROM events e JOIN request_numbers r USING (request)
-     GROUP BY r.number, e.item HAVING bool_and(e.action NOT IN ('click', 'purchase')) ORDER BY r.number, e.item`,
+    `SELECT r.number, e.item FROM events e JOIN request_numbers r USING (request) WHERE e.part = 0
+     GROUP BY r.number, e.item HAVING bool_and(e.action NOT IN (${taken})) ORDER BY r.number, e.item`,
     { number: 'int32', item: 'int32' },
   )
   const offsets = new Int32Array((await db.count('request_numbers')) + 1)

@@ -1,7 +1,7 @@
 /** Parquet inputs held against their contract before anything is computed from them. */
 import { existsSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import { messageOf, UserError } from '../errors.js'
+import { UserError } from '../errors.js'
 import { type Database, identifier, literal } from './duckdb.js'
 
 /** What a column must be; see the data contract in the README. */
@@ -11,6 +11,8 @@ export interface ColumnRule {
   type: ColumnType
   /** May the column be missing? Default: no. */
   optional?: boolean
+  /** May an id be null? Default: no. */
+  nullable?: boolean
   /** Must each value stand once only? */
   unique?: boolean
 }
@@ -53,7 +55,7 @@ const types: Record<ColumnType, TypeRule> = {
   image: { fits: /^(VARCHAR|BLOB)$/, expected: 'binary (an encoded picture) or string (its path)' },
   label: { fits: number, expected: '0 or 1', bad: (c) => `${c} IS NULL OR ${c} NOT IN (0, 1)`, rule: '0 or 1' },
   time: {
-    fits: /^(TIMESTAMP.*|DATE|BIGINT|INTEGER|UBIGINT)$/,
+    fits: /^(TIMESTAMP.*|DATE|U?BIGINT|U?INTEGER)$/,
     expected: 'timestamp, or int64 since 1970',
     bad: (c) => `${c} IS NULL`,
     rule: 'a time in every row',
@@ -73,8 +75,9 @@ const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NUL
 
 /** `path` as DuckDB reads it: a folder means all Parquet files below it, hive partitions included. */
 export function parquetSource(path: string): string {
-  if (/^\w+:\/\//.test(path) || /[*?[]/.test(path)) return path
-  return existsSync(path) && statSync(path).isDirectory() ? join(path, '**', '*.parquet') : path
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
+  // What is a pattern elsewhere is part of the folder's name here.
+  return join(path.replace(/[*?[]/g, '[$&]'), '**', '*.parquet')
 }
 
 /** A path from a configuration: relative ones start from `root`. */
@@ -96,7 +99,9 @@ export function findTable(root: string, path: string): string {
  */
 export async function openTable(db: Database, path: string, rules: Record<string, ColumnRule>): Promise<Table> {
   const read = `read_parquet(${literal(parquetSource(path))}, union_by_name = true`
-  const columns = await describe(db, `${read})`, path)
+  const described = `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${read}))`
+  const columnTypes = await db.rows<{ name: string; type: string }>(described)
+  const columns = new Map(columnTypes.map(({ name, type }) => [name, type]))
   for (const [name, { type, optional }] of Object.entries(rules)) {
     const found = columns.get(name)
     if (!found && !optional) {
@@ -111,73 +116,82 @@ export async function openTable(db: Database, path: string, rules: Record<string
   }
   for (const [name, rule] of Object.entries(rules)) {
     if (!columns.has(name)) continue
-    await checkValues(db, path, `${read}, filename = true, file_row_number = true)`, name, rule)
+    await checkValues(db, `${read}, filename = ${literal(fileColumn)})`, name, rule)
   }
-  const rows = await guarded(path, () => db.count(`${read})`))
-  return { path, source: `${read})`, columns, rows }
+  return { path, source: `${read})`, columns, rows: await db.count(`${read})`) }
 }
 
-async function describe(db: Database, source: string, path: string): Promise<Map<string, string>> {
-  const query = `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${source})`
-  const rows = await guarded(path, () => db.rows<{ name: string; type: string }>(query))
-  return new Map(rows.map(({ name, type }) => [name, type]))
-}
+/** Column that says which file a row comes from: no table has one of this name. */
+const fileColumn = 'mim: file of the row'
+const placeOf = `${identifier(fileColumn)} AS file, file_row_number + 1 AS row`
 
-/** DuckDB's complaint about a file as an error of the user's. */
-async function guarded<T>(path: string, query: () => Promise<T>): Promise<T> {
-  try {
-    return await query()
-  } catch (error) {
-    const text = messageOf(error)
-      .split('\n')[0]
-      .replace(/^[\w ]+ Error: /, '')
-    if (text.startsWith('No files found')) {
-      throw new UserError({
-        id: 'table-missing',
-        where: path,
-        what: 'no such Parquet file',
-        remedy: 'check the path and data.root',
-      })
-    }
-    throw new UserError({
-      id: 'table-unreadable',
-      where: path,
-      what: `cannot be read as Parquet: ${text}`,
-      expected: 'a complete Parquet file',
-      remedy: 'write or copy the file again',
-    })
-  }
-}
-
-async function checkValues(db: Database, path: string, source: string, name: string, rule: ColumnRule): Promise<void> {
+async function checkValues(
+  db: Database,
+  source: string,
+  name: string,
+  { type, nullable, unique }: ColumnRule,
+): Promise<void> {
   const column = identifier(name)
-  const { bad, show, rule: expected } = types[rule.type]
-  if (bad) {
+  const where = ({ file, row }: { file: string; row: bigint }) => `${file}: column '${name}', row ${row}`
+  const { bad, show, rule: expected } = types[type]
+  if (bad && !nullable) {
     const value = `CAST(${show ? show(column) : column} AS VARCHAR) AS value`
-    const query = `SELECT filename, file_row_number + 1 AS row, ${value} FROM ${source} WHERE ${bad(column)} LIMIT 1`
-    const [found] = await guarded(path, () => db.rows<{ filename: string; row: bigint; value: string | null }>(query))
+    const query = `SELECT ${placeOf}, ${value} FROM ${source} WHERE ${bad(column)} LIMIT 1`
+    const [found] = await db.rows<{ file: string; row: bigint; value: string | null }>(query)
     if (found) {
-      const where = `${found.filename}: column '${name}', row ${found.row}`
-      const what = found.value ?? 'null'
-      throw new UserError({ id: `${rule.type}-value`, where, what, expected, remedy: 'correct or drop the row' })
+      const [what, remedy] = [found.value ?? 'null', 'correct or drop the row']
+      throw new UserError({ id: `${type}-value`, where: where(found), what, expected, remedy })
     }
   }
-  if (rule.unique) {
-    const query = `SELECT max(filename) AS filename, CAST(${column} AS VARCHAR) AS value, count(*) AS count, max(file_row_number) + 1 AS row
-      FROM ${source} GROUP BY ${column} HAVING count(*) > 1 ORDER BY row LIMIT 1`
-    const [found] = await db.rows<{ filename: string; value: string; count: bigint; row: bigint }>(query)
-    if (found) {
-      const where = `${found.filename}: column '${name}', row ${found.row}`
-      const what = `${found.value} stands ${found.count} times`
-      throw new UserError({
-        id: 'duplicate-id',
-        where,
-        what,
-        expected: 'each id once',
-        remedy: 'drop the repeated rows',
-      })
+  if (unique) {
+    const value = `CAST(${column} AS VARCHAR)`
+    const query = `SELECT ${value} AS value, count(*) AS count FROM ${source}
+      GROUP BY ${column} HAVING count(*) > 1 ORDER BY ${column} LIMIT 1`
+    const [repeated] = await db.rows<{ value: string; count: bigint }>(query)
+    if (repeated) {
+      const places = `SELECT ${placeOf} FROM ${source} WHERE ${value} = ${literal(repeated.value)}`
+      const found = await db.row<{ file: string; row: bigint }>(`${places} ORDER BY file DESC, row DESC LIMIT 1`)
+      const what = `${repeated.value} stands ${repeated.count} times`
+      const [expected, remedy] = ['each id once', 'drop the repeated rows']
+      throw new UserError({ id: 'duplicate-id', where: where(found), what, expected, remedy })
     }
   }
+}
+
+/** Where ids come from: the path of a table, and their type in DuckDB. */
+export interface IdSource {
+  path: string
+  type: string
+}
+
+/**
+ * Ids of which tables are joined must be all integers or all strings.
+ * @throws UserError `id-types` that names the first table that differs from the first.
+ */
+export function requireSameIds(of: 'item' | 'user', sources: readonly IdSource[]): void {
+  const family = ({ type }: IdSource) => (type === 'VARCHAR' ? 'string' : 'integer')
+  const [first] = sources
+  const odd = sources.find((source) => family(source) !== family(first))
+  if (!odd) return
+  throw new UserError({
+    id: 'id-types',
+    where: odd.path,
+    what: `${of} ids are ${family(odd)} here but ${family(first)} in ${first.path}`,
+    expected: 'the same type everywhere',
+    remedy: 'cast the ids when the files are written',
+  })
+}
+
+/** The ids of a column of a table, or of the lists in it. */
+export function idsOf({ path, columns }: Table, column: string): IdSource {
+  return { path, type: columns.get(column)!.replace(/\[\d*\]$/, '') }
+}
+
+/** The ids that a DuckDB table `numbers` of ids and dense numbers was made from. */
+export async function numberedIds(db: Database, numbers: string): Promise<IdSource> {
+  const query = `SELECT column_type AS type FROM (DESCRIBE ${numbers}) WHERE column_name = 'item_id'`
+  const { type } = await db.row<{ type: string }>(query)
+  return { path: 'the other tables', type }
 }
 
 /** SQL for microseconds since 1970 of a time column. */

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
-import { UserError } from '../errors.js'
+import { messageOf, UserError } from '../errors.js'
 
 /** The files of a tokenizer, as they are copied from checkpoint to checkpoint. */
 export interface TokenizerFiles {
@@ -18,7 +18,7 @@ export interface TextEncoder {
   encode(texts: readonly (string | null)[]): Int32Array
 }
 
-/** @throws UserError `tokenizer-missing` where the folder has no tokenizer.json. */
+/** @throws UserError `tokenizer-missing` where the folder has no tokenizer.json, `tokenizer-broken` where it is no JSON. */
 export function readTokenizer(folder: string): TokenizerFiles {
   const path = join(folder, 'tokenizer.json')
   if (!existsSync(path)) {
@@ -27,8 +27,23 @@ export function readTokenizer(folder: string): TokenizerFiles {
   }
   const config = join(folder, 'tokenizer_config.json')
   return {
-    tokenizer: JSON.parse(readFileSync(path, 'utf8')),
-    config: existsSync(config) ? JSON.parse(readFileSync(config, 'utf8')) : {},
+    tokenizer: readJson(path),
+    config: existsSync(config) ? readJson(config) : {},
+  }
+}
+
+function readJson(path: string): Record<string, unknown> {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    const remedy = 'copy the file of the model again'
+    throw new UserError({
+      id: 'tokenizer-broken',
+      where: path,
+      what: messageOf(error).split('\n')[0],
+      expected: 'JSON',
+      remedy,
+    })
   }
 }
 

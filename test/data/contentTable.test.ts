@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { loadContent } from '../../src/data/contentTable.js'
+import { openTables } from './tables.js'
+
+const { db, write } = await openTables()
+await db.run('CREATE TEMP TABLE numbers AS SELECT 10 * i AS item_id, CAST(i AS INTEGER) AS item FROM range(4) r(i)')
+const load = async (...tuples: string[]) => {
+  const query = `SELECT item_id, v::FLOAT[] AS embedding FROM (VALUES ${tuples.join(', ')}) AS t(item_id, v)`
+  return loadContent(db, await write('vectors', query), 'numbers', 4)
+}
+
+describe('Content vectors', () => {
+  test('when items have no vector then they look up a row of zeros, and unknown items are left out', async () => {
+    const { width, vectors, rowOf, rows } = await load('(30, [3, 4])', '(10, [1, 2])', '(20, NULL)', '(70, [7, 8])')
+    assert.equal(width, 2)
+    assert.equal(rows, 3)
+    const vectorOf = (item: number) => [...vectors.subarray(rowOf[item] * width, (rowOf[item] + 1) * width)]
+    assert.deepEqual([0, 1, 2, 3].map(vectorOf), [
+      [0, 0],
+      [1, 2],
+      [0, 0],
+      [3, 4],
+    ])
+  })
+
+  test('when vectors differ in length, are not finite or their ids of another type then the table is refused', async () => {
+    await assert.rejects(load('(10, [1, 2])', '(20, [1, 2])', '(30, [1])'), {
+      id: 'vector-lengths',
+      message: /vectors of 2 and of 1 numbers/,
+    })
+    await assert.rejects(load('(10, NULL)'), { id: 'vector-lengths', message: /no vectors/ })
+    await assert.rejects(load('(10, [1, 2])', "(20, ['nan'::FLOAT, 2])"), { id: 'vector-value' })
+    await assert.rejects(load('(10, [1, 2])', '(10, [1, 2])'), { id: 'duplicate-id' })
+    await assert.rejects(load("('10', [1, 2])"), { id: 'id-types' })
+  })
+})

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { loadItems } from '../../src/data/items.js'
+import { anchorKinds, buildPositives, type PositiveOptions, type Positives } from '../../src/data/positives.js'
+import { openTables } from './tables.js'
+
+const { db, write, rows } = await openTables()
+// Dense numbers are ids − 100, so that a mix-up shows.
+const items = await write('items', 'SELECT 100 + i AS item_id FROM range(10) r(i)')
+await loadItems(db, items, { id: 'item_id', title: 'title', image: 'image', category: 'category' })
+
+const columns = {
+  user: 'user_id',
+  item: 'item_id',
+  action: 'action',
+  time: 'ts',
+  request: 'request_id',
+  queryText: 'query_text',
+  queryImage: 'query_image',
+}
+const names = Object.values(columns).join(', ')
+
+/** Pairs of behaviours given as tuples; times are minutes. */
+async function build(tuples: string[], options: Partial<PositiveOptions>): Promise<Positives> {
+  const minutes = await rows('minutes', names, ...tuples)
+  const path = await write(
+    'behaviors',
+    `SELECT user_id, item_id, action, ts * 60 AS ts, CAST(COLUMNS('request|query') AS VARCHAR) FROM read_parquet('${minutes}')`,
+  )
+  return buildPositives(db, {
+    path,
+    columns,
+    timeUnit: 's',
+    sources: ['query-purchase'],
+    purchaseWeight: 1,
+    clickWeight: 0.5,
+    sessionMinutes: 30,
+    split: { train: 0.8, valid: 0.1 },
+    ...options,
+  })
+}
+
+/** Pairs as "part kind anchor → item × weight". */
+function pairs({ count, kind, anchor, item, weight, part, queryImages, queryTexts }: Positives): string[] {
+  return Array.from({ length: count }, (_, i) => {
+    const asked = [queryImages[anchor[i]], queryTexts[anchor[i]], anchor[i]][kind[i]]
+    const weighs = Math.round(weight[i] * 1000) / 1000
+    return `${['train', 'valid', 'test'][part[i]]} ${anchorKinds[kind[i]]} ${asked} → ${item[i]} × ${weighs}`
+  })
+}
+
+/** Items rejected in the request that pair `i` was made in. */
+function rejectedIn({ request, rejected: { items, offsets } }: Positives, i: number): number[] {
+  return [...items.subarray(offsets[request[i]], offsets[request[i] + 1])]
+}
+
+describe('Positive pairs', () => {
+  // Of the twelve events of known items the 10th, of minute 90, ends training, and the 11th validation.
+  const log = [
+    // The query of a text and a photo, two items shown, one clicked and bought.
+    "('u', 100, 'expose', 0, 'r1', 'red shoe', 'q/1.jpg')",
+    "('u', 101, 'expose', 0, 'r1', 'red shoe', 'q/1.jpg')",
+    "('u', 102, 'expose', 0, 'r1', 'red shoe', 'q/1.jpg')",
+    "('u', 100, 'click', 1, 'r1', 'red shoe', 'q/1.jpg')",
+    "('u', 100, 'purchase', 2, 'r1', 'red shoe', 'q/1.jpg')",
+    // Put into the cart: neither chosen nor rejected.
+    "('u', 102, 'cart', 3, 'r1', 'red shoe', 'q/1.jpg')",
+    // Blank and no queries, and an item that the catalogue does not have.
+    "('v', 103, 'purchase', 4, 'r2', '  ', NULL)",
+    "('v', 104, 'click', 4, NULL, NULL, NULL)",
+    "('v', 999, 'purchase', 4, 'r2', 'unknown', NULL)",
+    // Twice the same choice in a request; it counts when it is first made.
+    "('w', 105, 'click', 6, 'r3', 'blue hat', NULL)",
+    "('w', 105, 'click', 95, 'r3', 'blue hat', NULL)",
+    "('x', 106, 'click', 90, 'r4', 'late', NULL)",
+    "('x', 106, 'purchase', 91, 'r4', 'late', NULL)",
+  ]
+
+  test('when a purchase follows a query then each kind of the query is an anchor', async () => {
+    const found = await build(log, {})
+    assert.deepEqual(pairs(found), [
+      'train image q/1.jpg → 0 × 1',
+      'train text red shoe → 0 × 1',
+      'test text late → 6 × 1',
+    ])
+    assert.deepEqual(found.bySource, { 'query-purchase': 3 })
+  })
+
+  test('when clicks count too then they weigh what the options say and a repeated one counts once', async () => {
+    const found = await build(log, { sources: ['query-click', 'query-purchase'], clickWeight: 0.25 })
+    assert.deepEqual(pairs(found), [
+      'train image q/1.jpg → 0 × 0.25',
+      'train text red shoe → 0 × 0.25',
+      'train image q/1.jpg → 0 × 1',
+      'train text red shoe → 0 × 1',
+      'train text blue hat → 5 × 0.25',
+      'valid text late → 6 × 0.25',
+      'test text late → 6 × 1',
+    ])
+    assert.deepEqual(found.bySource, { 'query-click': 4, 'query-purchase': 3 })
+  })
+
+  test('when a request has a choice then what was shown and not taken is rejected', async () => {
+    const found = await build(log, {})
+    assert.deepEqual(rejectedIn(found, 0), [1])
+    assert.deepEqual(rejectedIn(found, 1), [1])
+  })
+
+  test('when an item is taken after the cut-off then training still sees it as not taken', async () => {
+    const later = [...log, "('u', 101, 'purchase', 99, 'r1', 'red shoe', 'q/1.jpg')"]
+    const found = await build(later, {})
+    assert.deepEqual(rejectedIn(found, 0), [1])
+    assert.equal(pairs(found).filter((pair) => pair.startsWith('train')).length, 2)
+  })
+
+  test('when an event is of the moment of the cut-off then it is not of training', async () => {
+    const at = (minute: number, item: number) => `('u', ${100 + item}, 'purchase', ${minute}, 'r', 'q', NULL)`
+    const found = await build([at(0, 0), at(1, 1), at(2, 2), at(2, 3), at(2, 4), at(3, 5)], {
+      split: { train: 0.5, valid: 0.4 },
+    })
+    assert.deepEqual(
+      pairs(found).map((pair) => pair.split(' ')[0]),
+      ['train', 'train', 'valid', 'valid', 'valid', 'test'],
+    )
+  })
+
+  test('when choices of a user lie within a session then the earlier one is the anchor, weight 1/N', async () => {
+    const at = (user: string, minute: number, item: number, action = 'click') =>
+      `('${user}', ${100 + item}, '${action}', ${minute}, NULL, NULL, NULL)`
+    const tuples = [
+      at('u', 0, 0),
+      at('u', 10, 1, 'purchase'),
+      at('u', 11, 2, 'expose'),
+      at('u', 40, 2),
+      // Too late for a session; then the same item again; then the next.
+      at('u', 71, 3),
+      at('u', 72, 3, 'purchase'),
+      at('u', 73, 4),
+      at('v', 5, 5),
+      at('v', 6, 6),
+      // After the cut-off.
+      at('u', 90, 7),
+      at('w', 100, 8),
+      at('w', 101, 9),
+    ]
+    const found = await build(tuples, { sources: ['session'] })
+    assert.deepEqual(pairs(found), [
+      'train product 5 → 6 × 1',
+      'train product 0 → 1 × 0.333',
+      'train product 1 → 2 × 0.333',
+      'train product 3 → 4 × 0.333',
+      'valid product 4 → 7 × 1',
+      'test product 8 → 9 × 1',
+    ])
+  })
+
+  test('when later events change then the pairs of training stay as they are', async () => {
+    const inTraining = async (tuples: string[]) =>
+      pairs(await build(tuples, { sources: ['query-purchase', 'query-click', 'session'] })).filter((pair) =>
+        pair.startsWith('train'),
+      )
+    const planted = log.map((tuple) => tuple.replace(/'x', 106, '(\w+)', (\d+)/, "'u', 100, '$1', $2"))
+    assert.notDeepEqual(planted, log)
+    assert.deepEqual(await inTraining(planted), await inTraining(log))
+  })
+
+  test('when request and query columns are missing then sessions are built and queries refused', async () => {
+    const path = await rows('plain', 'user_id, item_id, action, ts', "('u', 100, 'click', 1)", "('u', 101, 'click', 2)")
+    const found = await build(log, { path, sources: ['session'], split: { train: 0.9, valid: 0.05 } })
+    assert.equal(found.count, 1)
+    assert.deepEqual([...found.request], [-1])
+    await assert.rejects(build(log, { path }), { id: 'positives-none' })
+  })
+})

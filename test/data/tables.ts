@@ -1,0 +1,25 @@
+/** Small tables written by hand, as Parquet files. */
+import { join } from 'node:path'
+import { type Database, literal } from '../../src/data/duckdb.js'
+import { openDatabase, temporaryFolder } from '../sample/folders.js'
+
+export interface Tables {
+  db: Database
+  folder: string
+  /** Writes the rows of an SQL query to `name`.parquet in the folder; gives its path. */
+  write(name: string, query: string): Promise<string>
+  /** As `write`, for rows given as SQL tuples, e.g. "('u', 1)". */
+  rows(name: string, columns: string, ...tuples: string[]): Promise<string>
+}
+
+export async function openTables(): Promise<Tables> {
+  const [db, folder] = [await openDatabase(), await temporaryFolder()]
+  const write = async (name: string, query: string) => {
+    const path = join(folder, `${name}.parquet`)
+    await db.run(`COPY (${query}) TO ${literal(path)} (FORMAT parquet)`)
+    return path
+  }
+  const rows = (name: string, columns: string, ...tuples: string[]) =>
+    write(name, `SELECT * FROM (VALUES ${tuples.join(', ')}) AS t(${columns})`)
+  return { db, folder, write, rows }
+}
