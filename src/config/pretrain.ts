@@ -26,6 +26,16 @@ export const pictureOptions = {
   ...pictureLimits,
 }
 
+export const augmentation = z
+  .strictObject({
+    crop: z.number().gt(0).max(1).default(0.6).describe('Smallest share of the area that a crop keeps; 1: no crops'),
+    mirror: z.boolean().default(true).describe('Mirror half of the pictures'),
+    tint: z.number().min(0).lt(1).default(0.1).describe('Largest change of the brightness of a channel, as a share'),
+    dropWords: z.number().min(0).lt(1).default(0.1).describe('Share of the words of titles that are left out'),
+  })
+  .prefault({})
+  .describe('How an item looks a little different at each step')
+
 export const pretrainConfig = z.strictObject({
   data: z
     .strictObject({ ...dataOptions, items: table('items', 'The catalogue'), columns: itemColumns, ...pictureOptions })
@@ -65,6 +75,7 @@ export const pretrainConfig = z.strictObject({
       dropImage: z.number().min(0).max(1).default(0.4).describe('Share of rows whose second view lacks the picture'),
     })
     .prefault({}),
+  augment: augmentation,
   train: z
     .strictObject({
       epochs: z.number().positive().default(30),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, splitOption, table } from './common.js'
-import { itemColumns, pictureOptions } from './pretrain.js'
+import { augmentation, itemColumns, pictureOptions } from './pretrain.js'
 
 const behaviorColumns = z
   .strictObject({
@@ -79,6 +79,7 @@ export const sftConfig = z.strictObject({
         .describe('Weight of stage 1: picture and title of the same item, so that content is kept'),
     })
     .prefault({}),
+  augment: augmentation,
   train: z
     .strictObject({
       epochs: z.number().positive().default(3).describe('Passes over the positives'),

@@ -80,7 +80,12 @@ export function pathBelow(folder: string, path: string): string {
 }
 
 /** Writes bytes [size, size, 3] to `out` from `at` on as [3, size, size], each value (x/255 − mean) / std. */
-export function writeNormalised(pixels: Uint8Array, { mean, std }: Normalisation, out: Float32Array, at: number): void {
+export function writeNormalised(
+  pixels: ArrayLike<number>,
+  { mean, std }: Normalisation,
+  out: Float32Array,
+  at: number,
+): void {
   const plane = pixels.length / 3
   for (let c = 0; c < 3; c++) {
     const scale = 1 / (255 * std[c])

@@ -47,12 +47,21 @@ export class Pictures {
     this.bytes = statSync(path).size <= 2 ** 30 ? readFileSync(path) : undefined
   }
 
-  /** Pictures `indices` as [n, 3, size, size], channels first, normalised; a missing picture is all zeros. */
-  normalised(indices: ArrayLike<number>, normalisation: Normalisation): Float32Array {
+  /**
+   * Pictures `indices` as [n, 3, size, size], channels first, normalised; a missing picture is all zeros.
+   * `change` makes another picture of the same size of each.
+   */
+  normalised(
+    indices: ArrayLike<number>,
+    normalisation: Normalisation,
+    change?: (picture: Uint8Array) => ArrayLike<number>,
+  ): Float32Array {
     const { pictureSize } = this
     const out = new Float32Array(indices.length * pictureSize)
     for (let k = 0; k < indices.length; k++) {
-      if (this.present[indices[k]]) writeNormalised(this.picture(indices[k]), normalisation, out, k * pictureSize)
+      if (!this.present[indices[k]]) continue
+      const picture = this.picture(indices[k])
+      writeNormalised(change ? change(picture) : picture, normalisation, out, k * pictureSize)
     }
     return out
   }

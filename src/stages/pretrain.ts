@@ -10,7 +10,7 @@ import { Database } from '../data/duckdb.js'
 import { type Items, loadItems } from '../data/items.js'
 import { EpochOrder } from '../data/order.js'
 import { findTable } from '../data/table.js'
-import { textEncoder } from '../data/tokenizer.js'
+import { type TextEncoder, textEncoder } from '../data/tokenizer.js'
 import { type Engine, openEngine, type Session, type Value, type VariableSpec } from '../engine/index.js'
 import { adamOptimizer, type Optimizer } from '../engine/optimizer.js'
 import { initialValues, loadVariables, saveVariables } from '../engine/state.js'
@@ -26,7 +26,7 @@ import { recallSection } from '../report/index.js'
 import { type StepResult, type Trainee, train } from '../train/loop.js'
 import type { Run } from '../train/run.js'
 import { rateAt } from '../train/schedule.js'
-import { encodeItems, type ItemVectors, pixels, tokens } from './encoder.js'
+import { encodeItems, type ItemVectors, Views } from './encoder.js'
 import { showPairs } from './gallery.js'
 import { prefixed } from './results.js'
 
@@ -60,7 +60,7 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
   )
 
   const engine = await openEngine(config, (line) => run.say(line))
-  const trainee = new PretrainTrainee(engine, catalogue, split, model, shape, config)
+  const trainee = new PretrainTrainee(engine, catalogue, split, model, shape, encoder, config)
   const { stepsPerEpoch } = trainee.order
   const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
   const before = await trainee.evaluate()
@@ -141,6 +141,7 @@ class PretrainTrainee implements Trainee {
   private readonly parameters: ReturnType<Parameters['list']>
   private readonly variables: VariableSpec[]
   private readonly titleGroups: Int32Array
+  private readonly views: Views
   readonly order: EpochOrder
   private steps = 0
 
@@ -150,8 +151,10 @@ class PretrainTrainee implements Trainee {
     private readonly split: Split,
     private readonly model: OpenModel,
     private readonly shape: EncoderShape,
+    text: TextEncoder,
     private readonly config: PretrainConfig,
   ) {
+    this.views = new Views(model.preprocessing, text, shape.length, config.augment)
     this.order = new EpochOrder(split.train, config.train.batch, config.seed)
     const p = new Parameters()
     const loss = pretrainLoss(p, shape, config.train.batch, config.fusion.weight)
@@ -188,17 +191,19 @@ class PretrainTrainee implements Trainee {
   }
 
   async step(step: number): Promise<StepResult> {
-    const { catalogue, config, model, shape } = this
+    const { catalogue, config, shape } = this
+    const { size } = catalogue.pictures
     const { batch } = config.train
     const waiting = performance.now()
     const rows = this.order.at(step)
-    const views = secondViews(rows.length, config, step)
+    const kept = secondViews(rows.length, config, step)
+    const random = Random.of(config.seed, 'augment', step)
     const inputs: Record<string, Value> = {
-      pixel_values: pixels(catalogue, rows, model.preprocessing),
-      input_ids: tokens(catalogue, rows, shape.length),
+      pixel_values: { data: this.views.pixels(catalogue.pictures, rows, random), shape: [batch, 3, size, size] },
+      input_ids: { data: this.views.titles(catalogue, rows, random), shape: [batch, shape.length] },
       title_group: { data: Int32Array.from(rows, (row) => this.titleGroups[row]), shape: [batch] },
-      keep_image: { data: views.image, shape: [batch] },
-      keep_text: { data: views.text, shape: [batch] },
+      keep_image: { data: kept.image, shape: [batch] },
+      keep_text: { data: kept.text, shape: [batch] },
     }
     const waited = performance.now() - waiting
     const learningRate = rateAt(config.train, step, this.steps)

@@ -4,10 +4,10 @@ import type { SftConfig } from '../config/sft.js'
 import { type Catalogue, prepareCatalogue } from '../data/catalogue.js'
 import { Database } from '../data/duckdb.js'
 import { folderOf, loadItems } from '../data/items.js'
-import { type Pictures, preparePictures } from '../data/pictures.js'
+import { fingerprintOfFiles, type Pictures, preparePictures } from '../data/pictures.js'
 import { type AnchorKind, anchorKinds, buildPositives, type Positives } from '../data/positives.js'
 import { findTable } from '../data/table.js'
-import { textEncoder } from '../data/tokenizer.js'
+import { type TextEncoder, textEncoder } from '../data/tokenizer.js'
 import { openEngine } from '../engine/index.js'
 import { recallAtK } from '../metrics/index.js'
 import { encoderShape } from '../models/encoder.js'
@@ -31,6 +31,7 @@ export interface SftData {
   catalogue: Catalogue
   positives: Positives
   anchors: Anchors
+  text: TextEncoder
 }
 
 export async function sft(config: SftConfig, run: Run): Promise<Record<string, unknown>> {
@@ -122,7 +123,7 @@ async function loadData(config: SftConfig, model: ReturnType<typeof readModelFol
   const folder = folderOf(path)
   const source = {
     count: positives.queryImages.length,
-    fingerprint: [folder, ...positives.queryImages].join('\n'),
+    fingerprint: fingerprintOfFiles(folder, positives.queryImages),
     folder,
     async *read() {
       for (let from = 0; from < positives.queryImages.length; from += 256)
@@ -132,7 +133,12 @@ async function loadData(config: SftConfig, model: ReturnType<typeof readModelFol
   const pictures = await preparePictures(source, pictureOptions, (done) => bar.update(items.count + done))
   bar.stop()
   db.close()
-  return { catalogue, positives, anchors: { pictures, tokens: encoder.encode(positives.queryTexts), folder } }
+  return {
+    catalogue,
+    positives,
+    anchors: { pictures, tokens: encoder.encode(positives.queryTexts), folder },
+    text: encoder,
+  }
 }
 
 /** Says how many pairs there are, by source, part and kind of anchor. */

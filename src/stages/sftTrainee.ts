@@ -21,7 +21,7 @@ import { type Program, program } from '../ops/program.js'
 import { Random } from '../random.js'
 import type { StepResult, Trainee } from '../train/loop.js'
 import { rateAt } from '../train/schedule.js'
-import { encodeItems } from './encoder.js'
+import { encodeItems, Views } from './encoder.js'
 import type { SftData } from './sft.js'
 
 const momentumPrefix = 'momentum.'
@@ -45,6 +45,7 @@ export class SftTrainee implements Trainee {
   private readonly orders: Partial<Record<AnchorKind, EpochOrder>>
   private readonly negatives: Negatives
   private readonly titleGroup: Int32Array
+  private readonly views: Views
   private readonly session: Session
   private readonly optimizer: Optimizer
   private readonly parameters: ReturnType<Parameters['list']>
@@ -82,6 +83,7 @@ export class SftTrainee implements Trainee {
     this.negatives = new Negatives(positives, catalogue.items.category, this.titleGroup)
     this.queued = new Int32Array(this.sizes.queue).fill(-1)
 
+    this.views = new Views(model.preprocessing, data.text, shape.length, config.augment)
     const p = new Parameters()
     const loss = sftLoss(p, shape, this.sizes, config.levels)
     this.parameters = p.list()
@@ -243,24 +245,24 @@ export class SftTrainee implements Trainee {
 
   /** The inputs of a step, the items it teaches, and the places of the queue that they go to. */
   private batch(step: number) {
-    const { data, sizes, config, orders, negatives } = this
+    const { data, sizes, config, orders, negatives, views } = this
     const { positives, catalogue, anchors } = data
     const pairs = anchorKinds.map((kind) => orders[kind]?.at(step) ?? new Int32Array())
     const rows = Int32Array.from(pairs.flatMap((p) => Array.from(p)))
     const items = rows.map((i) => positives.item[i])
     const anchorsOf = (kind: AnchorKind) => pairs[anchorKinds.indexOf(kind)].map((i) => positives.anchor[i])
     const products = anchorsOf('product')
-    const random = Random.of(config.seed, 'hard', step)
+    const random = Random.of(config.seed, 'batch', step)
     const hard = Int32Array.from({ length: sizes.hard }, () => negatives.hard(rows[random.int(rows.length)], random))
     // A place without a hard negative shows item 0 and is masked.
     const shown = Int32Array.from([...items, ...hard.map((item) => Math.max(item, 0))])
     const inPictures = Int32Array.from([...products, ...shown])
     const pictures = [
-      anchors.pictures.normalised(anchorsOf('image'), this.model.preprocessing),
-      catalogue.pictures.normalised(inPictures, this.model.preprocessing),
+      views.pixels(anchors.pictures, anchorsOf('image'), random),
+      views.pixels(catalogue.pictures, inPictures, random),
     ]
     const length = this.shape.length
-    const texts = [takeRows(anchors.tokens, length, anchorsOf('text')), takeRows(catalogue.tokens, length, inPictures)]
+    const texts = [takeRows(anchors.tokens, length, anchorsOf('text')), views.titles(catalogue, inPictures, random)]
     const size = this.shape.config.vision.imageSize
     const flags = (of: Int32Array, has: Uint8Array): Value => ({
       data: Float32Array.from(of, (i) => has[i]),
