@@ -5,10 +5,11 @@ import { openTables } from './tables.js'
 
 const { db, write } = await openTables()
 await db.run('CREATE TEMP TABLE numbers AS SELECT 10 * i AS item_id, CAST(i AS INTEGER) AS item FROM range(4) r(i)')
-const load = async (...tuples: string[]) => {
+const loadAs = async (type: 'float32' | 'int8', ...tuples: string[]) => {
   const query = `SELECT item_id, v::FLOAT[] AS embedding FROM (VALUES ${tuples.join(', ')}) AS t(item_id, v)`
-  return loadContent(db, await write('vectors', query), 'numbers', 4)
+  return loadContent(db, await write('vectors', query), 'numbers', 4, type)
 }
+const load = (...tuples: string[]) => loadAs('float32', ...tuples)
 
 describe('Content vectors', () => {
   test('when items have no vector then they look up a row of zeros, and unknown items are left out', async () => {

@@ -1,4 +1,4 @@
-import type { ActivationForm, DType, Ops, Tensor } from '../tensor.js'
+import type { ActivationForm, DType, Ops, Tensor, VariableType } from '../tensor.js'
 import { dims, flag, type GraphWriter, type } from './graph.js'
 import type { AttrValue } from './proto.js'
 
@@ -7,6 +7,8 @@ export class TensorFlowOps {
   private count = 0
   /** Nodes that read a variable: its updates must wait for them. */
   private readonly reads = new Map<string, string[]>()
+  /** Nodes that update a variable. */
+  private readonly updates = new Map<string, string[]>()
   private readonly values = new Map<string, string>()
 
   constructor(
@@ -46,7 +48,8 @@ export class TensorFlowOps {
     return this.emit('GatherV2', [x, ids, this.graph.int(0)], attr)
   }
 
-  private cast(x: string, from: DType, to: DType): string {
+  private cast(x: string, from: VariableType, to: VariableType): string {
+    if (from === to) return x
     return this.emit('Cast', [x], { SrcT: type(from), DstT: type(to) })
   }
 
@@ -68,10 +71,28 @@ export class TensorFlowOps {
     })
   }
 
+  private valueOf(variable: string, after: string[] = []): string {
+    const inputs = [this.graph.handle(variable), ...after.map((name) => `^${name}`)]
+    return this.emit('ReadVariableOp', inputs, { dtype: type(this.graph.variable(variable).dtype) })
+  }
+
   /** An update of `variable` that waits for all its readers. */
   private update(variable: string, op: string, inputs: string[], attr: Record<string, AttrValue>): string {
     const after = (this.reads.get(variable) ?? []).map((name) => `^${name}`)
-    return this.emit(op, [this.graph.handle(variable), ...inputs, ...after], attr)
+    const update = this.emit(op, [this.graph.handle(variable), ...inputs, ...after], attr)
+    this.updates.set(variable, [...(this.updates.get(variable) ?? []), update])
+    return update
+  }
+
+  private subtract(variable: string, amount: string): string {
+    return this.update(variable, 'AssignSubVariableOp', [amount], { dtype: type('float32') })
+  }
+
+  /** The `gradient` for an update of `variable` that has to wait until the share `decay`, if any, is taken off it. */
+  private afterDecay(variable: string, gradient: string, decay: string | undefined): string {
+    if (!decay) return gradient
+    const shrunk = this.subtract(variable, this.float('Mul', this.valueOf(variable), decay))
+    return this.emit('Identity', [gradient, `^${shrunk}`], { T: type('float32') })
   }
 
   private scatter(op: string, variable: string, ids: string, rows: string): string {
@@ -127,8 +148,8 @@ export class TensorFlowOps {
     return [this.float('Mul', centred, inverse), inverse]
   }
 
-  /** Equal ids summed, in float32: distinct ids, gradient rows with L2 added, and 0 for the padding row, else 1. */
-  private distinctRows(variable: string, ids: string, gradients: string, l2: number): [string, string, string] {
+  /** Distinct ids, and their gradient rows summed with L2 added; that of the padding row is zero. */
+  private distinctRows(variable: string, ids: string, gradients: string, l2: number): [string, string] {
     const { shape } = this.graph.variable(variable)
     const flat = this.reshape(ids, this.graph.ints([-1]), 'int32')
     const unique = this.emit('Unique', [flat], { T: type('int32'), out_idx: type('int32') })
@@ -140,8 +161,8 @@ export class TensorFlowOps {
       T: type('int32'),
       incompatible_shape_error: flag(true),
     })
-    const shape2 = this.graph.ints([-1, ...shape.slice(1).map(() => 1)])
-    return [unique, gradient, this.reshape(this.cast(moving, 'bool', 'float32'), shape2, 'float32')]
+    const column = this.reshape(this.cast(moving, 'bool', 'float32'), this.graph.ints([-1, 1]), 'float32')
+    return [unique, this.float('Mul', gradient, column)]
   }
 
   private elementwise = (op: string) => (inputs: string[], _attrs: unknown, node: Tensor) =>
@@ -151,14 +172,18 @@ export class TensorFlowOps {
     constant: (_, { value }, { shape, dtype }) => this.graph.constant(value, shape, dtype),
     input: (_in, _attrs, { shape, dtype }) =>
       this.emit('Placeholder', [], { dtype: type(dtype), shape: { shape: dims(shape) } }),
-    variable: (_, { name }, { dtype }) => {
+    variable: (_, { name }) => {
       const known = this.values.get(name)
       if (known) return known
-      const value = this.emit('ReadVariableOp', [this.graph.handle(name)], { dtype: type(dtype) })
+      const value = this.valueOf(name)
       this.values.set(name, value)
       return this.read(name, value)
     },
-    lookup: ([ids], { table }) => this.read(table, this.rowsOf(table, ids)),
+    lookup: ([ids], { table, scale }) => {
+      const rows = this.read(table, this.rowsOf(table, ids))
+      const floats = this.cast(rows, this.graph.variable(table).dtype, 'float32')
+      return scale === 1 ? floats : this.scale(floats, scale)
+    },
     neg: this.elementwise('Neg'),
     exp: this.elementwise('Exp'),
     log: this.elementwise('Log'),
@@ -281,19 +306,17 @@ export class TensorFlowOps {
     part: (parts, { index }) => parts[index],
     assign: ([value], { variable }) =>
       this.update(variable, 'AssignVariableOp', [value], { dtype: type(this.graph.variable(variable).dtype) }),
-    assignRows: ([ids, rows], { variable }) => this.scatter('ResourceScatterUpdate', variable, ids, rows),
+    assignRows: ([ids, rows], { variable }, { inputs }) => {
+      const stored = this.cast(rows, inputs[1].dtype, this.graph.variable(variable).dtype)
+      return this.scatter('ResourceScatterUpdate', variable, ids, stored)
+    },
+    follow: ([keep], { variable, source }) => {
+      const gap = this.float('Sub', this.valueOf(variable), this.valueOf(source, this.updates.get(source)))
+      return this.subtract(variable, this.float('Mul', gap, this.float('Sub', this.graph.float(1), keep)))
+    },
     adam: ([gradient, rate, epsilon, decay], { variable, m, v, beta1, beta2 }) => {
       const { graph } = this
       const zero = graph.float(0)
-      let ready = gradient
-      if (decay) {
-        const value = this.values.get(variable)
-        if (!value) throw new Error(`adam with decay on '${variable}', which the program does not read`)
-        const shrink = this.update(variable, 'AssignSubVariableOp', [this.float('Mul', value, decay)], {
-          dtype: type('float32'),
-        })
-        ready = this.emit('Identity', [gradient, `^${shrink}`], { T: type('float32') })
-      }
       // With both powers 0 TensorFlow applies `rate` as it is: the bias correction is in it.
       const inputs = [
         graph.handle(m),
@@ -304,37 +327,46 @@ export class TensorFlowOps {
         graph.float(beta1),
         graph.float(beta2),
         epsilon,
-        ready,
+        this.afterDecay(variable, gradient, decay),
       ]
       return this.update(variable, 'ResourceApplyAdam', inputs, { T: type('float32') })
     },
+    sgd: ([gradient, rate, decay], { variable, velocity, momentum, nesterov }) => {
+      const ready = this.afterDecay(variable, gradient, decay)
+      const attr = { T: type('float32') }
+      if (velocity === undefined) return this.update(variable, 'ResourceApplyGradientDescent', [rate, ready], attr)
+      const inputs = [this.graph.handle(velocity), rate, ready, this.graph.float(momentum)]
+      return this.update(variable, 'ResourceApplyMomentum', inputs, { ...attr, use_nesterov: flag(nesterov) })
+    },
+    adagrad: ([gradient, rate, decay], { variable, accumulator, epsilon }) => {
+      const ready = this.afterDecay(variable, gradient, decay)
+      const inputs = [this.graph.handle(accumulator), rate, this.graph.float(epsilon), ready]
+      return this.update(variable, 'ResourceApplyAdagradV2', inputs, { T: type('float32') })
+    },
     adamRows: ([ids, gradients, rate, epsilon], { variable, m, v, beta1, beta2, l2 }) => {
-      const [distinct, gradient, moving] = this.distinctRows(variable, ids, gradients, l2)
+      const [distinct, gradient] = this.distinctRows(variable, ids, gradients, l2)
       const blend = (old: string, keep: number, fresh: string) =>
         this.float('AddV2', this.scale(this.rowsOf(old, distinct), keep), this.scale(fresh, 1 - keep))
       const newM = blend(m, beta1, gradient)
       const newV = blend(v, beta2, this.float('Square', gradient))
       const quotient = this.float('RealDiv', newM, this.float('AddV2', this.float('Sqrt', newV), epsilon))
-      const move = this.float('Mul', this.float('Mul', quotient, rate), moving)
       const after = [
         this.scatter('ResourceScatterUpdate', m, distinct, newM),
         this.scatter('ResourceScatterUpdate', v, distinct, newV),
       ]
-      const last = this.scatter('ResourceScatterSub', variable, distinct, move)
+      const last = this.scatter('ResourceScatterSub', variable, distinct, this.float('Mul', quotient, rate))
       return this.emit(
         'NoOp',
         [last, ...after].map((name) => `^${name}`),
       )
     },
-    adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, l2 }) => {
-      const [distinct, gradient, moving] = this.distinctRows(variable, ids, gradients, l2)
-      const total = this.float('AddV2', this.rowsOf(accumulator, distinct), this.float('Square', gradient))
-      const quotient = this.float(
-        'RealDiv',
-        gradient,
-        this.float('AddV2', this.float('Sqrt', total), this.graph.float(epsilon)),
-      )
-      const move = this.float('Mul', this.float('Mul', quotient, rate), moving)
+    adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, rowwise, l2 }) => {
+      const [distinct, gradient] = this.distinctRows(variable, ids, gradients, l2)
+      const square = this.float('Square', gradient)
+      const addend = rowwise ? this.reduce('Mean', square, [1], true) : square
+      const total = this.float('AddV2', this.rowsOf(accumulator, distinct), addend)
+      const root = this.float('AddV2', this.float('Sqrt', total), this.graph.float(epsilon))
+      const move = this.float('Mul', this.float('RealDiv', gradient, root), rate)
       const kept = this.scatter('ResourceScatterUpdate', accumulator, distinct, total)
       const last = this.scatter('ResourceScatterSub', variable, distinct, move)
       return this.emit('NoOp', [`^${last}`, `^${kept}`])
