@@ -39,7 +39,7 @@ export interface Training {
   step(session: Session, parts: readonly Part[], step: number, rate: number): number
 }
 
-/** `p` declares the parameters of `loss`; `effects` happen in each step beside the updates. */
+/** `p` declares the parameters of `loss`; `effects` happen with each part of a step, after its updates. */
 export function makeTraining(
   loss: Tensor,
   p: Parameters,

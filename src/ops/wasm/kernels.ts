@@ -261,7 +261,9 @@ export function rowwiseAdagrad(
   { rate, epsilon }: AdagradNumbers,
   id: number,
 ): void {
-  accumulator[id] += gradient.reduce((total, g) => total + g * g, 0) / gradient.length
+  let squares = 0
+  for (let i = 0; i < gradient.length; i++) squares += gradient[i] * gradient[i]
+  accumulator[id] += squares / gradient.length
   const step = rate / (Math.sqrt(accumulator[id]) + epsilon)
   for (let i = 0; i < gradient.length; i++) table[id * gradient.length + i] -= step * gradient[i]
 }
