@@ -1,104 +1,11 @@
-import type { ActivationForm, DType, Ops, Tensor, VariableType } from '../tensor.js'
-import { dims, flag, type GraphWriter, type } from './graph.js'
-import type { AttrValue } from './proto.js'
+import type { ActivationForm, Ops, Tensor } from '../tensor.js'
+import { dims, flag, type } from './graph.js'
+import { ProgramWriter } from './program.js'
+import { updateOps } from './updates.js'
 
-/** The operations of one program as TensorFlow nodes under the name scope `scope`. */
-export class TensorFlowOps {
-  private count = 0
-  /** Nodes that read a variable: its updates must wait for them. */
-  private readonly reads = new Map<string, string[]>()
-  /** Nodes that update a variable. */
-  private readonly updates = new Map<string, string[]>()
+/** The operations of one program as TensorFlow nodes. */
+export class TensorFlowOps extends ProgramWriter {
   private readonly values = new Map<string, string>()
-
-  constructor(
-    private readonly graph: GraphWriter,
-    private readonly scope: string,
-  ) {}
-
-  private emit(op: string, inputs: string[], attr: Record<string, AttrValue> = {}): string {
-    return this.graph.add(`${this.scope}/${this.count++}_${op}`, op, inputs, attr)
-  }
-
-  private float(op: string, ...inputs: string[]): string {
-    return this.emit(op, inputs, { T: type('float32') })
-  }
-
-  private reduce(op: string, x: string, axes: readonly number[], keepDims: boolean, dtype: DType = 'float32') {
-    const attr = { T: type(dtype), Tidx: type('int32'), keep_dims: flag(keepDims) }
-    return this.emit(op, [x, this.graph.ints(axes)], attr)
-  }
-
-  private reshape(x: string, shape: string, dtype: DType): string {
-    return this.emit('Reshape', [x, shape], { T: type(dtype), Tshape: type('int32') })
-  }
-
-  private shapeOf(x: string, dtype: DType): string {
-    return this.emit('Shape', [x], { T: type(dtype), out_type: type('int32') })
-  }
-
-  /** Number of rows of `x`, a scalar. */
-  private rows(x: string, { shape, dtype }: Tensor): string {
-    if (shape[0] !== -1) return this.graph.int(shape[0])
-    return this.gather(this.shapeOf(x, dtype), this.graph.int(0), 'int32')
-  }
-
-  private gather(x: string, ids: string, dtype: DType): string {
-    const attr = { Tparams: type(dtype), Tindices: type('int32'), Taxis: type('int32') }
-    return this.emit('GatherV2', [x, ids, this.graph.int(0)], attr)
-  }
-
-  private cast(x: string, from: VariableType, to: VariableType): string {
-    if (from === to) return x
-    return this.emit('Cast', [x], { SrcT: type(from), DstT: type(to) })
-  }
-
-  private segment(op: string, values: string, ids: string, count: string): string {
-    const attr = { T: type('float32'), Tindices: type('int32'), Tnumsegments: type('int32') }
-    return this.emit(op, [values, ids, count], attr)
-  }
-
-  private read(variable: string, reader: string): string {
-    this.reads.set(variable, [...(this.reads.get(variable) ?? []), reader])
-    return reader
-  }
-
-  private rowsOf(variable: string, ids: string): string {
-    const { dtype } = this.graph.variable(variable)
-    return this.emit('ResourceGather', [this.graph.handle(variable), ids], {
-      dtype: type(dtype),
-      Tindices: type('int32'),
-    })
-  }
-
-  private valueOf(variable: string, after: string[] = []): string {
-    const inputs = [this.graph.handle(variable), ...after.map((name) => `^${name}`)]
-    return this.emit('ReadVariableOp', inputs, { dtype: type(this.graph.variable(variable).dtype) })
-  }
-
-  /** An update of `variable` that waits for all its readers. */
-  private update(variable: string, op: string, inputs: string[], attr: Record<string, AttrValue>): string {
-    const after = (this.reads.get(variable) ?? []).map((name) => `^${name}`)
-    const update = this.emit(op, [this.graph.handle(variable), ...inputs, ...after], attr)
-    this.updates.set(variable, [...(this.updates.get(variable) ?? []), update])
-    return update
-  }
-
-  private subtract(variable: string, amount: string): string {
-    return this.update(variable, 'AssignSubVariableOp', [amount], { dtype: type('float32') })
-  }
-
-  /** The `gradient` for an update of `variable` that has to wait until the share `decay`, if any, is taken off it. */
-  private afterDecay(variable: string, gradient: string, decay: string | undefined): string {
-    if (!decay) return gradient
-    const shrunk = this.subtract(variable, this.float('Mul', this.valueOf(variable), decay))
-    return this.emit('Identity', [gradient, `^${shrunk}`], { T: type('float32') })
-  }
-
-  private scatter(op: string, variable: string, ids: string, rows: string): string {
-    const { dtype } = this.graph.variable(variable)
-    return this.update(variable, op, [ids, rows], { dtype: type(dtype), Tindices: type('int32') })
-  }
 
   private gelu(x: string, form: ActivationForm): string {
     if (form === 'quickGelu') return this.float('Mul', x, this.float('Sigmoid', this.scale(x, 1.702)))
@@ -134,10 +41,6 @@ export class TensorFlowOps {
     return this.float('AddV2', share, this.scale(this.float('Mul', x, bend), 0.5))
   }
 
-  private scale(x: string, factor: number): string {
-    return this.float('Mul', x, this.graph.float(factor))
-  }
-
   /** (x − mean)/σ and 1/σ over the last dimension. */
   private standardise(x: string, axis: number, epsilon: number): [string, string] {
     // Not SquaredDifference: TensorFlow would see a layer norm in it and put a fused kernel in place
@@ -146,23 +49,6 @@ export class TensorFlowOps {
     const variance = this.reduce('Mean', this.float('Square', centred), [axis], true)
     const inverse = this.float('Rsqrt', this.float('AddV2', variance, this.graph.float(epsilon)))
     return [this.float('Mul', centred, inverse), inverse]
-  }
-
-  /** Distinct ids, and their gradient rows summed with L2 added; that of the padding row is zero. */
-  private distinctRows(variable: string, ids: string, gradients: string, l2: number): [string, string] {
-    const { shape } = this.graph.variable(variable)
-    const flat = this.reshape(ids, this.graph.ints([-1]), 'int32')
-    const unique = this.emit('Unique', [flat], { T: type('int32'), out_idx: type('int32') })
-    const count = this.emit('Size', [unique], { T: type('int32'), out_type: type('int32') })
-    const rows = this.reshape(gradients, this.graph.ints([-1, ...shape.slice(1)]), 'float32')
-    let gradient = this.segment('UnsortedSegmentSum', rows, `${unique}:1`, count)
-    if (l2 > 0) gradient = this.float('AddV2', gradient, this.scale(this.rowsOf(variable, unique), l2))
-    const moving = this.emit('NotEqual', [unique, this.graph.int(0)], {
-      T: type('int32'),
-      incompatible_shape_error: flag(true),
-    })
-    const column = this.reshape(this.cast(moving, 'bool', 'float32'), this.graph.ints([-1, 1]), 'float32')
-    return [unique, this.float('Mul', gradient, column)]
   }
 
   private elementwise = (op: string) => (inputs: string[], _attrs: unknown, node: Tensor) =>
@@ -175,7 +61,7 @@ export class TensorFlowOps {
     variable: (_, { name }) => {
       const known = this.values.get(name)
       if (known) return known
-      const value = this.valueOf(name)
+      const value = this.current(name)
       this.values.set(name, value)
       return this.read(name, value)
     },
@@ -304,72 +190,6 @@ export class TensorFlowOps {
     },
     stopGradient: ([x]) => x,
     part: (parts, { index }) => parts[index],
-    assign: ([value], { variable }) =>
-      this.update(variable, 'AssignVariableOp', [value], { dtype: type(this.graph.variable(variable).dtype) }),
-    assignRows: ([ids, rows], { variable }, { inputs }) => {
-      const stored = this.cast(rows, inputs[1].dtype, this.graph.variable(variable).dtype)
-      return this.scatter('ResourceScatterUpdate', variable, ids, stored)
-    },
-    follow: ([keep], { variable, source }) => {
-      const gap = this.float('Sub', this.valueOf(variable), this.valueOf(source, this.updates.get(source)))
-      return this.subtract(variable, this.float('Mul', gap, this.float('Sub', this.graph.float(1), keep)))
-    },
-    adam: ([gradient, rate, epsilon, decay], { variable, m, v, beta1, beta2 }) => {
-      const { graph } = this
-      const zero = graph.float(0)
-      // With both powers 0 TensorFlow applies `rate` as it is: the bias correction is in it.
-      const inputs = [
-        graph.handle(m),
-        graph.handle(v),
-        zero,
-        zero,
-        rate,
-        graph.float(beta1),
-        graph.float(beta2),
-        epsilon,
-        this.afterDecay(variable, gradient, decay),
-      ]
-      return this.update(variable, 'ResourceApplyAdam', inputs, { T: type('float32') })
-    },
-    sgd: ([gradient, rate, decay], { variable, velocity, momentum, nesterov }) => {
-      const ready = this.afterDecay(variable, gradient, decay)
-      const attr = { T: type('float32') }
-      if (velocity === undefined) return this.update(variable, 'ResourceApplyGradientDescent', [rate, ready], attr)
-      const inputs = [this.graph.handle(velocity), rate, ready, this.graph.float(momentum)]
-      return this.update(variable, 'ResourceApplyMomentum', inputs, { ...attr, use_nesterov: flag(nesterov) })
-    },
-    adagrad: ([gradient, rate, decay], { variable, accumulator, epsilon }) => {
-      const ready = this.afterDecay(variable, gradient, decay)
-      const inputs = [this.graph.handle(accumulator), rate, this.graph.float(epsilon), ready]
-      return this.update(variable, 'ResourceApplyAdagradV2', inputs, { T: type('float32') })
-    },
-    adamRows: ([ids, gradients, rate, epsilon], { variable, m, v, beta1, beta2, l2 }) => {
-      const [distinct, gradient] = this.distinctRows(variable, ids, gradients, l2)
-      const blend = (old: string, keep: number, fresh: string) =>
-        this.float('AddV2', this.scale(this.rowsOf(old, distinct), keep), this.scale(fresh, 1 - keep))
-      const newM = blend(m, beta1, gradient)
-      const newV = blend(v, beta2, this.float('Square', gradient))
-      const quotient = this.float('RealDiv', newM, this.float('AddV2', this.float('Sqrt', newV), epsilon))
-      const after = [
-        this.scatter('ResourceScatterUpdate', m, distinct, newM),
-        this.scatter('ResourceScatterUpdate', v, distinct, newV),
-      ]
-      const last = this.scatter('ResourceScatterSub', variable, distinct, this.float('Mul', quotient, rate))
-      return this.emit(
-        'NoOp',
-        [last, ...after].map((name) => `^${name}`),
-      )
-    },
-    adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, rowwise, l2 }) => {
-      const [distinct, gradient] = this.distinctRows(variable, ids, gradients, l2)
-      const square = this.float('Square', gradient)
-      const addend = rowwise ? this.reduce('Mean', square, [1], true) : square
-      const total = this.float('AddV2', this.rowsOf(accumulator, distinct), addend)
-      const root = this.float('AddV2', this.float('Sqrt', total), this.graph.float(epsilon))
-      const move = this.float('Mul', this.float('RealDiv', gradient, root), rate)
-      const kept = this.scatter('ResourceScatterUpdate', accumulator, distinct, total)
-      const last = this.scatter('ResourceScatterSub', variable, distinct, move)
-      return this.emit('NoOp', [`^${last}`, `^${kept}`])
-    },
+    ...updateOps(this),
   }
 }
