@@ -43,6 +43,37 @@ export const loopOptions = {
   saveEvery: z.int().nonnegative().default(0).describe('Steps between two saves for --resume; 0: at every evaluation'),
 }
 
+/** What turns gradients into steps. `beta2` and `epsilon` are the customary ones of the kind of model. */
+export const optimizerOptions = ({ weightDecay = 0, clipNorm = 0, beta2 = 0.999, epsilon = 1e-8 }) => ({
+  optimizer: z
+    .enum(['adam', 'sgd', 'nesterov', 'adagrad'])
+    .default('adam')
+    .describe('adam (with weightDecay: AdamW); sgd, nesterov: gradient descent with momentum of either kind; adagrad'),
+  momentum: z.number().min(0).lt(1).default(0.9).describe('Share of the past gradient kept: β₁ of adam, μ of sgd'),
+  beta2: z.number().gt(0).lt(1).default(beta2).describe('Share of the past squared gradient that adam keeps'),
+  epsilon: z.number().positive().default(epsilon).describe('Added to the root in adam and adagrad'),
+  weightDecay: z
+    .number()
+    .min(0)
+    .default(weightDecay)
+    .describe('Decoupled decay of matrices; not of biases, norms and positions'),
+  clipNorm: z.number().min(0).default(clipNorm).describe('Largest norm of the dense gradient; 0: no limit'),
+  ema: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe('Share that a moving average of the network keeps in a step; it is evaluated and saved; 0: none'),
+})
+
+/** For models that are towers of transformer layers. */
+export const layerDecayOption = z
+  .number()
+  .gt(0)
+  .max(1)
+  .default(1)
+  .describe('Factor on the learning rate from each transformer layer to the one below; 1: all learn alike')
+
 export const rateOptions = (rate: number, warmup: number) => ({
   learningRate: z.number().positive().default(rate).describe('Highest learning rate'),
   schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine').describe('How the rate falls after the warm-up'),

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, splitOption, table } from './common.js'
+import {
+  dataOptions,
+  engineOptions,
+  loopOptions,
+  optimizerOptions,
+  rateOptions,
+  seedOption,
+  splitOption,
+  table,
+} from './common.js'
 
 const columns = z
   .strictObject({
@@ -29,6 +38,10 @@ export const ctrConfig = z.strictObject({
         .nullable()
         .default(null)
         .describe('Table made by `mim embed`; needed by models with content'),
+      contentType: z
+        .enum(['float32', 'int8'])
+        .default('float32')
+        .describe('How content vectors are held in memory; int8 takes a quarter, with one scale for all'),
       columns,
       timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of times that are plain integers'),
     })
@@ -78,8 +91,17 @@ export const ctrConfig = z.strictObject({
         .default(1)
         .describe('Weight of the losses of ids alone and content alone beside that of both together; ciubm only'),
       contentRate: z.number().positive().default(3).describe('Factor on the learning rate of the content branch'),
-      weightDecay: z.number().min(0).default(0).describe('Decoupled decay of the matrices of the network'),
-      clipNorm: z.number().min(0).default(0).describe('Largest norm of the dense gradient; 0: no limit'),
+      tableRate: z.number().positive().default(1).describe('Factor on the learning rate of the id embeddings'),
+      tableOptimizer: z
+        .enum(['adam', 'adagrad', 'rowwise-adagrad'])
+        .default('adam')
+        .describe('For the id embeddings that a step touches; rowwise-adagrad keeps one number for each of them'),
+      ...optimizerOptions({}),
+      accumulate: z
+        .int()
+        .positive()
+        .default(1)
+        .describe('Parts in which a batch is worked through, to save memory; the step is that of the whole batch'),
       patience: z.int().min(0).default(4).describe('Evaluations without a better AUC before training stops; 0: never'),
       ...loopOptions,
     })

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, table } from './common.js'
+import {
+  dataOptions,
+  engineOptions,
+  layerDecayOption,
+  loopOptions,
+  optimizerOptions,
+  rateOptions,
+  seedOption,
+  table,
+} from './common.js'
 
 export const itemColumns = z
   .strictObject({
@@ -81,10 +90,19 @@ export const pretrainConfig = z.strictObject({
       epochs: z.number().positive().default(30),
       batch: z.int().min(2).default(128).describe('Pairs of a step; each is a negative of all others'),
       ...rateOptions(5e-4, 0.1),
-      weightDecay: z.number().min(0).default(0.05).describe('Decoupled decay of matrices (AdamW)'),
-      clipNorm: z.number().min(0).default(1).describe('Largest norm of the gradient; 0: no limit'),
+      ...optimizerOptions({ weightDecay: 0.05, clipNorm: 1, beta2: 0.98, epsilon: 1e-6 }),
+      layerDecay: layerDecayOption,
+      accumulate: z
+        .int()
+        .positive()
+        .default(1)
+        .describe('Equal parts in which a batch is worked through, to save memory; negatives are those of a part'),
       patience: z.int().min(0).default(0).describe('Evaluations without a better one before training stops; 0: never'),
       ...loopOptions,
+    })
+    .refine(({ batch, accumulate }) => batch % accumulate === 0 && batch / accumulate >= 2, {
+      message: 'expected a divisor of train.batch that leaves parts of 2 pairs or more',
+      path: ['accumulate'],
     })
     .prefault({}),
   evaluation: z

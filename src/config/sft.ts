@@ -1,5 +1,15 @@
 import { z } from 'zod'
-import { dataOptions, engineOptions, loopOptions, rateOptions, seedOption, splitOption, table } from './common.js'
+import {
+  dataOptions,
+  engineOptions,
+  layerDecayOption,
+  loopOptions,
+  optimizerOptions,
+  rateOptions,
+  seedOption,
+  splitOption,
+  table,
+} from './common.js'
 import { augmentation, itemColumns, pictureOptions } from './pretrain.js'
 
 const behaviorColumns = z
@@ -85,8 +95,8 @@ export const sftConfig = z.strictObject({
       epochs: z.number().positive().default(3).describe('Passes over the positives'),
       batch: z.int().min(4).default(128).describe('Positives of a step'),
       ...rateOptions(2e-4, 0.1),
-      weightDecay: z.number().min(0).default(0.05),
-      clipNorm: z.number().min(0).default(1),
+      ...optimizerOptions({ weightDecay: 0.05, clipNorm: 1, beta2: 0.98, epsilon: 1e-6 }),
+      layerDecay: layerDecayOption,
       patience: z.int().min(0).default(0).describe('Evaluations without a better one before training stops; 0: never'),
       ...loopOptions,
     })

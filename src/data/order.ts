@@ -31,3 +31,9 @@ export class EpochOrder {
     return this.order.slice(from, from + this.batch)
   }
 }
+
+/** `rows` in `parts` runs of nearly equal length; fewer where there are fewer rows. */
+export function inParts(rows: Int32Array, parts: number): Int32Array[] {
+  const size = Math.ceil(rows.length / parts)
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => rows.subarray(i * size, (i + 1) * size))
+}

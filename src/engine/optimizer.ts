@@ -1,5 +1,7 @@
 /** Optimisers as effects of a training program. State is keyed by the parameters' names. */
 import {
+  adagrad,
+  adagradRows,
   adam,
   adamRows,
   add,
@@ -9,26 +11,36 @@ import {
   maximum,
   mul,
   reshape,
+  type Shape,
+  sgd,
   sqrt,
   square,
   sum,
   type Tensor,
 } from '../ops/index.js'
-import { ancestors } from '../ops/program.js'
-import { isOp } from '../ops/tensor.js'
 import type { Value, VariableSpec } from './session.js'
 
-export interface AdamOptions {
-  beta1?: number
-  beta2?: number
-  epsilon?: number
-  /** Decoupled weight decay of the parameters that `decays` names. */
+/** What sets a parameter apart from the others. */
+export interface ParameterGroup {
+  /** Factor on the learning rate. */
+  rateFactor?: number
+  /** Decoupled decay: a step takes this share times the learning rate off the values. */
   weightDecay?: number
-  decays?: (name: string) => boolean
-  /** Factor on the learning rate of a parameter. */
-  rateFactor?: (name: string) => number
+}
+
+export interface OptimizerOptions {
+  optimizer?: 'adam' | 'sgd' | 'nesterov' | 'adagrad'
+  /** For the rows of tables that a step touches. */
+  tableOptimizer?: 'adam' | 'adagrad' | 'rowwise-adagrad'
+  /** Share of the past gradient that is kept: β₁ of Adam, μ of gradient descent. */
+  momentum?: number
+  /** β₂ of Adam. */
+  beta2?: number
+  /** ε beside the root in Adam and Adagrad. */
+  epsilon?: number
   /** Largest norm of all dense gradients together; 0: no limit. */
   clipNorm?: number
+  group?: (name: string, shape: Shape) => ParameterGroup
 }
 
 export interface Optimizer {
@@ -39,82 +51,100 @@ export interface Optimizer {
   inputs(step: number, rate: number): Record<string, Value>
 }
 
-interface Parameter {
+export interface ParameterGradient {
   name: string
-  tensor: Tensor
+  shape: Shape
   gradient: Tensor
 }
 
 /** Rows of a table that a program looks up, with the gradients that arrive there. */
 export interface TableGradient {
-  table: string
-  vocabulary: number
-  width: number
+  name: string
+  /** [vocabulary, width]; row 0 is padding. */
+  shape: Shape
   lookups: { ids: Tensor; gradient: Tensor }[]
-  /** L2 penalty on the touched rows: λ·row is added to the gradient. */
+  rateFactor?: number
+  /** L2 penalty on the touched rows: λ·row is added to the gradient, once a step. */
   l2?: number
 }
 
-const scalar = (value: number): Value => ({ data: Float32Array.of(value), shape: [] })
+export const scalar = (value: number): Value => ({ data: Float32Array.of(value), shape: [] })
 
-/** Biases and the gains of norms are not decayed: one-dimensional all of them. */
-export const isMatrix = ({ shape }: Tensor) => shape.length > 1
-
-/** Adam or, with weight decay, AdamW on dense parameters; lazy Adam on the rows of tables. */
-export function adamOptimizer(parameters: Parameter[], tables: TableGradient[], options: AdamOptions = {}): Optimizer {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, clipNorm = 0 } = options
-  const { rateFactor = () => 1, decays = () => true } = options
-  const rate = input('adam.rate', [])
-  const step = { rate, epsilon: input('adam.epsilon', []) }
-  const plainRate = input('adam.plainRate', [])
+/** Updates dense parameters by one rule and the touched rows of tables by another. */
+export function makeOptimizer(
+  parameters: readonly ParameterGradient[],
+  tables: readonly TableGradient[],
+  options: OptimizerOptions,
+): Optimizer {
+  const { optimizer = 'adam', tableOptimizer = 'adam', clipNorm = 0, group } = options
+  const { momentum = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options
+  const variables: VariableSpec[] = []
+  const slot = (name: string, shape: Shape, table = false) => {
+    variables.push({ name, shape, dtype: 'float32', table })
+    return name
+  }
+  const rate = input('rate', [])
+  const adamStep = { rate: input('adam.rate', []), epsilon: input('adam.epsilon', []) }
+  const scaled = (x: Tensor, factor: number) => (factor === 1 ? x : mul(x, factor))
+  const adamNames = (name: string, shape: Shape, table = false) => ({
+    variable: name,
+    m: slot(`adam.m/${name}`, shape, table),
+    v: slot(`adam.v/${name}`, shape, table),
+    beta1: momentum,
+    beta2,
+  })
   const shrink = clipNorm > 0 ? clipFactor(parameters, clipNorm) : undefined
 
-  const effects = parameters.map(({ name, tensor, gradient }) => {
-    const factor = rateFactor(name)
-    const own = factor === 1 ? step : { ...step, rate: mul(rate, factor) }
-    const attrs = { variable: name, m: `adam.m/${name}`, v: `adam.v/${name}`, beta1, beta2 }
-    const decayed = weightDecay > 0 && isMatrix(tensor) && decays(name)
-    const decay = decayed ? mul(plainRate, weightDecay * factor) : undefined
-    return adam(attrs, shrink ? mul(gradient, shrink) : gradient, own, decay)
+  const updates = parameters.map(({ name, shape, gradient: full }) => {
+    const { rateFactor = 1, weightDecay = 0 } = group?.(name, shape) ?? {}
+    const gradient = shrink ? mul(full, shrink) : full
+    const own = scaled(rate, rateFactor)
+    const decay = weightDecay > 0 ? mul(own, weightDecay) : undefined
+    if (optimizer === 'adam') {
+      const step = { ...adamStep, rate: scaled(adamStep.rate, rateFactor) }
+      return adam(adamNames(name, shape), gradient, step, decay)
+    }
+    if (optimizer === 'adagrad') {
+      const accumulator = slot(`adagrad.sum/${name}`, shape)
+      return adagrad({ variable: name, accumulator, epsilon }, gradient, own, decay)
+    }
+    const velocity = momentum > 0 ? slot(`sgd.velocity/${name}`, shape) : undefined
+    return sgd({ variable: name, velocity, momentum, nesterov: optimizer === 'nesterov' }, gradient, own, decay)
   })
-  const variables = parameters.flatMap(({ name, tensor: { shape, dtype } }) =>
-    ['m', 'v'].map((moment) => ({ name: `adam.${moment}/${name}`, shape, dtype })),
-  )
-  for (const { table, vocabulary, width, lookups, l2 = 0 } of tables) {
-    const ids = concat(
-      lookups.map((l) => reshape(l.ids, [-1])),
-      0,
-    )
-    const rows = concat(
-      lookups.map((l) => reshape(l.gradient, [-1, width])),
-      0,
-    )
-    const attrs = { variable: table, m: `adam.m/${table}`, v: `adam.v/${table}`, beta1, beta2, l2 }
-    effects.push(adamRows(attrs, ids, rows, { ...step, rate: mul(rate, rateFactor(table)) }))
-    const shape = [vocabulary, width]
-    variables.push(...['m', 'v'].map((moment) => spec(`adam.${moment}/${table}`, shape)))
-  }
-  const used = new Set(ancestors(effects).filter((t) => isOp(t, 'input')))
+  const tableUpdates = tables.map((table) => {
+    const { name, shape, rateFactor = 1, l2 = 0 } = table
+    const { ids, rows } = allRows(table)
+    if (tableOptimizer === 'adam') {
+      const step = { ...adamStep, rate: scaled(adamStep.rate, rateFactor) }
+      return adamRows({ ...adamNames(name, shape, true), l2 }, ids, rows, step)
+    }
+    const rowwise = tableOptimizer === 'rowwise-adagrad'
+    const accumulator = slot(`adagrad.sum/${name}`, rowwise ? [shape[0], 1] : shape, true)
+    return adagradRows({ variable: name, accumulator, epsilon, rowwise, l2 }, ids, rows, scaled(rate, rateFactor))
+  })
   return {
-    effects,
+    effects: [...updates, ...tableUpdates],
     variables,
     inputs(at, learningRate) {
       const root = Math.sqrt(1 - beta2 ** (at + 1))
-      const fed = {
-        'adam.rate': scalar((learningRate * root) / (1 - beta1 ** (at + 1))),
+      return {
+        rate: scalar(learningRate),
+        'adam.rate': scalar((learningRate * root) / (1 - momentum ** (at + 1))),
         'adam.epsilon': scalar(epsilon * root),
       }
-      return used.has(plainRate) ? { ...fed, 'adam.plainRate': scalar(learningRate) } : fed
     },
   }
 }
 
-function spec(name: string, shape: number[]): VariableSpec {
-  return { name, shape, dtype: 'float32', table: true }
+/** The look-ups of a table as one: ids [n], gradient rows [n, width]. */
+export function allRows({ shape, lookups }: TableGradient): { ids: Tensor; rows: Tensor } {
+  const ids = lookups.map((lookup) => reshape(lookup.ids, [-1]))
+  const rows = lookups.map(({ gradient }) => reshape(gradient, [-1, shape[1]]))
+  return { ids: concat(ids, 0), rows: concat(rows, 0) }
 }
 
 /** min(1, limit / ‖g‖) over all gradients together. */
-function clipFactor(parameters: Parameter[], limit: number): Tensor {
+function clipFactor(parameters: readonly ParameterGradient[], limit: number): Tensor {
   const squares = parameters.map(({ gradient }) => sum(square(gradient))).reduce((a, b) => add(a, b))
   return div(limit, maximum(sqrt(squares), limit))
 }

@@ -1,11 +1,11 @@
 import type { Program } from '../ops/program.js'
-import type { DType, Shape, TypedArray } from '../ops/tensor.js'
+import type { Shape, TypedArray, VariableType } from '../ops/tensor.js'
 
 /** A variable of a session: a model parameter, an optimiser moment, an id table, a queue. */
 export interface VariableSpec {
   name: string
   shape: Shape
-  dtype: DType
+  dtype: VariableType
   /** Read and written by rows, never whole: for tables that may be as large as the memory. */
   table?: boolean
 }

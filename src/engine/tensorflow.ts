@@ -62,7 +62,9 @@ function restoreRemovedUtilities(): void {
 
 /** Programs that move the values of variables in and out, beside the ones a session is opened with. */
 function transferPrograms(variables: readonly VariableSpec[]): Record<string, Program> {
-  const entries = variables.flatMap(({ name, shape, dtype, table }): [string, Program][] => {
+  const entries = variables.flatMap(({ name, shape, dtype: stored, table }): [string, Program][] => {
+    // The binding has no int8: such numbers go in as int32.
+    const dtype = stored === 'int8' ? 'int32' : stored
     if (!table) {
       return [
         [`write/${name}`, program({}, [assign(name, input('value', shape, dtype))])],
@@ -78,6 +80,9 @@ function transferPrograms(variables: readonly VariableSpec[]): Record<string, Pr
   })
   return Object.fromEntries(entries)
 }
+
+/** Tables are written in pieces of about this many numbers. */
+const pieceSize = 2 ** 24
 
 class TensorFlowSession implements Session {
   private readonly programs: Record<string, GraphProgram>
@@ -127,8 +132,11 @@ class TensorFlowSession implements Session {
   }
 
   read(name: string, from = 0, to?: number): TypedArray {
-    const { shape, table } = this.variable(name)
-    if (table) return this.run(`read/${name}`, { ids: rowIds(from, to ?? shape[0]) })['value'].data
+    const { shape, dtype, table } = this.variable(name)
+    if (table) {
+      const { data } = this.run(`read/${name}`, { ids: rowIds(from, to ?? shape[0]) })['value']
+      return dtype === 'int8' ? Int8Array.from(data) : data
+    }
     const width = shape.slice(1).reduce((a, b) => a * b, 1)
     const { data } = this.run(`read/${name}`)['value']
     return to === undefined && from === 0 ? data : data.slice(from * width, to === undefined ? undefined : to * width)
@@ -142,8 +150,14 @@ class TensorFlowSession implements Session {
       return
     }
     const width = shape.slice(1).reduce((a, b) => a * b, 1)
-    const rows = data.length / width
-    this.run(`write/${name}`, { ids: rowIds(from, from + rows), rows: { data, shape: [rows, ...shape.slice(1)] } })
+    const piece = Math.max(1, Math.floor(pieceSize / width)) * width
+    for (let at = 0; at < data.length; at += piece) {
+      const part = data.subarray(at, at + piece)
+      const [first, rows] = [from + at / width, part.length / width]
+      const value = part instanceof Int8Array ? Int32Array.from(part) : part
+      const fed = { data: value, shape: [rows, ...shape.slice(1)] }
+      this.run(`write/${name}`, { ids: rowIds(first, first + rows), rows: fed })
+    }
   }
 
   liveTensors(): number {

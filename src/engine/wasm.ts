@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
 import { executionOrder, lower, type Program } from '../ops/program.js'
-import type { TypedArray } from '../ops/tensor.js'
+import { arrayOf, type TypedArray } from '../ops/tensor.js'
 import { download, type Variables, wasmOps } from '../ops/wasm/ops.js'
 import type { Engine, Session, Value, VariableSpec } from './session.js'
 
@@ -30,7 +30,7 @@ class WasmSession implements Session {
     this.shapes = new Map(variables.map((v) => [v.name, v]))
     const make = ({ shape, dtype }: VariableSpec) => {
       const size = shape.reduce((a, b) => a * b, 1)
-      return dtype === 'float32' ? new Float32Array(size) : new Int32Array(size)
+      return new arrayOf[dtype](size)
     }
     this.variables = new Map(variables.map((v) => [v.name, make(v)]))
   }

@@ -1,5 +1,6 @@
 /** Click models: what they take in, and the interests that they are put together from. */
 
+import type { ContentTable } from '../data/contentTable.js'
 import { binaryCrossEntropy } from '../losses/binary.js'
 import { type Behaviors, segmentSoftmax, similarities, simTier, targetAttention } from '../nn/interest.js'
 import { linear } from '../nn/layers.js'
@@ -43,7 +44,7 @@ export interface CtrFeatures {
   /** Of an item, as target and in the history: its id, category, … */
   item: { name: string; size: number }[]
   /** The frozen table of content vectors; row 0 stands for "no vector". */
-  content: { rows: number; width: number } | undefined
+  content: Pick<ContentTable, 'rows' | 'width' | 'type' | 'scale'> | undefined
 }
 
 /** Names of a program's inputs for a feature. */
@@ -83,10 +84,10 @@ export class CtrInputs {
 
   /** Frozen content vectors with 1 or 0 for "has one": of targets [B, d] and [B], of behaviours [N, d] and [N]. */
   content() {
-    const { width } = this.features.content!
+    const { width, scale } = this.features.content!
     const read = (name: string) => {
       const rows = input(name, [-1], 'int32')
-      return { vectors: lookup(contentTable, width, rows), present: cast(greater(rows, 0), 'float32') }
+      return { vectors: lookup(contentTable, width, rows, scale), present: cast(greater(rows, 0), 'float32') }
     }
     return { target: read(targetInput('content')), history: read(historyInput('content')) }
   }

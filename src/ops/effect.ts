@@ -1,14 +1,24 @@
-import { type AdamAttrs, node, type Tensor } from './tensor.js'
+import { type AdagradAttrs, type AdamAttrs, node, type SgdAttrs, type Tensor } from './tensor.js'
 
 /** Sets a variable to `value`. */
 export function assign(variable: string, value: Tensor): Tensor {
   return node('assign', [value], { variable }, [])
 }
 
-/** Sets the rows `ids` int32 [n] of a variable to `rows` [n, …]; an id may stand once only. */
+/** Sets the rows `ids` int32 [n] of a variable to `rows` [n, …] (int32 for an int8 table); an id may stand once only. */
 export function assignRows(variable: string, ids: Tensor, rows: Tensor): Tensor {
   return node('assignRows', [ids, rows], { variable }, [])
 }
+
+/**
+ * Moves a variable towards `source` as the effects before this one leave it: variable ← keep·variable +
+ * (1 − keep)·source, with `keep` a scalar. An exponential moving average.
+ */
+export function follow(variable: string, source: string, keep: Tensor): Tensor {
+  return node('follow', [keep], { variable, source }, [])
+}
+
+const optional = (decay: Tensor | undefined) => (decay ? [decay] : [])
 
 /** What changes from step to step in Adam: scalars. */
 export interface AdamStep {
@@ -24,21 +34,37 @@ export interface AdamStep {
  * first: AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
  */
 export function adam(attrs: AdamAttrs, gradient: Tensor, step: AdamStep, decay?: Tensor): Tensor {
-  return node('adam', [gradient, step.rate, step.epsilon, ...(decay ? [decay] : [])], attrs, [])
+  return node('adam', [gradient, step.rate, step.epsilon, ...optional(decay)], attrs, [])
+}
+
+/**
+ * One step of gradient descent on a dense variable, with heavy-ball or Nesterov momentum: v ← μv + g, then
+ * the variable moves by −η·v or −η·(g + μv) (Sutskever et al. 2013). `rate` is η; `decay` as in `adam`.
+ */
+export function sgd(attrs: SgdAttrs, gradient: Tensor, rate: Tensor, decay?: Tensor): Tensor {
+  return node('sgd', [gradient, rate, ...optional(decay)], attrs, [])
+}
+
+/** One Adagrad step on a dense variable (Duchi et al. 2011): −η·g/(√Σg² + ε). `decay` as in `adam`. */
+export function adagrad(attrs: AdagradAttrs, gradient: Tensor, rate: Tensor, decay?: Tensor): Tensor {
+  return node('adagrad', [gradient, rate, ...optional(decay)], attrs, [])
 }
 
 /**
  * One "lazy" Adam step on the rows `ids` int32 [n] of a table, with their gradients [n, width];
  * equal ids are summed first, rows that are not named keep value and moments, row 0 (padding) never moves.
- * `l2` times the row is added to its gradient.
+ * `l2` times the row is added to the sum.
  */
 export function adamRows(attrs: AdamAttrs & { l2: number }, ids: Tensor, gradients: Tensor, step: AdamStep): Tensor {
   return node('adamRows', [ids, gradients, step.rate, step.epsilon], attrs, [])
 }
 
-/** One Adagrad step (Duchi et al. 2011) on rows of a table; ids and `l2` as in `adamRows`. */
+/**
+ * One Adagrad step on rows of a table; ids and `l2` as in `adamRows`. `rowwise`: the accumulator is
+ * [rows, 1] and sums the mean square of a row's gradient.
+ */
 export function adagradRows(
-  attrs: { variable: string; accumulator: string; epsilon: number; l2: number },
+  attrs: AdagradAttrs & { rowwise: boolean; l2: number },
   ids: Tensor,
   gradients: Tensor,
   rate: Tensor,

@@ -121,7 +121,10 @@ const rules: { [K in OpName]: Rule<K> } = {
   },
   assign: none,
   assignRows: none,
+  follow: none,
   adam: none,
+  adagrad: none,
+  sgd: none,
   adamRows: none,
   adagradRows: none,
 }

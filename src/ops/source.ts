@@ -1,6 +1,4 @@
-import { type DType, node, type Shape, sizeOf, type Tensor, type TypedArray } from './tensor.js'
-
-const arrayOf = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }
+import { arrayOf, type DType, node, type Shape, sizeOf, type Tensor, type TypedArray } from './tensor.js'
 
 /** A fixed value. A single number fills the whole shape. */
 export function constant(
@@ -29,10 +27,10 @@ export function variable(name: string, shape: Shape, dtype: DType = 'float32'): 
 /**
  * Rows of a table: `ids` int32 [...] → [..., width]. The table is never read whole, and no
  * gradient with respect to the whole table exists: an optimiser takes the gradient with respect
- * to these rows and updates just them.
+ * to these rows and updates just them. Rows come out as float32 times `scale`, of an int8 table too.
  */
-export function lookup(table: string, width: number, ids: Tensor): Tensor<'lookup'> {
-  return node('lookup', [ids], { table }, [...ids.shape, width])
+export function lookup(table: string, width: number, ids: Tensor, scale = 1): Tensor<'lookup'> {
+  return node('lookup', [ids], { table, scale }, [...ids.shape, width])
 }
 
 /**

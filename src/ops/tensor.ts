@@ -11,8 +11,13 @@
  */
 
 export type DType = 'float32' | 'int32' | 'bool'
+/** Types of variables; an int8 one is a table whose rows come out of a look-up as float32. */
+export type VariableType = DType | 'int8'
 export type Shape = readonly number[]
-export type TypedArray = Float32Array | Int32Array | Uint8Array
+export type TypedArray = Float32Array | Int32Array | Uint8Array | Int8Array
+
+/** What holds the numbers of each type. */
+export const arrayOf = { float32: Float32Array, int32: Int32Array, bool: Uint8Array, int8: Int8Array }
 
 /** Activation functions; `gelu` is the erf form, `geluTanh` its tanh approximation, `quickGelu` x·σ(1.702x). */
 export type ActivationForm = 'relu' | 'sigmoid' | 'tanh' | 'softplus' | 'gelu' | 'geluTanh' | 'quickGelu'
@@ -20,8 +25,11 @@ export type ActivationForm = 'relu' | 'sigmoid' | 'tanh' | 'softplus' | 'gelu' |
 type None = Record<never, never>
 type Reduction = { axes: readonly number[]; keepDims: boolean }
 
-/** Which variables an Adam step reads and writes, and its fixed hyper-parameters. */
+/** Which variables a step of an optimiser reads and writes, and its fixed hyper-parameters. */
 export type AdamAttrs = { variable: string; m: string; v: string; beta1: number; beta2: number }
+export type AdagradAttrs = { variable: string; accumulator: string; epsilon: number }
+/** `velocity` is there if `momentum` is not 0. */
+export type SgdAttrs = { variable: string; velocity: string | undefined; momentum: number; nesterov: boolean }
 
 /** Every operation with its attributes. Inputs and meaning stand beside the function that builds the node. */
 export interface OpTable {
@@ -29,7 +37,7 @@ export interface OpTable {
   constant: { value: TypedArray }
   input: { name: string }
   variable: { name: string }
-  lookup: { table: string }
+  lookup: { table: string; scale: number }
   // element-wise
   neg: None
   exp: None
@@ -87,9 +95,12 @@ export interface OpTable {
   // effects on variables
   assign: { variable: string }
   assignRows: { variable: string }
+  follow: { variable: string; source: string }
   adam: AdamAttrs
+  adagrad: AdagradAttrs
+  sgd: SgdAttrs
   adamRows: AdamAttrs & { l2: number }
-  adagradRows: { variable: string; accumulator: string; epsilon: number; l2: number }
+  adagradRows: AdagradAttrs & { rowwise: boolean; l2: number }
 }
 
 export type OpName = keyof OpTable

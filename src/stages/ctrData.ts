@@ -52,7 +52,9 @@ export async function loadDataset(db: Database, config: CtrConfig): Promise<CtrD
     )
     texts.push([name, value])
   }
-  const content = usesContent ? await loadContent(db, data.embeddings!, itemNumbers, impressions.items) : undefined
+  const content = usesContent
+    ? await loadContent(db, data.embeddings!, itemNumbers, impressions.items, data.contentType)
+    : undefined
   const dataset = buildDataset(impressions, Object.fromEntries(texts), content, { split, ...features })
   checkClasses(dataset)
   return dataset

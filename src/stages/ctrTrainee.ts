@@ -3,16 +3,16 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CtrConfig } from '../config/ctr.js'
 import type { CtrDataset, RowRange } from '../data/ctrDataset.js'
-import { EpochOrder } from '../data/order.js'
-import type { Engine, Session, Value, VariableSpec } from '../engine/index.js'
-import { adamOptimizer, type Optimizer } from '../engine/optimizer.js'
+import { EpochOrder, inParts } from '../data/order.js'
+import type { Engine, Session, VariableSpec } from '../engine/index.js'
 import { initialiseTable, initialValues, loadVariables, saveVariables } from '../engine/state.js'
+import { makeTraining, type Training } from '../engine/training.js'
 import { auc, gauc, logLoss } from '../metrics/index.js'
 import { CtrInputs, contentTable, ctrBranches, ctrLoss, mixture, mixVariable, tableName } from '../models/ctr.js'
+import { decays } from '../models/groups.js'
 import { Parameters } from '../nn/parameters.js'
-import { gradients } from '../ops/gradients.js'
 import { input, sigmoid } from '../ops/index.js'
-import { type Program, program } from '../ops/program.js'
+import { program } from '../ops/program.js'
 import type { StepResult, Trainee } from '../train/loop.js'
 import { rateAt } from '../train/schedule.js'
 import { ctrBatch, ctrFeatures } from './ctrBatch.js'
@@ -23,7 +23,7 @@ const scoring = 4096
 export class CtrTrainee implements Trainee {
   readonly order: EpochOrder
   private readonly session: Session
-  private readonly optimizer: Optimizer
+  private readonly training: Training
   private readonly parameters: ReturnType<Parameters['list']>
   private readonly tables: VariableSpec[]
   private steps = 0
@@ -44,10 +44,6 @@ export class CtrTrainee implements Trainee {
     const labels = input('label', [-1])
     const loss = ctrLoss(ctrBranches(p, inputs, model, drop), labels, train.branchLoss)
     this.parameters = p.list()
-    const grads = gradients(loss, [
-      ...this.parameters.map(({ tensor }) => tensor),
-      ...inputs.lookups.map(({ rows }) => rows),
-    ])
     // A model without ids leaves the tables alone.
     const used = new Set(inputs.lookups.map(({ table }) => table))
     const vocabulary = [...features.impression, ...features.item].filter(({ name }) => used.has(tableName(name)))
@@ -57,39 +53,47 @@ export class CtrTrainee implements Trainee {
       dtype: 'float32',
       table: true,
     }))
-    this.optimizer = adamOptimizer(
-      this.parameters.map(({ name, tensor }, i) => ({ name, tensor, gradient: grads[i] })),
-      this.tables.map(({ name, shape: [size, width] }) => ({
-        table: name,
-        vocabulary: size,
-        width,
-        lookups: inputs.lookups.flatMap(({ table, ids }, i) =>
-          table === name ? [{ ids, gradient: grads[this.parameters.length + i] }] : [],
-        ),
+    this.training = makeTraining(
+      loss,
+      p,
+      this.tables.map(({ name, shape }) => ({
+        name,
+        shape,
+        lookups: inputs.lookups.filter(({ table }) => table === name),
+        rateFactor: train.tableRate,
         l2: train.tableL2,
       })),
-      { ...train, rateFactor: (name) => (name.startsWith('content.') ? train.contentRate : 1) },
+      {
+        ...train,
+        group: (name, shape) => ({
+          rateFactor: name.startsWith('content.') ? train.contentRate : 1,
+          weightDecay: decays(name, shape) ? train.weightDecay : 0,
+        }),
+      },
     )
-    const branches = ctrBranches(p, new CtrInputs(features, model.dim), model, undefined)
+    const { evaluated, programs, state, scratch } = this.training
+    const branches = ctrBranches(evaluated, new CtrInputs(features, model.dim), model, undefined)
     this.branches = branches.length
-    const programs: Record<string, Program> = {
-      train: program({ loss }, this.optimizer.effects),
+    const scorers = {
       predict: program({ probability: sigmoid(mixture(branches)) }),
       branches: program(Object.fromEntries(branches.map((logits, i) => [`${i}`, logits]))),
     }
-    const own = this.parameters.map(({ name, shape }): VariableSpec => ({ name, shape, dtype: 'float32' }))
+    const own = evaluated.list().map(({ name, shape }): VariableSpec => ({ name, shape, dtype: 'float32' }))
     const mix: VariableSpec[] = this.branches > 1 ? [{ name: mixVariable, shape: [], dtype: 'float32' }] : []
     this.modelVariables = [...own, ...this.tables, ...mix]
-    this.stateVariables = [...this.modelVariables, ...this.optimizer.variables]
-    const frozen: VariableSpec[] = features.content
-      ? [{ name: contentTable, shape: [features.content.rows, features.content.width], dtype: 'float32', table: true }]
+    this.stateVariables = [...state, ...mix]
+    const { content } = features
+    const frozen: VariableSpec[] = content
+      ? [{ name: contentTable, shape: [content.rows, content.width], dtype: content.type, table: true }]
       : []
-    this.session = engine.open(programs, [...this.stateVariables, ...frozen])
+    const all = [...this.stateVariables, ...scratch, ...frozen]
+    this.session = engine.open({ ...programs, ...scorers }, all)
     this.initialise()
   }
 
   /** Logits that the prediction is mixed from. */
   private readonly branches: number
+  /** What predicts: parameters or their averages, tables, and the mixture. */
   private readonly modelVariables: VariableSpec[]
   private readonly stateVariables: VariableSpec[]
 
@@ -99,17 +103,18 @@ export class CtrTrainee implements Trainee {
   }
 
   async step(step: number): Promise<StepResult> {
-    const { config, session, optimizer } = this
+    const { config, data } = this
+    const { accumulate } = config.train
     const waiting = performance.now()
     const rows = this.order.at(step)
-    const inputs: Record<string, Value> = {
-      ...ctrBatch(this.data, rows),
-      seed: { data: Int32Array.of(config.seed, step), shape: [2] },
-    }
+    const parts = inParts(rows, accumulate).map((part, i) => {
+      const seed = { data: Int32Array.of(config.seed, step * accumulate + i), shape: [2] }
+      return { inputs: { ...ctrBatch(data, part), seed }, rows: part.length }
+    })
     const waited = performance.now() - waiting
     const learningRate = rateAt(config.train, step, this.steps)
-    const { loss } = session.run('train', { ...inputs, ...optimizer.inputs(step, learningRate) })
-    return { loss: loss.data[0], samples: rows.length, waited, learningRate }
+    const loss = this.training.step(this.session, parts, step, learningRate)
+    return { loss, samples: rows.length, waited, learningRate }
   }
 
   async evaluate(): Promise<Record<string, number>> {
@@ -164,12 +169,12 @@ export class CtrTrainee implements Trainee {
   }
 
   saveModel(folder: string): void {
-    saveVariables(this.session, this.modelVariables, join(folder, 'model.safetensors'))
+    saveVariables(this.session, this.modelVariables, join(folder, 'model.safetensors'), this.published)
     writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type: 'mim_ctr', ...this.config.model }, null, 2))
   }
 
   loadModel(folder: string): void {
-    loadVariables(this.session, this.modelVariables, join(folder, 'model.safetensors'))
+    loadVariables(this.session, this.modelVariables, join(folder, 'model.safetensors'), this.published)
   }
 
   liveTensors(): number {
@@ -180,9 +185,17 @@ export class CtrTrainee implements Trainee {
     this.session.dispose()
   }
 
+  /** Name of a variable in the model file, where averages take the place of parameters. */
+  private readonly published = (name: string) => {
+    const { prefix } = this.training.evaluated
+    return name.startsWith(prefix) ? name.slice(prefix.length) : name
+  }
+
   private initialise(): void {
-    const { session, config, data } = this
-    for (const parameter of this.parameters) session.write(parameter.name, initialValues(parameter, config.seed))
+    const { session, config, data, training } = this
+    for (const parameter of this.parameters) {
+      training.start(session, parameter.name, initialValues(parameter, config.seed))
+    }
     for (const table of this.tables) initialiseTable(session, table, 0.01, config.seed)
     if (this.branches > 1) session.write(mixVariable, Float32Array.of(0.5))
     if (data.content) session.write(contentTable, data.content.vectors)
@@ -190,7 +203,7 @@ export class CtrTrainee implements Trainee {
     const { from, to } = data.split.train
     const rate = data.impressions.label.subarray(from, to).reduce((a, b) => a + b, 0) / (to - from)
     for (const { name } of this.parameters) {
-      if (name.endsWith('head.out.bias')) session.write(name, Float32Array.of(Math.log(rate / (1 - rate))))
+      if (name.endsWith('head.out.bias')) training.start(session, name, Float32Array.of(Math.log(rate / (1 - rate))))
     }
   }
 }

@@ -8,19 +8,18 @@ import type { PretrainConfig } from '../config/pretrain.js'
 import { type Catalogue, prepareCatalogue } from '../data/catalogue.js'
 import { Database } from '../data/duckdb.js'
 import { type Items, loadItems } from '../data/items.js'
-import { EpochOrder } from '../data/order.js'
+import { EpochOrder, inParts } from '../data/order.js'
 import { findTable } from '../data/table.js'
 import { type TextEncoder, textEncoder } from '../data/tokenizer.js'
-import { type Engine, openEngine, type Session, type Value, type VariableSpec } from '../engine/index.js'
-import { adamOptimizer, type Optimizer } from '../engine/optimizer.js'
+import { type Engine, openEngine, type Session, type Value } from '../engine/index.js'
 import { initialValues, loadVariables, saveVariables } from '../engine/state.js'
+import { makeTraining, type Training } from '../engine/training.js'
 import { UserError } from '../errors.js'
 import { medianRank, ranksOfTargets, recallAtK } from '../metrics/index.js'
 import { type EncoderShape, encoderPrograms, encoderShape } from '../models/encoder.js'
+import { encoderGroups } from '../models/groups.js'
 import { pretrainLoss } from '../models/pretrain.js'
 import { Parameters } from '../nn/parameters.js'
-import { gradients } from '../ops/gradients.js'
-import { type Program, program } from '../ops/program.js'
 import { Random } from '../random.js'
 import { recallSection } from '../report/index.js'
 import { type StepResult, type Trainee, train } from '../train/loop.js'
@@ -137,9 +136,8 @@ type Split = ReturnType<typeof splitItems>
 
 class PretrainTrainee implements Trainee {
   private readonly session: Session
-  private readonly optimizer: Optimizer
+  private readonly training: Training
   private readonly parameters: ReturnType<Parameters['list']>
-  private readonly variables: VariableSpec[]
   private readonly titleGroups: Int32Array
   private readonly views: Views
   readonly order: EpochOrder
@@ -157,24 +155,13 @@ class PretrainTrainee implements Trainee {
     this.views = new Views(model.preprocessing, text, shape.length, config.augment)
     this.order = new EpochOrder(split.train, config.train.batch, config.seed)
     const p = new Parameters()
-    const loss = pretrainLoss(p, shape, config.train.batch, config.fusion.weight)
+    const { batch, accumulate } = config.train
+    const loss = pretrainLoss(p, shape, batch / accumulate, config.fusion.weight)
     this.parameters = p.list()
-    const grads = gradients(
-      loss,
-      this.parameters.map(({ tensor }) => tensor),
-    )
-    this.optimizer = adamOptimizer(
-      this.parameters.map(({ name, tensor }, i) => ({ name, tensor, gradient: grads[i] })),
-      [],
-      { ...config.train, beta2: 0.98, epsilon: 1e-6 },
-    )
-    const programs: Record<string, Program> = {
-      train: program({ loss }, this.optimizer.effects),
-      ...encoderPrograms(p, shape),
-    }
-    const own = this.parameters.map(({ name, shape }): VariableSpec => ({ name, shape, dtype: 'float32' }))
-    this.variables = [...own, ...this.optimizer.variables]
-    this.session = engine.open(programs, this.variables)
+    const names = this.parameters.map(({ name }) => name)
+    this.training = makeTraining(loss, p, [], { ...config.train, group: encoderGroups(names, config.train) })
+    const { programs, evaluated, state, scratch } = this.training
+    this.session = engine.open({ ...programs, ...encoderPrograms(evaluated, shape) }, [...state, ...scratch])
     this.initialise()
     const titles = new Map<string, number>()
     this.titleGroups = Int32Array.from(catalogue.items.titles, (title) => {
@@ -191,24 +178,32 @@ class PretrainTrainee implements Trainee {
   }
 
   async step(step: number): Promise<StepResult> {
-    const { catalogue, config, shape } = this
-    const { size } = catalogue.pictures
-    const { batch } = config.train
+    const { config } = this
     const waiting = performance.now()
-    const rows = this.order.at(step)
-    const kept = secondViews(rows.length, config, step)
-    const random = Random.of(config.seed, 'augment', step)
-    const inputs: Record<string, Value> = {
-      pixel_values: { data: this.views.pixels(catalogue.pictures, rows, random), shape: [batch, 3, size, size] },
-      input_ids: { data: this.views.titles(catalogue, rows, random), shape: [batch, shape.length] },
-      title_group: { data: Int32Array.from(rows, (row) => this.titleGroups[row]), shape: [batch] },
-      keep_image: { data: kept.image, shape: [batch] },
-      keep_text: { data: kept.text, shape: [batch] },
-    }
+    const parts = inParts(this.order.at(step), config.train.accumulate).map((rows, i) => ({
+      inputs: this.inputs(rows, step * config.train.accumulate + i),
+      rows: rows.length,
+    }))
     const waited = performance.now() - waiting
     const learningRate = rateAt(config.train, step, this.steps)
-    const { loss } = this.session.run('train', { ...inputs, ...this.optimizer.inputs(step, learningRate) })
-    return { loss: loss.data[0], samples: batch, waited, learningRate }
+    const loss = this.training.step(this.session, parts, step, learningRate)
+    return { loss, samples: config.train.batch, waited, learningRate }
+  }
+
+  /** What part `part` (counted through all steps) of the training learns from. */
+  private inputs(rows: Int32Array, part: number): Record<string, Value> {
+    const { catalogue, config, shape, views } = this
+    const { size } = catalogue.pictures
+    const random = Random.of(config.seed, 'views', part)
+    const kept = secondViews(rows.length, config.fusion, random)
+    const flags = (data: Float32Array) => ({ data, shape: [rows.length] })
+    return {
+      pixel_values: { data: views.pixels(catalogue.pictures, rows, random), shape: [rows.length, 3, size, size] },
+      input_ids: { data: views.titles(catalogue, rows, random), shape: [rows.length, shape.length] },
+      title_group: { data: rows.map((row) => this.titleGroups[row]), shape: [rows.length] },
+      keep_image: flags(kept.image),
+      keep_text: flags(kept.text),
+    }
   }
 
   async evaluate(): Promise<Record<string, number>> {
@@ -229,15 +224,16 @@ class PretrainTrainee implements Trainee {
   }
 
   saveState(folder: string): void {
-    saveVariables(this.session, this.variables, `${folder}/state.safetensors`)
+    saveVariables(this.session, this.training.state, `${folder}/state.safetensors`)
   }
 
   loadState(folder: string): void {
-    loadVariables(this.session, this.variables, `${folder}/state.safetensors`)
+    loadVariables(this.session, this.training.state, `${folder}/state.safetensors`)
   }
 
   saveModel(folder: string): void {
-    writeModelFolder(folder, this.model, this.parameters, (name) => this.session.read(name))
+    const { evaluated } = this.training
+    writeModelFolder(folder, this.model, this.parameters, (name) => this.session.read(evaluated.prefix + name))
   }
 
   liveTensors(): number {
@@ -262,7 +258,7 @@ class PretrainTrainee implements Trainee {
     for (const parameter of this.parameters) {
       const values = weights?.read(parameter)
       if (weights && !values && !parameter.name.startsWith('fusion.')) throw missingTensor(path!, parameter.name)
-      this.session.write(parameter.name, values ?? initialValues(parameter, this.config.seed))
+      this.training.start(this.session, parameter.name, values ?? initialValues(parameter, this.config.seed))
     }
     weights?.close()
   }
@@ -274,8 +270,8 @@ function missingTensor(path: string, name: string): UserError {
 }
 
 /** Which rows show their picture and their title in the second view: 1 or 0; at least one of the two stays. */
-function secondViews(rows: number, { seed, fusion }: PretrainConfig, step: number) {
-  const random = Random.of(seed, 'views', step)
+function secondViews(rows: number, { seed, fusion }: PretrainConfig, part: number) {
+  const random = Random.of(seed, 'views', part)
   const image = new Float32Array(rows).fill(1)
   const text = new Float32Array(rows).fill(1)
   for (let i = 0; i < rows; i++) {

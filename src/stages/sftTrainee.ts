@@ -8,16 +8,16 @@ import { Negatives } from '../data/negatives.js'
 import { EpochOrder } from '../data/order.js'
 import { type AnchorKind, anchorKinds } from '../data/positives.js'
 import type { Engine, Session, Value, VariableSpec } from '../engine/index.js'
-import { adamOptimizer, type Optimizer } from '../engine/optimizer.js'
 import { initialValues, loadVariables, saveVariables } from '../engine/state.js'
+import { makeTraining, type Training } from '../engine/training.js'
 import { UserError } from '../errors.js'
 import { meanPairwiseCosine, ranksOfTargets, recallAtK } from '../metrics/index.js'
 import { contentWidth, type EncoderShape, encoderPrograms } from '../models/encoder.js'
+import { encoderGroups } from '../models/groups.js'
 import { batchOf, queuedVectors, queueVariable, type SftSizes, sftLoss } from '../models/sft.js'
 import { Parameters } from '../nn/parameters.js'
-import { gradients } from '../ops/gradients.js'
-import { add, assign, assignRows, input, mul, type Tensor } from '../ops/index.js'
-import { type Program, program } from '../ops/program.js'
+import { assignRows, constant, follow, input, type Tensor } from '../ops/index.js'
+import { program } from '../ops/program.js'
 import { Random } from '../random.js'
 import type { StepResult, Trainee } from '../train/loop.js'
 import { rateAt } from '../train/schedule.js'
@@ -47,7 +47,7 @@ export class SftTrainee implements Trainee {
   private readonly titleGroup: Int32Array
   private readonly views: Views
   private readonly session: Session
-  private readonly optimizer: Optimizer
+  private readonly training: Training
   private readonly parameters: ReturnType<Parameters['list']>
   private readonly state: VariableSpec[]
   /** Item of each place in the queue, −1 where it is empty. */
@@ -87,23 +87,15 @@ export class SftTrainee implements Trainee {
     const p = new Parameters()
     const loss = sftLoss(p, shape, this.sizes, config.levels)
     this.parameters = p.list()
-    const grads = gradients(
-      loss,
-      this.parameters.map(({ tensor }) => tensor),
-    )
-    this.optimizer = adamOptimizer(
-      this.parameters.map(({ name, tensor }, i) => ({ name, tensor, gradient: grads[i] })),
-      [],
-      { ...config.train, beta2: 0.98, epsilon: 1e-6 },
-    )
     const momentum = this.sizes.queue > 0 ? this.momentumEffects(loss) : { effects: [], variables: [] }
-    const programs: Record<string, Program> = {
-      train: program({ loss }, [...this.optimizer.effects, ...momentum.effects]),
-      ...encoderPrograms(p, shape),
-    }
-    const own = this.parameters.map(({ name, shape }): VariableSpec => ({ name, shape, dtype: 'float32' }))
-    this.state = [...own, ...this.optimizer.variables, ...momentum.variables]
-    this.session = engine.open(programs, this.state)
+    const group = encoderGroups(
+      this.parameters.map(({ name }) => name),
+      config.train,
+    )
+    this.training = makeTraining(loss, p, [], { ...config.train, group }, momentum.effects)
+    const { programs, evaluated } = this.training
+    this.state = [...this.training.state, ...momentum.variables]
+    this.session = engine.open({ ...programs, ...encoderPrograms(evaluated, shape) }, this.state)
     this.initialise(weights)
   }
 
@@ -118,11 +110,12 @@ export class SftTrainee implements Trainee {
     const batch = this.batch(step)
     const waited = performance.now() - waiting
     const learningRate = rateAt(config.train, step, this.steps)
-    const { loss } = this.session.run('train', { ...batch.inputs, ...this.optimizer.inputs(step, learningRate) })
+    const part = { inputs: batch.inputs, rows: batch.items.length }
+    const loss = this.training.step(this.session, [part], step, learningRate)
     if (sizes.queue > 0) {
       for (const [i, place] of batch.places.entries()) this.queued[place] = batch.items[i]
     }
-    return { loss: loss.data[0], samples: batch.items.length, waited, learningRate }
+    return { loss, samples: batch.items.length, waited, learningRate }
   }
 
   async evaluate(): Promise<Record<string, number>> {
@@ -192,11 +185,13 @@ export class SftTrainee implements Trainee {
   }
 
   saveModel(folder: string): void {
-    writeModelFolder(folder, this.model, this.parameters, (name) => this.session.read(name))
+    const { evaluated } = this.training
+    writeModelFolder(folder, this.model, this.parameters, (name) => this.session.read(evaluated.prefix + name))
   }
 
   loadModel(weights: Weights): void {
-    for (const parameter of this.parameters) this.session.write(parameter.name, weights.read(parameter)!)
+    const { prefix } = this.training.evaluated
+    for (const parameter of this.parameters) this.session.write(prefix + parameter.name, weights.read(parameter)!)
   }
 
   liveTensors(): number {
@@ -216,10 +211,9 @@ export class SftTrainee implements Trainee {
     const follower = new Parameters(momentumPrefix)
     const vectors = queuedVectors(follower, shape, sizes, program({ loss }).inputs)
     const places = input('queue_places', [batchOf(sizes)], 'int32')
-    const own = new Map(this.parameters.map(({ name, tensor }) => [momentumPrefix + name, tensor]))
     const follows = follower
       .list()
-      .map(({ name, tensor }) => assign(name, add(mul(tensor, momentum), mul(own.get(name)!, 1 - momentum))))
+      .map(({ name }) => follow(name, name.slice(momentumPrefix.length), constant(momentum, [])))
     const variables = follower.list().map(({ name, shape }): VariableSpec => ({ name, shape, dtype: 'float32' }))
     const queue: VariableSpec = { name: queueVariable, shape: [sizes.queue, contentWidth(shape)], dtype: 'float32' }
     return { effects: [assignRows(queueVariable, places, vectors), ...follows], variables: [...variables, queue] }
@@ -236,7 +230,7 @@ export class SftTrainee implements Trainee {
         })
       }
       const first = values ?? initialValues(parameter, this.config.seed)
-      this.session.write(parameter.name, first)
+      this.training.start(this.session, parameter.name, first)
       if (this.state.some(({ name }) => name === momentumPrefix + parameter.name)) {
         this.session.write(momentumPrefix + parameter.name, first)
       }

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { loadContent } from '../../src/data/contentTable.js'
+import { loadContent, quantise } from '../../src/data/contentTable.js'
 import { openTables } from './tables.js'
 
 const { db, write } = await openTables()
 await db.run('CREATE TEMP TABLE numbers AS SELECT 10 * i AS item_id, CAST(i AS INTEGER) AS item FROM range(4) r(i)')
-const load = async (...tuples: string[]) => {
+const loadAs = async (type: 'float32' | 'int8', ...tuples: string[]) => {
   const query = `SELECT item_id, v::FLOAT[] AS embedding FROM (VALUES ${tuples.join(', ')}) AS t(item_id, v)`
-  return loadContent(db, await write('vectors', query), 'numbers', 4)
+  return loadContent(db, await write('vectors', query), 'numbers', 4, type)
 }
+const load = (...tuples: string[]) => loadAs('float32', ...tuples)
 
 describe('Content vectors', () => {
   test('when items have no vector then they look up a row of zeros, and unknown items are left out', async () => {
@@ -33,5 +34,20 @@ describe('Content vectors', () => {
     await assert.rejects(load('(10, [1, 2])', "(20, ['nan'::FLOAT, 2])"), { id: 'vector-value' })
     await assert.rejects(load('(10, [1, 2])', '(10, [1, 2])'), { id: 'duplicate-id' })
     await assert.rejects(load("('10', [1, 2])"), { id: 'id-types' })
+  })
+
+  test('when vectors are held as int8 then scale times number is as near as rounding allows', async () => {
+    const tuples = ['(0, [0.3, -1.7, 0.001])', '(10, [0.9, 0.55, 0])', '(30, [-0.6, 1.1, 0.8])']
+    const [exact, small] = [await loadAs('float32', ...tuples), await loadAs('int8', ...tuples)]
+    assert.equal(exact.scale, 1)
+    assert.equal(small.vectors.byteLength * 4, exact.vectors.byteLength)
+    assert.deepEqual(small.rowOf, Int32Array.of(1, 2, 0, 3))
+    exact.vectors.forEach((x, i) => {
+      assert.ok(Math.abs(small.vectors[i] * small.scale - x) <= small.scale * 0.5001, `${i}: ${x}`)
+    })
+  })
+
+  test('when all numbers are zero then they stay zero as int8', () => {
+    assert.deepEqual(quantise(new Float32Array(3)), { values: new Int8Array(3), scale: 1 })
   })
 })

@@ -456,7 +456,7 @@ describe('operations (onnx)', () => {
 })
 
 describe('operations', () => {
-  test('every operation is checked here or, where it reads or writes variables, in state.test', () => {
+  test('every operation is checked here or, where it has to do with variables, in state.test or optimizer.test', () => {
     const state: OpName[] = [
       'input',
       'variable',
@@ -464,7 +464,10 @@ describe('operations', () => {
       'uniform',
       'assign',
       'assignRows',
+      'follow',
       'adam',
+      'adagrad',
+      'sgd',
       'adamRows',
       'adagradRows',
     ]
@@ -523,7 +526,10 @@ describe('operations', () => {
       part: true,
       assign: true,
       assignRows: true,
+      follow: true,
       adam: true,
+      adagrad: true,
+      sgd: true,
       adamRows: true,
       adagradRows: true,
     }

@@ -17,27 +17,6 @@ function close(actual: ArrayLike<number>, expected: number[], tolerance = 1e-6):
   }
 }
 
-const adamNames = { variable: 'w', m: 'm', v: 'v', beta1: 0.9, beta2: 0.999 }
-const step = () => ({ rate: op.input('rate', []), epsilon: op.input('epsilon', []) })
-
-/** Adam as the paper writes it, on one number: the values after each gradient. */
-function adamByHand(start: number, gradients: number[], { rate = 0.1, decay = 0, epsilon = 1e-8 } = {}): number[] {
-  let [w, m, v] = [start, 0, 0]
-  return gradients.map((g, i) => {
-    m = 0.9 * m + 0.1 * g
-    v = 0.999 * v + 0.001 * g * g
-    const mHat = m / (1 - 0.9 ** (i + 1))
-    const vHat = v / (1 - 0.999 ** (i + 1))
-    w = w * (1 - rate * decay) - (rate * mHat) / (Math.sqrt(vHat) + epsilon)
-    return w
-  })
-}
-
-const corrected = (t: number, rate = 0.1) => {
-  const root = Math.sqrt(1 - 0.999 ** t)
-  return { rate: scalar((rate * root) / (1 - 0.9 ** t)), epsilon: scalar(1e-8 * root) }
-}
-
 await onEachEngine('variables', (engine) => {
   test('when a program reads and assigns a variable then the read sees the value before', () => {
     const w = op.variable('w', [2])
@@ -76,81 +55,32 @@ await onEachEngine('variables', (engine) => {
     session.dispose()
   })
 
-  test('when Adam steps, with and without decay, then the values are those of the paper', () => {
-    for (const decay of [0, 0.5]) {
-      const gradient = op.input('g', [2])
-      const w = op.variable('w', [2])
-      const update = op.adam(adamNames, gradient, step(), decay ? op.input('decay', []) : undefined)
-      const session = engine.open(
-        { train: program({ w: op.mul(w, 1) }, [update]) },
-        ['w', 'm', 'v'].map((n) => spec(n, [2])),
-      )
-      session.write('w', Float32Array.of(1, -2))
-      const gradients = [
-        [0.5, -1],
-        [0.1, 3],
-        [-2, 0],
-      ]
-      gradients.forEach((g, i) => {
-        session.run('train', { g: floats(...g), ...corrected(i + 1), ...(decay ? { decay: scalar(0.1 * decay) } : {}) })
-        const expected = [1, -2].map(
-          (start, k) =>
-            adamByHand(
-              start,
-              gradients.slice(0, i + 1).map((x) => x[k]),
-              { decay },
-            ).at(-1)!,
-        )
-        // TensorFlow forms 1 − β₂ in float32, which is off by 5e-5 of itself.
-        close(session.read('w'), expected, 1e-5)
-      })
-      session.dispose()
-    }
-  })
-
-  test('when lazy Adam steps on rows then equal ids add up, others and the padding row keep still', () => {
-    const ids = op.input('ids', [-1], 'int32')
-    const update = op.adamRows({ ...adamNames, l2: 0 }, ids, op.input('g', [-1, 1]), step())
-    const session = engine.open(
-      { train: program({}, [update]) },
-      ['w', 'm', 'v'].map((n) => spec(n, [4, 1], true)),
-    )
-    session.write('w', Float32Array.of(0, 1, 2, 3))
-    const gradients = { data: Float32Array.of(1, 0.25, 1, 0.5), shape: [4, 1] }
-    session.run('train', { ids: ints(0, 1, 3, 1), g: gradients, ...corrected(1) })
-    close(session.read('w'), [0, adamByHand(1, [0.75])[0], 2, adamByHand(3, [1])[0]])
-    close(session.read('m', 1, 2), [0.075])
+  test('when a variable follows another then it moves towards the value that earlier effects left', () => {
+    const w = op.variable('w', [2])
+    const effects = [op.assign('w', op.mul(w, 2)), op.follow('mean', 'w', op.input('keep', []))]
+    const session = engine.open({ train: program({ before: op.mul(w, 1) }, effects) }, [
+      spec('w', [2]),
+      spec('mean', [2]),
+    ])
+    session.write('w', Float32Array.of(1, -3))
+    session.write('mean', Float32Array.of(10, 10))
+    session.run('train', { keep: scalar(0.75) })
+    close(session.read('mean'), [0.75 * 10 + 0.25 * 2, 0.75 * 10 - 0.25 * 6])
+    session.run('train', { keep: scalar(0) })
+    close(session.read('mean'), [4, -12])
     session.dispose()
   })
 
-  test('when lazy Adam has an L2 penalty then it is added to the gradient of touched rows', () => {
+  test('when rows of an int8 table are looked up then they are the stored numbers times the scale', () => {
     const ids = op.input('ids', [-1], 'int32')
-    const update = op.adamRows({ ...adamNames, l2: 0.1 }, ids, op.input('g', [-1, 1]), step())
-    const session = engine.open(
-      { train: program({}, [update]) },
-      ['w', 'm', 'v'].map((n) => spec(n, [3, 1], true)),
-    )
-    session.write('w', Float32Array.of(0, 5, 5))
-    session.run('train', { ids: ints(1), g: { data: Float32Array.of(0.2), shape: [1, 1] }, ...corrected(1) })
-    close(session.read('m'), [0, 0.1 * 0.7, 0])
-    close(session.read('w'), [0, 4.9, 5])
-    session.dispose()
-  })
-
-  test('when Adagrad steps on rows then squares add up', () => {
-    const ids = op.input('ids', [-1], 'int32')
-    const attrs = { variable: 'w', accumulator: 'a', epsilon: 1e-10, l2: 0 }
-    const update = op.adagradRows(attrs, ids, op.input('g', [-1, 2]), op.input('rate', []))
-    const session = engine.open(
-      { train: program({}, [update]) },
-      ['w', 'a'].map((n) => spec(n, [3, 2], true)),
-    )
-    session.write('w', Float32Array.of(0, 0, 1, 1, 2, 2))
-    const feed = { ids: ints(0, 2), g: { data: Float32Array.of(1, 1, 3, 4), shape: [2, 2] }, rate: scalar(0.5) }
-    session.run('train', feed)
-    close(session.read('w'), [0, 0, 1, 1, 1.5, 1.5])
-    session.run('train', feed)
-    close(session.read('w', 2), [1.5 - 0.5 / Math.SQRT2, 1.5 - 0.5 / Math.SQRT2])
+    const rows = op.lookup('t', 3, ids, 0.5)
+    const table: VariableSpec = { name: 't', shape: [4, 3], dtype: 'int8', table: true }
+    const session = engine.open({ look: program({ rows: op.mul(rows, 1) }) }, [table])
+    session.write('t', Int8Array.of(127, -127, 0, 1, -1, 3), 2)
+    const look = (...which: number[]) => [...session.run('look', { ids: ints(...which) })['rows'].data]
+    assert.deepEqual(look(3, 0, 2, 3), [0.5, -0.5, 1.5, 0, 0, 0, 63.5, -63.5, 0, 0.5, -0.5, 1.5])
+    assert.deepEqual(look(), [])
+    assert.deepEqual(session.read('t', 2, 3), Int8Array.of(127, -127, 0))
     session.dispose()
   })
 

@@ -180,7 +180,10 @@ export class OnnxOps {
     part: unsupported('part'),
     assign: unsupported('assign'),
     assignRows: unsupported('assignRows'),
+    follow: unsupported('follow'),
     adam: unsupported('adam'),
+    adagrad: unsupported('adagrad'),
+    sgd: unsupported('sgd'),
     adamRows: unsupported('adamRows'),
     adagradRows: unsupported('adagradRows'),
   }

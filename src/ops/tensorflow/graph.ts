@@ -1,16 +1,16 @@
-import type { DType, Shape, TypedArray } from '../tensor.js'
+import type { Shape, TypedArray, VariableType } from '../tensor.js'
 import type { AttrValue, NodeDef } from './proto.js'
 
 export interface VariableShape {
   name: string
   shape: Shape
-  dtype: DType
+  dtype: VariableType
 }
 
 /** TensorFlow's numbers for our types. */
-const types = { float32: 1, int32: 3, bool: 10 } as const
+const types = { float32: 1, int32: 3, bool: 10, int8: 6 } as const
 
-export const type = (dtype: DType): AttrValue => ({ type: types[dtype] })
+export const type = (dtype: VariableType): AttrValue => ({ type: types[dtype] })
 export const flag = (b: boolean): AttrValue => ({ b })
 export const dims = (shape: Shape) => ({ dim: shape.map((size) => ({ size })) })
 
@@ -30,7 +30,7 @@ export class GraphWriter {
     return name
   }
 
-  constant(value: TypedArray, shape: Shape, dtype: DType): string {
+  constant(value: TypedArray, shape: Shape, dtype: VariableType): string {
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
     const key = bytes.length <= 64 ? `${dtype}[${shape}]${Buffer.from(bytes).toString('hex')}` : ''
     const known = this.constants.get(key)

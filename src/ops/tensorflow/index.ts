@@ -1,6 +1,6 @@
 /** Lowers programs to a TensorFlow graph: one node or a few for each operation. */
 import { executionOrder, lower, type Program } from '../program.js'
-import type { Tensor } from '../tensor.js'
+import { arrayOf, type Tensor } from '../tensor.js'
 import { GraphWriter, type, type VariableShape } from './graph.js'
 import { TensorFlowOps } from './ops.js'
 import { encodeSavedModel } from './proto.js'
@@ -45,7 +45,7 @@ function barrier(graph: GraphWriter, scope: string, effects: string[]): string {
 
 function zeroAll(graph: GraphWriter, variables: readonly VariableShape[]): string[] {
   return variables.map(({ name, shape, dtype }, i) => {
-    const nought = graph.constant(new (dtype === 'int32' ? Int32Array : Float32Array)(1), [], dtype)
+    const nought = graph.constant(new arrayOf[dtype](1), [], dtype)
     const filled = graph.add(`${zero}/fill/${i}`, 'Fill', [graph.ints(shape), nought], {
       T: type(dtype),
       index_type: type('int32'),

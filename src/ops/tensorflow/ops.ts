@@ -1,83 +1,11 @@
-import type { ActivationForm, DType, Ops, Tensor } from '../tensor.js'
-import { dims, flag, type GraphWriter, type } from './graph.js'
-import type { AttrValue } from './proto.js'
+import type { ActivationForm, Ops, Tensor } from '../tensor.js'
+import { dims, flag, type } from './graph.js'
+import { ProgramWriter } from './program.js'
+import { updateOps } from './updates.js'
 
-/** The operations of one program as TensorFlow nodes under the name scope `scope`. */
-export class TensorFlowOps {
-  private count = 0
-  /** Nodes that read a variable: its updates must wait for them. */
-  private readonly reads = new Map<string, string[]>()
+/** The operations of one program as TensorFlow nodes. */
+export class TensorFlowOps extends ProgramWriter {
   private readonly values = new Map<string, string>()
-
-  constructor(
-    private readonly graph: GraphWriter,
-    private readonly scope: string,
-  ) {}
-
-  private emit(op: string, inputs: string[], attr: Record<string, AttrValue> = {}): string {
-    return this.graph.add(`${this.scope}/${this.count++}_${op}`, op, inputs, attr)
-  }
-
-  private float(op: string, ...inputs: string[]): string {
-    return this.emit(op, inputs, { T: type('float32') })
-  }
-
-  private reduce(op: string, x: string, axes: readonly number[], keepDims: boolean, dtype: DType = 'float32') {
-    const attr = { T: type(dtype), Tidx: type('int32'), keep_dims: flag(keepDims) }
-    return this.emit(op, [x, this.graph.ints(axes)], attr)
-  }
-
-  private reshape(x: string, shape: string, dtype: DType): string {
-    return this.emit('Reshape', [x, shape], { T: type(dtype), Tshape: type('int32') })
-  }
-
-  private shapeOf(x: string, dtype: DType): string {
-    return this.emit('Shape', [x], { T: type(dtype), out_type: type('int32') })
-  }
-
-  /** Number of rows of `x`, a scalar. */
-  private rows(x: string, { shape, dtype }: Tensor): string {
-    if (shape[0] !== -1) return this.graph.int(shape[0])
-    return this.gather(this.shapeOf(x, dtype), this.graph.int(0), 'int32')
-  }
-
-  private gather(x: string, ids: string, dtype: DType): string {
-    const attr = { Tparams: type(dtype), Tindices: type('int32'), Taxis: type('int32') }
-    return this.emit('GatherV2', [x, ids, this.graph.int(0)], attr)
-  }
-
-  private cast(x: string, from: DType, to: DType): string {
-    return this.emit('Cast', [x], { SrcT: type(from), DstT: type(to) })
-  }
-
-  private segment(op: string, values: string, ids: string, count: string): string {
-    const attr = { T: type('float32'), Tindices: type('int32'), Tnumsegments: type('int32') }
-    return this.emit(op, [values, ids, count], attr)
-  }
-
-  private read(variable: string, reader: string): string {
-    this.reads.set(variable, [...(this.reads.get(variable) ?? []), reader])
-    return reader
-  }
-
-  private rowsOf(variable: string, ids: string): string {
-    const { dtype } = this.graph.variable(variable)
-    return this.emit('ResourceGather', [this.graph.handle(variable), ids], {
-      dtype: type(dtype),
-      Tindices: type('int32'),
-    })
-  }
-
-  /** An update of `variable` that waits for all its readers. */
-  private update(variable: string, op: string, inputs: string[], attr: Record<string, AttrValue>): string {
-    const after = (this.reads.get(variable) ?? []).map((name) => `^${name}`)
-    return this.emit(op, [this.graph.handle(variable), ...inputs, ...after], attr)
-  }
-
-  private scatter(op: string, variable: string, ids: string, rows: string): string {
-    const { dtype } = this.graph.variable(variable)
-    return this.update(variable, op, [ids, rows], { dtype: type(dtype), Tindices: type('int32') })
-  }
 
   private gelu(x: string, form: ActivationForm): string {
     if (form === 'quickGelu') return this.float('Mul', x, this.float('Sigmoid', this.scale(x, 1.702)))
@@ -113,10 +41,6 @@ export class TensorFlowOps {
     return this.float('AddV2', share, this.scale(this.float('Mul', x, bend), 0.5))
   }
 
-  private scale(x: string, factor: number): string {
-    return this.float('Mul', x, this.graph.float(factor))
-  }
-
   /** (x − mean)/σ and 1/σ over the last dimension. */
   private standardise(x: string, axis: number, epsilon: number): [string, string] {
     // Not SquaredDifference: TensorFlow would see a layer norm in it and put a fused kernel in place
@@ -127,23 +51,6 @@ export class TensorFlowOps {
     return [this.float('Mul', centred, inverse), inverse]
   }
 
-  /** Equal ids summed, in float32: distinct ids, gradient rows with L2 added, and 0 for the padding row, else 1. */
-  private distinctRows(variable: string, ids: string, gradients: string, l2: number): [string, string, string] {
-    const { shape } = this.graph.variable(variable)
-    const flat = this.reshape(ids, this.graph.ints([-1]), 'int32')
-    const unique = this.emit('Unique', [flat], { T: type('int32'), out_idx: type('int32') })
-    const count = this.emit('Size', [unique], { T: type('int32'), out_type: type('int32') })
-    const rows = this.reshape(gradients, this.graph.ints([-1, ...shape.slice(1)]), 'float32')
-    let gradient = this.segment('UnsortedSegmentSum', rows, `${unique}:1`, count)
-    if (l2 > 0) gradient = this.float('AddV2', gradient, this.scale(this.rowsOf(variable, unique), l2))
-    const moving = this.emit('NotEqual', [unique, this.graph.int(0)], {
-      T: type('int32'),
-      incompatible_shape_error: flag(true),
-    })
-    const shape2 = this.graph.ints([-1, ...shape.slice(1).map(() => 1)])
-    return [unique, gradient, this.reshape(this.cast(moving, 'bool', 'float32'), shape2, 'float32')]
-  }
-
   private elementwise = (op: string) => (inputs: string[], _attrs: unknown, node: Tensor) =>
     this.emit(op, inputs, { T: type(node.inputs[0].dtype) })
 
@@ -151,14 +58,18 @@ export class TensorFlowOps {
     constant: (_, { value }, { shape, dtype }) => this.graph.constant(value, shape, dtype),
     input: (_in, _attrs, { shape, dtype }) =>
       this.emit('Placeholder', [], { dtype: type(dtype), shape: { shape: dims(shape) } }),
-    variable: (_, { name }, { dtype }) => {
+    variable: (_, { name }) => {
       const known = this.values.get(name)
       if (known) return known
-      const value = this.emit('ReadVariableOp', [this.graph.handle(name)], { dtype: type(dtype) })
+      const value = this.current(name)
       this.values.set(name, value)
       return this.read(name, value)
     },
-    lookup: ([ids], { table }) => this.read(table, this.rowsOf(table, ids)),
+    lookup: ([ids], { table, scale }) => {
+      const rows = this.read(table, this.rowsOf(table, ids))
+      const floats = this.cast(rows, this.graph.variable(table).dtype, 'float32')
+      return scale === 1 ? floats : this.scale(floats, scale)
+    },
     neg: this.elementwise('Neg'),
     exp: this.elementwise('Exp'),
     log: this.elementwise('Log'),
@@ -279,65 +190,6 @@ export class TensorFlowOps {
     },
     stopGradient: ([x]) => x,
     part: (parts, { index }) => parts[index],
-    assign: ([value], { variable }) =>
-      this.update(variable, 'AssignVariableOp', [value], { dtype: type(this.graph.variable(variable).dtype) }),
-    assignRows: ([ids, rows], { variable }) => this.scatter('ResourceScatterUpdate', variable, ids, rows),
-    adam: ([gradient, rate, epsilon, decay], { variable, m, v, beta1, beta2 }) => {
-      const { graph } = this
-      const zero = graph.float(0)
-      let ready = gradient
-      if (decay) {
-        const value = this.values.get(variable)
-        if (!value) throw new Error(`adam with decay on '${variable}', which the program does not read`)
-        const shrink = this.update(variable, 'AssignSubVariableOp', [this.float('Mul', value, decay)], {
-          dtype: type('float32'),
-        })
-        ready = this.emit('Identity', [gradient, `^${shrink}`], { T: type('float32') })
-      }
-      // With both powers 0 TensorFlow applies `rate` as it is: the bias correction is in it.
-      const inputs = [
-        graph.handle(m),
-        graph.handle(v),
-        zero,
-        zero,
-        rate,
-        graph.float(beta1),
-        graph.float(beta2),
-        epsilon,
-        ready,
-      ]
-      return this.update(variable, 'ResourceApplyAdam', inputs, { T: type('float32') })
-    },
-    adamRows: ([ids, gradients, rate, epsilon], { variable, m, v, beta1, beta2, l2 }) => {
-      const [distinct, gradient, moving] = this.distinctRows(variable, ids, gradients, l2)
-      const blend = (old: string, keep: number, fresh: string) =>
-        this.float('AddV2', this.scale(this.rowsOf(old, distinct), keep), this.scale(fresh, 1 - keep))
-      const newM = blend(m, beta1, gradient)
-      const newV = blend(v, beta2, this.float('Square', gradient))
-      const quotient = this.float('RealDiv', newM, this.float('AddV2', this.float('Sqrt', newV), epsilon))
-      const move = this.float('Mul', this.float('Mul', quotient, rate), moving)
-      const after = [
-        this.scatter('ResourceScatterUpdate', m, distinct, newM),
-        this.scatter('ResourceScatterUpdate', v, distinct, newV),
-      ]
-      const last = this.scatter('ResourceScatterSub', variable, distinct, move)
-      return this.emit(
-        'NoOp',
-        [last, ...after].map((name) => `^${name}`),
-      )
-    },
-    adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, l2 }) => {
-      const [distinct, gradient, moving] = this.distinctRows(variable, ids, gradients, l2)
-      const total = this.float('AddV2', this.rowsOf(accumulator, distinct), this.float('Square', gradient))
-      const quotient = this.float(
-        'RealDiv',
-        gradient,
-        this.float('AddV2', this.float('Sqrt', total), this.graph.float(epsilon)),
-      )
-      const move = this.float('Mul', this.float('Mul', quotient, rate), moving)
-      const kept = this.scatter('ResourceScatterUpdate', accumulator, distinct, total)
-      const last = this.scatter('ResourceScatterSub', variable, distinct, move)
-      return this.emit('NoOp', [`^${last}`, `^${kept}`])
-    },
+    ...updateOps(this),
   }
 }

@@ -170,9 +170,10 @@ export function oneHot(ids: Int32Array, out: Float32Array, depth: number): void 
   for (let j = 0; j < ids.length; j++) if (ids[j] >= 0 && ids[j] < depth) out[j * depth + ids[j]] = 1
 }
 
-export function gatherRows(table: Float32Array, ids: Int32Array, out: Float32Array): void {
+export function gatherRows(table: Float32Array | Int8Array, ids: Int32Array, out: Float32Array, scale: number): void {
   const width = out.length / ids.length
   for (let j = 0; j < ids.length; j++) out.set(table.subarray(ids[j] * width, (ids[j] + 1) * width), j * width)
+  if (scale !== 1) for (let i = 0; i < out.length; i++) out[i] *= scale
 }
 
 /** Uniform numbers in [0, 1) from two seeds and a salt: a 32-bit mix of seed and position. */
@@ -206,22 +207,82 @@ export function adam(
   { variable, m, v }: AdamArrays,
   gradient: Float32Array,
   { beta1, beta2, rate, epsilon }: AdamNumbers,
-  { offset = 0, decay = 0, move = true } = {},
+  { offset = 0, decay = 0 } = {},
 ): void {
   for (let i = 0, at = offset; i < gradient.length; i++, at++) {
     const g = gradient[i]
     m[at] = beta1 * m[at] + (1 - beta1) * g
     v[at] = beta2 * v[at] + (1 - beta2) * g * g
-    if (move) variable[at] = variable[at] * (1 - decay) - (rate * m[at]) / (Math.sqrt(v[at]) + epsilon)
+    variable[at] = variable[at] * (1 - decay) - (rate * m[at]) / (Math.sqrt(v[at]) + epsilon)
   }
 }
 
-/** Distinct ids in order of appearance, with their gradient rows summed and `l2` times the table's row added. */
+/** Gradient descent on a whole variable that shrinks by `decay` first; see the operation `sgd`. */
+export function sgd(
+  variable: Float32Array,
+  velocity: Float32Array | undefined,
+  gradient: Float32Array,
+  { momentum, nesterov, rate, decay }: { momentum: number; nesterov: boolean; rate: number; decay: number },
+): void {
+  for (let i = 0; i < gradient.length; i++) {
+    let direction = gradient[i]
+    if (velocity) {
+      velocity[i] = momentum * velocity[i] + gradient[i]
+      direction = nesterov ? gradient[i] + momentum * velocity[i] : velocity[i]
+    }
+    variable[i] = variable[i] * (1 - decay) - rate * direction
+  }
+}
+
+interface AdagradNumbers {
+  rate: number
+  epsilon: number
+}
+
+/** Adagrad on `gradient.length` values that start at `offset` of the variable; they shrink by `decay` first. */
+export function adagrad(
+  variable: Float32Array,
+  accumulator: Float32Array,
+  gradient: Float32Array,
+  { rate, epsilon }: AdagradNumbers,
+  { offset = 0, decay = 0 } = {},
+): void {
+  for (let i = 0, at = offset; i < gradient.length; i++, at++) {
+    accumulator[at] += gradient[i] ** 2
+    variable[at] = variable[at] * (1 - decay) - (rate * gradient[i]) / (Math.sqrt(accumulator[at]) + epsilon)
+  }
+}
+
+/** Adagrad on row `id` of a table, whose accumulator has one number for each row. */
+export function rowwiseAdagrad(
+  table: Float32Array,
+  accumulator: Float32Array,
+  gradient: Float32Array,
+  { rate, epsilon }: AdagradNumbers,
+  id: number,
+): void {
+  let squares = 0
+  for (let i = 0; i < gradient.length; i++) squares += gradient[i] * gradient[i]
+  accumulator[id] += squares / gradient.length
+  const step = rate / (Math.sqrt(accumulator[id]) + epsilon)
+  for (let i = 0; i < gradient.length; i++) table[id * gradient.length + i] -= step * gradient[i]
+}
+
+/** variable ← keep·variable + (1 − keep)·source. */
+export function follow(variable: Float32Array, source: Float32Array, keep: number): void {
+  for (let i = 0; i < variable.length; i++) variable[i] -= (1 - keep) * (variable[i] - source[i])
+}
+
+/**
+ * Distinct ids in order of appearance, with their gradient rows summed and `l2` times the table's row added.
+ * Row 0 is padding and left out.
+ */
 export function distinctRows(ids: Int32Array, gradients: Float32Array, table: Float32Array, l2: number) {
   const width = gradients.length / ids.length
   const slots = new Map<number, number>()
   const summed = new Float32Array(gradients.length)
   for (let j = 0; j < ids.length; j++) {
+    if (ids[j] === 0) continue
     const slot = slots.get(ids[j]) ?? slots.size
     slots.set(ids[j], slot)
     for (let i = 0; i < width; i++) summed[slot * width + i] += gradients[j * width + i]

@@ -2,13 +2,11 @@
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
-import type { DType, Ops, Shape, Tensor, TypedArray } from '../tensor.js'
+import { arrayOf, type DType, type Ops, type Shape, type Tensor, type TypedArray } from '../tensor.js'
 import * as kernel from './kernels.js'
 
 /** Variables live in JavaScript memory: tables may outgrow the 4 GiB of a WASM heap. */
 export type Variables = Map<string, TypedArray>
-
-const memoryOf = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }
 
 /**
  * The operations over `variables`, for one run that is fed with `inputs`.
@@ -47,9 +45,9 @@ export function wasmOps(
     constant: (_, { value }, { shape, dtype }) => upload(value, shape, dtype),
     input: (_, { name }, { dtype }) => upload(inputs[name].data, inputs[name].shape, dtype),
     variable: (_, { name }, { shape, dtype }) => upload(variables.get(name)!, shape, dtype),
-    lookup: ([ids], { table }, { shape }) => {
+    lookup: ([ids], { table, scale }, { shape }) => {
       const out = make([...ids.shape, shape[shape.length - 1]])
-      kernel.gatherRows(floats(table), ints(ids), view(out))
+      kernel.gatherRows(variables.get(table) as Float32Array | Int8Array, ints(ids), view(out), scale)
       return out
     },
     neg: unary(tf.neg),
@@ -169,6 +167,21 @@ export function wasmOps(
       })
       return []
     },
+    follow: ([keep], { variable, source }) => {
+      kernel.follow(floats(variable), floats(source), scalar(keep))
+      return []
+    },
+    sgd: ([gradient, rate, decay], { variable, velocity, momentum, nesterov }) => {
+      const numbers = { momentum, nesterov, rate: scalar(rate), decay: decay ? scalar(decay) : 0 }
+      kernel.sgd(floats(variable), velocity === undefined ? undefined : floats(velocity), view(gradient), numbers)
+      return []
+    },
+    adagrad: ([gradient, rate, decay], { variable, accumulator, epsilon }) => {
+      const numbers = { rate: scalar(rate), epsilon }
+      const options = { decay: decay ? scalar(decay) : 0 }
+      kernel.adagrad(floats(variable), floats(accumulator), view(gradient), numbers, options)
+      return []
+    },
     adam: ([gradient, rate, epsilon, decay], { variable, m, v, beta1, beta2 }) => {
       const arrays = { variable: floats(variable), m: floats(m), v: floats(v) }
       const numbers = { beta1, beta2, rate: scalar(rate), epsilon: scalar(epsilon) }
@@ -178,18 +191,16 @@ export function wasmOps(
     adamRows: ([ids, gradients, rate, epsilon], { variable, m, v, beta1, beta2, l2 }) => {
       const arrays = { variable: floats(variable), m: floats(m), v: floats(v) }
       const numbers = { beta1, beta2, rate: scalar(rate), epsilon: scalar(epsilon) }
-      for (const { id, offset, gradient } of kernel.distinctRows(ints(ids), view(gradients), arrays.variable, l2)) {
-        kernel.adam(arrays, gradient, numbers, { offset, move: id !== 0 })
+      for (const { offset, gradient } of kernel.distinctRows(ints(ids), view(gradients), arrays.variable, l2)) {
+        kernel.adam(arrays, gradient, numbers, { offset })
       }
       return []
     },
-    adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, l2 }) => {
-      const [table, total, step] = [floats(variable), floats(accumulator), scalar(rate)]
+    adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, rowwise, l2 }) => {
+      const [table, total, numbers] = [floats(variable), floats(accumulator), { rate: scalar(rate), epsilon }]
       for (const { id, offset, gradient } of kernel.distinctRows(ints(ids), view(gradients), table, l2)) {
-        for (let i = 0; i < gradient.length; i++) {
-          total[offset + i] += gradient[i] ** 2
-          if (id !== 0) table[offset + i] -= (step * gradient[i]) / (Math.sqrt(total[offset + i]) + epsilon)
-        }
+        if (rowwise) kernel.rowwiseAdagrad(table, total, gradient, numbers, id)
+        else kernel.adagrad(table, total, gradient, numbers, { offset })
       }
       return []
     },
@@ -198,5 +209,5 @@ export function wasmOps(
 
 /** Reads a result out of the WASM heap. */
 export function download(x: tf.Tensor, { dtype }: Tensor): TypedArray {
-  return new memoryOf[dtype](x.dataSync() as unknown as ArrayLike<number>)
+  return new arrayOf[dtype](x.dataSync() as unknown as ArrayLike<number>)
 }
