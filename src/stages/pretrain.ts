@@ -270,8 +270,7 @@ function missingTensor(path: string, name: string): UserError {
 }
 
 /** Which rows show their picture and their title in the second view: 1 or 0; at least one of the two stays. */
-function secondViews(rows: number, { seed, fusion }: PretrainConfig, part: number) {
-  const random = Random.of(seed, 'views', part)
+function secondViews(rows: number, fusion: PretrainConfig['fusion'], random: Random) {
   const image = new Float32Array(rows).fill(1)
   const text = new Float32Array(rows).fill(1)
   for (let i = 0; i < rows; i++) {
