@@ -81,13 +81,17 @@ function transferPrograms(variables: readonly VariableSpec[]): Record<string, Pr
   return Object.fromEntries(entries)
 }
 
-/** Tables are written in pieces of about this many numbers. */
+/** Variables are written, and dense ones read, in pieces of about this many numbers. */
 const pieceSize = 2 ** 24
 
 class TensorFlowSession implements Session {
   private readonly programs: Record<string, GraphProgram>
   private readonly variables: Map<string, VariableSpec>
+  private readonly pieces: string[][]
   private readonly id: number
+  /** Dense variables written since the last call, and read ahead since then. */
+  private readonly written = new Map<string, TypedArray>()
+  private readonly ahead = new Map<string, TypedArray>()
 
   constructor(
     private readonly binding: Binding,
@@ -96,6 +100,7 @@ class TensorFlowSession implements Session {
     variables: readonly VariableSpec[],
   ) {
     this.variables = new Map(variables.map((v) => [v.name, v]))
+    this.pieces = inPieces(variables.filter(({ table }) => !table))
     const graph = buildGraph({ ...programs, ...transferPrograms(variables) }, variables)
     this.programs = graph.programs
     const directory = mkdtempSync(join(tmpdir(), 'mim-graph-'))
@@ -109,26 +114,9 @@ class TensorFlowSession implements Session {
   }
 
   run(name: string, inputs: Record<string, Value> = {}): Record<string, Value> {
-    const { binding } = this
-    const entry = this.programs[name]
-    const fed = Object.keys(entry.inputs).map((key) => {
-      if (!inputs[key]) throw new Error(`program '${name}' needs input '${key}'`)
-      return this.tensor(inputs[key])
-    })
-    const keys = Object.keys(entry.outputs)
-    let results: { id: number; shape: number[] }[]
-    try {
-      const names = [Object.values(entry.inputs).join(), Object.values(entry.outputs).join()] as const
-      results = binding.runSavedModel(this.id, fed, ...names)
-    } finally {
-      for (const id of fed) binding.deleteTensor(id)
-    }
-    const values: Record<string, Value> = {}
-    keys.forEach((key, i) => {
-      if (key !== done) values[key] = { data: binding.tensorDataSync(results[i].id), shape: results[i].shape }
-      binding.deleteTensor(results[i].id)
-    })
-    return values
+    this.flush()
+    this.ahead.clear()
+    return this.call([[name, inputs]])[0]
   }
 
   read(name: string, from = 0, to?: number): TypedArray {
@@ -137,8 +125,8 @@ class TensorFlowSession implements Session {
       const { data } = this.run(`read/${name}`, { ids: rowIds(from, to ?? shape[0]) })['value']
       return dtype === 'int8' ? Int8Array.from(data) : data
     }
-    const width = shape.slice(1).reduce((a, b) => a * b, 1)
-    const { data } = this.run(`read/${name}`)['value']
+    const width = sizeOf(shape.slice(1))
+    const data = this.readDense(name)
     return to === undefined && from === 0 ? data : data.slice(from * width, to === undefined ? undefined : to * width)
   }
 
@@ -146,10 +134,11 @@ class TensorFlowSession implements Session {
     const { shape, table } = this.variable(name)
     if (!table) {
       // A copy, for TensorFlow may keep the memory that it is given as the variable's own.
-      this.run(`write/${name}`, { value: { data: data.slice(), shape } })
+      this.written.set(name, data.slice())
+      if (sum([...this.written.values()].map(({ length }) => length)) > pieceSize) this.flush()
       return
     }
-    const width = shape.slice(1).reduce((a, b) => a * b, 1)
+    const width = sizeOf(shape.slice(1))
     const piece = Math.max(1, Math.floor(pieceSize / width)) * width
     for (let at = 0; at < data.length; at += piece) {
       const part = data.subarray(at, at + piece)
@@ -158,6 +147,65 @@ class TensorFlowSession implements Session {
       const fed = { data: value, shape: [rows, ...shape.slice(1)] }
       this.run(`write/${name}`, { ids: rowIds(first, first + rows), rows: fed })
     }
+  }
+
+  /** Writes what waits to be written. */
+  private flush(): void {
+    if (this.written.size === 0) return
+    const writes = [...this.written].map(([name, data]): [string, Record<string, Value>] => [
+      `write/${name}`,
+      { value: { data, shape: this.variable(name).shape } },
+    ])
+    this.written.clear()
+    this.ahead.clear()
+    this.call(writes)
+  }
+
+  /** Values of a dense variable; those of its piece are read along, for they are usually asked for next. */
+  private readDense(name: string): TypedArray {
+    this.flush()
+    if (!this.ahead.has(name)) {
+      const piece = this.pieces.find((names) => names.includes(name))!
+      const values = this.call(piece.map((one) => [`read/${one}`, {}]))
+      piece.forEach((one, i) => {
+        this.ahead.set(one, values[i]['value'].data)
+      })
+    }
+    const data = this.ahead.get(name)!
+    this.ahead.delete(name)
+    return data
+  }
+
+  /**
+   * Runs programs that do not touch one another's variables, in one call: TensorFlow prepares each new
+   * combination of programs by a walk over the whole graph, which takes longer than a transfer.
+   */
+  private call(calls: [program: string, inputs: Record<string, Value>][]): Record<string, Value>[] {
+    const { binding } = this
+    const entries = calls.map(([name]) => this.programs[name])
+    const fed = calls.flatMap(([name, inputs], i) =>
+      Object.keys(entries[i].inputs).map((key) => {
+        if (!inputs[key]) throw new Error(`program '${name}' needs input '${key}'`)
+        return this.tensor(inputs[key])
+      }),
+    )
+    const names = (side: 'inputs' | 'outputs') => entries.flatMap((entry) => Object.values(entry[side])).join()
+    let results: { id: number; shape: number[] }[]
+    try {
+      results = binding.runSavedModel(this.id, fed, names('inputs'), names('outputs'))
+    } finally {
+      for (const id of fed) binding.deleteTensor(id)
+    }
+    let next = 0
+    return entries.map(({ outputs }) => {
+      const values: Record<string, Value> = {}
+      for (const key of Object.keys(outputs)) {
+        const { id, shape } = results[next++]
+        if (key !== done) values[key] = { data: binding.tensorDataSync(id), shape }
+        binding.deleteTensor(id)
+      }
+      return values
+    })
   }
 
   liveTensors(): number {
@@ -179,6 +227,24 @@ class TensorFlowSession implements Session {
     const dtype = data instanceof Float32Array ? TF_FLOAT : data instanceof Int32Array ? TF_INT32 : TF_BOOL
     return this.binding.createTensor(shape, dtype, data)
   }
+}
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
+const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
+
+/** Names of variables, in order, in runs of about `pieceSize` numbers at most. */
+function inPieces(variables: readonly VariableSpec[]): string[][] {
+  const pieces: string[][] = []
+  let size = Number.POSITIVE_INFINITY
+  for (const { name, shape } of variables) {
+    size += sizeOf(shape)
+    if (size > pieceSize) {
+      pieces.push([])
+      size = sizeOf(shape)
+    }
+    pieces[pieces.length - 1].push(name)
+  }
+  return pieces
 }
 
 function rowIds(from: number, to: number): Value {

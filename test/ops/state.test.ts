@@ -30,6 +30,21 @@ await onEachEngine('variables', (engine) => {
     session.dispose()
   })
 
+  test('when variables are read one after another with writes and runs between then each read is the latest', () => {
+    const double = program({}, [op.assign('b', op.mul(op.variable('b', [2]), 2))])
+    const session = engine.open({ double }, [spec('a', [1]), spec('b', [2]), spec('c', [])])
+    session.write('a', Float32Array.of(1))
+    session.write('b', Float32Array.of(2, 3))
+    session.write('a', Float32Array.of(5))
+    assert.deepEqual([...session.read('a'), ...session.read('b')], [5, 2, 3])
+    session.read('a')
+    session.run('double')
+    assert.deepEqual([...session.read('b'), ...session.read('c')], [4, 6, 0])
+    session.write('c', Float32Array.of(9))
+    assert.deepEqual([...session.read('c'), ...session.read('b'), ...session.read('b')], [9, 4, 6, 4, 6])
+    session.dispose()
+  })
+
   test('when an array was written then later updates of the variable leave it alone', () => {
     const session = engine.open({ zero: program({}, [op.assign('w', op.constant(0, [64]))]) }, [spec('w', [64])])
     const mine = new Float32Array(64).fill(7)
