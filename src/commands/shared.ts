@@ -1,6 +1,8 @@
 /** What the commands of all stages have in common. */
 import type { z } from 'zod'
 import { loadConfig, shapeOf } from '../config/load.js'
+import { engineNames } from '../engine/index.js'
+import { UserError } from '../errors.js'
 import { type Metrics, Run } from '../train/run.js'
 
 /** Values of the options that every stage has. */
@@ -32,9 +34,7 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
     flags: {
       'data.root': flags.data,
       seed: flags.seed,
-      ...('engine' in shapeOf(schema)
-        ? { engine: flags.engine ?? process.env['MIM_ENGINE'], device: flags.device }
-        : {}),
+      ...('engine' in shapeOf(schema) ? { engine: flags.engine ?? environmentEngine(), device: flags.device } : {}),
       ...own,
     },
   })
@@ -49,6 +49,14 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
     return results
   })
   print(metrics, flags.json)
+}
+
+/** The engine that MIM_ENGINE names, if it is set. */
+function environmentEngine(): string | undefined {
+  const name = process.env['MIM_ENGINE']
+  if (!name) return undefined
+  if (engineNames.some((known) => known === name)) return name
+  throw new UserError({ id: 'engine-name', where: 'MIM_ENGINE', what: `'${name}'`, expected: engineNames.join(', ') })
 }
 
 /** Results on standard output: one JSON object, or a line each. */
