@@ -36,6 +36,12 @@ export const isOurs = (name: string) => name.startsWith('fusion.')
 
 const readJson = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
 
+/** The checkpoint that `path` means: that of a run folder, or the folder itself. */
+export function checkpointFolder(path: string): string {
+  const inRun = join(path, 'checkpoint')
+  return existsSync(join(inRun, 'config.json')) ? inRun : path
+}
+
 /** @throws UserError `checkpoint-missing` for a folder without config.json, and what its parts throw. */
 export function readModelFolder(path: string): ModelFolder {
   if (!existsSync(join(path, 'config.json'))) {

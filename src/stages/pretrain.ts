@@ -3,7 +3,13 @@
  * positive; the fusion head learns that an item is the same when one of the two is missing.
  */
 import { newModel } from '../checkpoint/create.js'
-import { type ModelFolder, openWeights, readModelFolder, writeModelFolder } from '../checkpoint/model.js'
+import {
+  checkpointFolder,
+  type ModelFolder,
+  openWeights,
+  readModelFolder,
+  writeModelFolder,
+} from '../checkpoint/model.js'
 import type { PretrainConfig } from '../config/pretrain.js'
 import { type Catalogue, prepareCatalogue } from '../data/catalogue.js'
 import { Database } from '../data/duckdb.js'
@@ -112,7 +118,7 @@ type OpenModel = Omit<ModelFolder, 'path'> & { path?: string }
 
 /** The model to start from: a checkpoint, or a new one whose tokenizer learns the titles. */
 function openModel({ init, model, fusion }: PretrainConfig, items: Items): OpenModel {
-  const opened: OpenModel = init ? readModelFolder(init) : newModel(model, items.titles)
+  const opened: OpenModel = init ? readModelFolder(checkpointFolder(init)) : newModel(model, items.titles)
   return { ...opened, mim: { ...opened.mim, fusion: opened.mim.fusion ?? { width: fusion.width } } }
 }
 

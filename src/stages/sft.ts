@@ -1,5 +1,5 @@
 /** Stage 2, C-SFT: behaviour supervises the vectors. What a user asked with is drawn to what the user then chose. */
-import { openWeights, readModelFolder } from '../checkpoint/model.js'
+import { checkpointFolder, openWeights, readModelFolder } from '../checkpoint/model.js'
 import type { SftConfig } from '../config/sft.js'
 import { type Catalogue, prepareCatalogue } from '../data/catalogue.js'
 import { Database } from '../data/duckdb.js'
@@ -36,12 +36,12 @@ export interface SftData {
 
 export async function sft(config: SftConfig, run: Run): Promise<Record<string, unknown>> {
   const started = Date.now()
-  const model = readModelFolder(config.init)
+  const model = readModelFolder(checkpointFolder(config.init))
   const shape = encoderShape(model)
   const data = await loadData(config, model, run)
   describe(data.positives, run)
   const engine = await openEngine(config, (line) => run.say(line))
-  const weights = openWeights(config.init)
+  const weights = openWeights(model.path)
   const trainee = new SftTrainee(engine, data, model, shape, config, weights)
   weights.close()
   const ranksBefore = new Map<AnchorKind, Float64Array>()
