@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ModelFolder, readModelFolder } from '../checkpoint/model.js'
+import { checkpointFolder, type ModelFolder, readModelFolder } from '../checkpoint/model.js'
 import type { EmbedConfig } from '../config/embed.js'
 import { decodeAll, type PictureInput, pathBelow } from '../data/decode.js'
 import { Database, literal } from '../data/duckdb.js'
@@ -13,7 +13,7 @@ import { prefetch } from '../data/prefetch.js'
 import { findTable } from '../data/table.js'
 import { textEncoder } from '../data/tokenizer.js'
 import { UserError } from '../errors.js'
-import { replaceFolder } from '../files.js'
+import { recoverFolder, replaceFolder } from '../files.js'
 import { type EncoderShape, encoderShape } from '../models/encoder.js'
 import { modalitiesSection } from '../report/index.js'
 import { exportEncoder, ItemEncoder } from '../runtime/encoder.js'
@@ -33,12 +33,12 @@ export async function embed(config: EmbedConfig, run: Run): Promise<Record<strin
       remedy: 'add --checkpoint FOLDER',
     })
   }
-  const model = readModelFolder(config.checkpoint)
+  const model = readModelFolder(checkpointFolder(config.checkpoint))
   const shape = encoderShape(model)
   const db = await Database.open()
   const items = await loadItems(db, findTable(data.root, data.items), data.columns)
-  const modelVersion = await versionOf(config.checkpoint)
-  await exportEncoder(config.checkpoint, shape, run.path('onnx'))
+  const modelVersion = await versionOf(model.path)
+  await exportEncoder(model.path, shape, run.path('onnx'))
   const text = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
   const encoder = await ItemEncoder.open(
     run.path('onnx'),
@@ -47,6 +47,7 @@ export async function embed(config: EmbedConfig, run: Run): Promise<Record<strin
   )
   run.say(`provider: ${encoder.provider}`)
 
+  recoverFolder(run.path(tableFolder))
   const known = await knownHashes(db, run.path(tableFolder), modelVersion, items)
   const writer = await EmbeddingWriter.open(db)
   const bar = run.terminal.bar('items', items.count)
@@ -64,6 +65,7 @@ export async function embed(config: EmbedConfig, run: Run): Promise<Record<strin
       for (const [i, item] of rows.entries()) writer.add({ item, ...vectors[i], contentHash: piece.hashes[from + i] })
     }
     bar.update(piece.end)
+    if (run.isInterrupted) throw run.interruption('the older table, if any, is as it was')
   }
   bar.stop()
   await replaceFolder(run.path(tableFolder), (folder) =>

@@ -59,6 +59,7 @@ export async function train(trainee: Trainee, options: LoopOptions, run: Run) {
   const bar = run.terminal.bar('training', steps)
   const meter = new Meter()
   let live = -1
+  const first = progress.step + 1
   const stopsEarly = () => patience > 0 && progress.evaluationsSinceBest >= patience
 
   while (progress.step < steps && !stopsEarly()) {
@@ -70,10 +71,10 @@ export async function train(trainee: Trainee, options: LoopOptions, run: Run) {
     if (!Number.isFinite(result.loss))
       throw new Error(`the loss is ${result.loss} at step ${step}; lower the learning rate`)
 
-    // From the second step on every tensor of a step must be gone when it ends.
-    if (step === 2) live = trainee.liveTensors()
+    // From the second step of a process on every tensor of a step must be gone when it ends.
+    if (step === first + 1) live = trainee.liveTensors()
     if (live >= 0 && trainee.liveTensors() !== live) {
-      throw new Error(`tensors leak: ${trainee.liveTensors()} after step ${step}, ${live} after step 2`)
+      throw new Error(`tensors leak: ${trainee.liveTensors()} after step ${step}, ${live} after step ${first + 1}`)
     }
     const note = `loss ${result.loss.toFixed(4)}`
     bar.update(step, note)

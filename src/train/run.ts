@@ -1,5 +1,5 @@
 /** A run folder: configuration, log, history, states and results of one stage, made to be resumed and inspected. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { parse, stringify } from 'yaml'
@@ -37,7 +37,7 @@ export class Run {
   private readonly onSignal = () => {
     if (this.interrupted) process.exit(130)
     this.interrupted = true
-    this.say('interrupted: saving the state (press again to stop at once)')
+    this.say('interrupted: stopping at the next whole state (press again to stop at once)')
   }
 
   private constructor(
@@ -58,7 +58,8 @@ export class Run {
    * Opens the folder `out` for `work`. Where the work fails by the user's mistake a folder that was
    * new is removed again.
    * @throws UserError `run-exists` where it holds a run and neither resume nor overwrite was asked for;
-   * `run-differs` where the run to resume had another configuration.
+   * `run-differs` where the run to resume had another configuration; `out-no-run` where overwrite would
+   * remove something else than a run.
    */
   static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     const run = await Run.open(options)
@@ -74,9 +75,15 @@ export class Run {
 
   private static async open(options: RunOptions): Promise<Run> {
     const { out, stage, config, resume, overwrite, repeatable } = options
-    const isNew = !existsSync(out)
     const configFile = join(out, 'config.yaml')
-    if (overwrite) rmSync(out, { recursive: true, force: true })
+    if (overwrite && existsSync(out)) {
+      if (!existsSync(configFile) && readdirSync(out).length > 0) {
+        const what = `${out} has files but no config.yaml: it is no run to overwrite`
+        throw new UserError({ id: 'out-no-run', what, remedy: 'choose another --out' })
+      }
+      rmSync(out, { recursive: true })
+    }
+    const isNew = !existsSync(out)
     if (existsSync(configFile) && !repeatable) {
       if (!resume) {
         const remedy = 'add --resume to go on with it, --overwrite to replace it, or choose another --out'
@@ -108,13 +115,14 @@ export class Run {
     this.log.info(details, line)
   }
 
-  /** True once Ctrl-C was pressed: save the state, then throw `interruption()`. */
+  /** True once Ctrl-C was pressed: leave a whole state, then throw `interruption()`. */
   get isInterrupted(): boolean {
     return this.interrupted
   }
 
-  interruption(): Interrupted {
-    return new Interrupted(`the state is saved; go on with: mim ${this.options.stage} … --out ${this.folder} --resume`)
+  /** `kept` says what of the work is safe. */
+  interruption(kept = 'the state is saved'): Interrupted {
+    return new Interrupted(`${kept}; go on with: mim ${this.options.stage} … --out ${this.folder} --resume`)
   }
 
   /** Adds what `make` draws to the report; should it fail, the report lacks it and the run goes on. */
