@@ -1,0 +1,115 @@
+/** The command line as a person runs it, and what runs leave behind, for the end-to-end tests. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Database, literal } from '../../src/data/duckdb.js'
+import { generateSample } from '../../src/sample/index.js'
+import { root } from '../fixtures.js'
+
+export interface Ended {
+  /** null where a signal ended the process. */
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+function start(args: readonly string[], env: NodeJS.ProcessEnv): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [join(root, 'bin/mim'), ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const text = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]!.setEncoding('utf8').on('data', (piece: string) => {
+      text[name] += piece
+    })
+  }
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, ...text }))
+  })
+  return { child, ended }
+}
+
+/** Runs `mim` to its end. */
+export function mim(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return start(args, env).ended
+}
+
+/** Runs `mim` where it must succeed; gives the object that --json prints. */
+export async function mimJson(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await mim([...args, '--json'], env)
+  if (code !== 0) throw new Error(`mim ${args.join(' ')} ended with ${code}: ${stderr}`)
+  return JSON.parse(stdout)
+}
+
+/** Runs `mim` and sends `signal` as soon as `ready`. */
+export async function mimUntil(args: readonly string[], ready: () => boolean, signal: NodeJS.Signals): Promise<Ended> {
+  const { child, ended } = start(args, {})
+  while (child.exitCode === null && !ready()) await pause(1)
+  child.kill(signal)
+  return ended
+}
+
+/** Step of the state in a run folder; 0 where there is none. */
+export function savedStep(run: string): number {
+  try {
+    return JSON.parse(readFileSync(join(run, 'last/trainer_state.json'), 'utf8')).step
+  } catch (error) {
+    // The folder is absent for a moment while a state takes the place of another.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0
+    throw error
+  }
+}
+
+/** A folder that is gone when the tests of the file are done, with the data set `tiny` in it. */
+export async function workplace(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'mim-e2e-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+  await generateSample({ out: join(folder, 'tiny'), size: 'tiny', seed: 7 })
+  return folder
+}
+
+const set = (options: Record<string, unknown>) => Object.entries(options).flatMap(([k, v]) => ['--set', `${k}=${v}`])
+
+/** Arguments for stages so small that each takes a moment; `folder` is a workplace. */
+export function smallStages(folder: string) {
+  const data = ['--data', join(folder, 'tiny')]
+  const pictures = set({ 'data.cache': join(folder, 'cache') })
+  const shape = { imageSize: 16, width: 16, layers: 1, heads: 2, textLength: 8, vocabulary: 514, projection: 16 }
+  const model = Object.fromEntries(Object.entries(shape).map(([name, value]) => [`model.${name}`, value]))
+  const eachStep = set({ 'train.saveEvery': 1, 'train.logEvery': 1 })
+  return {
+    /** 20 steps, an evaluation every 5. */
+    pretrain: ['pretrain', ...data, ...pictures, ...set({ ...model, 'fusion.width': 12 }), ...eachStep].concat([
+      ...['--batch', '16', '--epochs', '4'],
+    ]),
+    /** 18 steps, an evaluation every 6. */
+    sft: ['sft', ...data, ...pictures, ...set({ 'negatives.queue': 64, 'negatives.hard': 4 }), ...eachStep].concat([
+      ...['--batch', '16', '--epochs', '3'],
+    ]),
+    embed: ['embed', ...data, ...set({ threads: 1 })],
+    /** 16 steps, an evaluation every 8. */
+    ctr: ['ctr', ...data, ...set({ 'model.dim': 4, 'model.contentDim': 8, 'model.head': '[8]' }), ...eachStep].concat([
+      ...['--batch', '256', '--epochs', '2'],
+    ]),
+  }
+}
+
+/** Rows of an SQL query over Parquet files; `{name}` stands for the file of that name. */
+export async function query<T>(sql: string, files: Record<string, string>): Promise<T[]> {
+  const db = await Database.open()
+  try {
+    return await db.rows<T>(sql.replace(/\{(\w+)\}/g, (_, name: string) => `read_parquet(${literal(files[name])})`))
+  } finally {
+    db.close()
+  }
+}
+
+/** Whether all of `names` exist in `folder`; the missing ones, for a message that tells. */
+export function missing(folder: string, names: readonly string[]): string[] {
+  return names.filter((name) => !existsSync(join(folder, name)))
+}
