@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { mim } from './cli.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'mim-startup-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** Writes the names of all modules that a process loads, by either module system, to the file `list`. */
+function recording(list: string): NodeJS.ProcessEnv {
+  const hooks = `import { appendFileSync } from 'node:fs'
+export async function resolve(name, context, next) {
+  const found = await next(name, context)
+  appendFileSync(${JSON.stringify(list)}, found.url + '\\n')
+  return found
+}`
+  const recorder = `import { appendFileSync } from 'node:fs'
+import { createRequire, register } from 'node:module'
+register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hooks)}`)})
+process.on('exit', () => {
+  appendFileSync(${JSON.stringify(list)}, Object.keys(createRequire('file:///').cache).join('\\n') + '\\n')
+})`
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(recorder)}` }
+}
+
+const heavy = /@tensorflow|onnxruntime|duckdb|sharp|parquetjs|huggingface|protobufjs/
+
+test('when mim only tells about itself then no heavy module is loaded', async () => {
+  for (const [i, args] of [['--help'], ['--version'], ['pretrain', '--help'], ['no-such-command']].entries()) {
+    const list = join(folder, `${i}.txt`)
+    const { stdout, stderr } = await mim(args, recording(list))
+    assert.ok(stdout.length + stderr.length > 0)
+    const modules = readFileSync(list, 'utf8').split('\n')
+    assert.ok(modules.some((name) => name.endsWith('src/cli.js')) && modules.some((name) => name.includes('commander')))
+    assert.deepEqual(
+      modules.filter((name) => heavy.test(name)),
+      [],
+      args.join(' '),
+    )
+  }
+})
+
+test('when a stage starts then its heavy modules are seen, so that the test above can fail', async () => {
+  const list = join(folder, 'stage.txt')
+  await mim(['embed', '--out', join(folder, 'run')], recording(list))
+  assert.match(readFileSync(list, 'utf8'), heavy)
+})
