@@ -83,19 +83,17 @@ export function smallStages(folder: string) {
   const model = Object.fromEntries(Object.entries(shape).map(([name, value]) => [`model.${name}`, value]))
   const eachStep = set({ 'train.saveEvery': 1, 'train.logEvery': 1 })
   return {
-    /** 20 steps, an evaluation every 5. */
-    pretrain: ['pretrain', ...data, ...pictures, ...set({ ...model, 'fusion.width': 12 }), ...eachStep].concat([
-      ...['--batch', '16', '--epochs', '4'],
-    ]),
-    /** 18 steps, an evaluation every 6. */
-    sft: ['sft', ...data, ...pictures, ...set({ 'negatives.queue': 64, 'negatives.hard': 4 }), ...eachStep].concat([
-      ...['--batch', '16', '--epochs', '3'],
-    ]),
+    /** Some 20 steps each, with an evaluation after each epoch. */
+    pretrain: 'pretrain --batch 16 --epochs 4'
+      .split(' ')
+      .concat(data, pictures, eachStep, set({ ...model, 'fusion.width': 12 })),
+    sft: 'sft --batch 16 --epochs 3'
+      .split(' ')
+      .concat(data, pictures, eachStep, set({ 'negatives.queue': 64, 'negatives.hard': 4 })),
+    ctr: 'ctr --batch 256 --epochs 2'
+      .split(' ')
+      .concat(data, eachStep, set({ 'model.dim': 4, 'model.contentDim': 8, 'model.head': '[8]' })),
     embed: ['embed', ...data, ...set({ threads: 1 })],
-    /** 16 steps, an evaluation every 8. */
-    ctr: ['ctr', ...data, ...set({ 'model.dim': 4, 'model.contentDim': 8, 'model.head': '[8]' }), ...eachStep].concat([
-      ...['--batch', '256', '--epochs', '2'],
-    ]),
   }
 }
 
@@ -109,7 +107,7 @@ export async function query<T>(sql: string, files: Record<string, string>): Prom
   }
 }
 
-/** Whether all of `names` exist in `folder`; the missing ones, for a message that tells. */
+/** Those of `names` that `folder` does not have. */
 export function missing(folder: string, names: readonly string[]): string[] {
   return names.filter((name) => !existsSync(join(folder, name)))
 }
