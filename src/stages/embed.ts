@@ -65,7 +65,7 @@ export async function embed(config: EmbedConfig, run: Run): Promise<Record<strin
       for (const [i, item] of rows.entries()) writer.add({ item, ...vectors[i], contentHash: piece.hashes[from + i] })
     }
     bar.update(piece.end)
-    if (run.isInterrupted) throw run.interruption('the older table, if any, is as it was')
+    if (run.isInterrupted) throw run.interruption()
   }
   bar.stop()
   await replaceFolder(run.path(tableFolder), (folder) =>

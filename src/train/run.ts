@@ -120,9 +120,14 @@ export class Run {
     return this.interrupted
   }
 
-  /** `kept` says what of the work is safe. */
-  interruption(kept = 'the state is saved'): Interrupted {
-    return new Interrupted(`${kept}; go on with: mim ${this.options.stage} … --out ${this.folder} --resume`)
+  interruption(): Interrupted {
+    const { stage, repeatable } = this.options
+    const command = `mim ${stage} … --out ${this.folder}`
+    return new Interrupted(
+      repeatable
+        ? `what the run folder held is as it was; start again with: ${command}`
+        : `the state is saved; go on with: ${command} --resume`,
+    )
   }
 
   /** Adds what `make` draws to the report; should it fail, the report lacks it and the run goes on. */
