@@ -58,23 +58,37 @@ const commands: Record<string, string[]> = {
   ctr: [...stages.ctr, '--embeddings', embeddings],
 }
 
-await onEachEngine('a disturbed run', ({ name: engine }) => {
-  // On WASM the stage with the most to remember stands for all.
-  for (const stage of engine === 'wasm' ? ['sft'] : ['pretrain', 'sft', 'ctr']) {
-    test(`when ${stage} is killed twice and interrupted once then --resume ends where an undisturbed run does`, async () => {
+interface Disturbance {
+  signal: 'SIGKILL' | 'SIGINT'
+  /** Saved step at which it strikes. */
+  at: number
+}
+
+const kills: Disturbance[] = [3, 8].map((at) => ({ signal: 'SIGKILL', at }))
+
+const cases: { engine: string; stage: string; disturbances: Disturbance[] }[] = [
+  { engine: 'tensorflow', stage: 'pretrain', disturbances: kills },
+  { engine: 'tensorflow', stage: 'sft', disturbances: kills },
+  { engine: 'tensorflow', stage: 'ctr', disturbances: [...kills, { signal: 'SIGINT', at: 11 }] },
+  { engine: 'wasm', stage: 'sft', disturbances: [{ signal: 'SIGINT', at: 5 }] },
+]
+
+await onEachEngine('a disturbed run', ({ name }) => {
+  for (const { engine, stage, disturbances } of cases.filter((c) => c.engine === name)) {
+    const what = disturbances.map(({ signal, at }) => `${signal} at ${at}`).join(', ')
+    test(`when ${stage} gets ${what} then --resume ends where an undisturbed run does`, async () => {
       const [whole, out] = ['whole', 'disturbed'].map((name) => join(folder, engine, stage, name))
       const start = (folder: string) => [...commands[stage], '--engine', engine, '--out', folder]
       const expected = await mimJson(start(whole))
 
       const command = [...start(out), '--resume']
-      for (const step of [3, 8]) {
-        const killed = await mimUntil(command, () => savedStep(out) >= step, 'SIGKILL')
-        assert.deepEqual([killed.code, existsSync(join(out, 'metrics.json'))], [null, false], killed.stderr)
+      for (const { signal, at } of disturbances) {
+        const ended = await mimUntil(command, () => savedStep(out) >= at, signal)
+        assert.equal(ended.code, signal === 'SIGINT' ? 130 : null, ended.stderr)
+        assert.equal(existsSync(join(out, 'metrics.json')), false)
+        if (signal === 'SIGINT')
+          assert.match(ended.stderr, new RegExp(`go on with: mim ${stage} .*--out ${out} --resume\n$`))
       }
-      const before = savedStep(out)
-      const interrupted = await mimUntil(command, () => savedStep(out) > before, 'SIGINT')
-      assert.equal(interrupted.code, 130, interrupted.stderr)
-      assert.match(interrupted.stderr, new RegExp(`go on with: mim ${stage} .*--out ${out} --resume\n$`))
       const reached = savedStep(out)
       const { code, stdout, stderr } = await mim([...command, '--json'])
       assert.equal(code, 0, stderr)
