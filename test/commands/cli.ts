@@ -11,8 +11,11 @@ export interface Ended {
   stderr: string
 }
 
-function start(args: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [join(root, 'bin/mim'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+function start(args: readonly string[], env: NodeJS.ProcessEnv): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [join(root, 'bin/mim'), ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const text = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]!.setEncoding('utf8').on('data', (piece: string) => {
@@ -27,13 +30,20 @@ function start(args: readonly string[]): { child: ChildProcess; ended: Promise<E
 }
 
 /** Runs `mim` to its end. */
-export function mim(args: readonly string[]): Promise<Ended> {
-  return start(args).ended
+export function mim(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return start(args, env).ended
+}
+
+/** Runs `mim` where it must succeed; gives the object that --json prints. */
+export async function mimJson(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await mim([...args, '--json'], env)
+  if (code !== 0) throw new Error(`mim ${args.join(' ')} ended with ${code}: ${stderr}`)
+  return JSON.parse(stdout)
 }
 
 /** Runs `mim` and sends `signal` as soon as `ready`. */
 export async function mimUntil(args: readonly string[], ready: () => boolean, signal: NodeJS.Signals): Promise<Ended> {
-  const { child, ended } = start(args)
+  const { child, ended } = start(args, {})
   while (child.exitCode === null && !ready()) await pause(1)
   child.kill(signal)
   return ended

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
-import { mim, mimJson, mimUntil, query, smallStages, workplace } from './cli.js'
+import { mim, mimJson, mimUntil } from '../commands/cli.js'
+import { query, smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const stages = smallStages(folder)

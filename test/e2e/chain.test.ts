@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { parse } from 'yaml'
+import { type Ended, mim } from '../commands/cli.js'
 import { onEachEngine } from '../engines.js'
-import { type Ended, mim, missing, query, smallStages, workplace } from './cli.js'
+import { missing, query, smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const stages = smallStages(folder)

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openEngine } from '../../src/engine/index.js'
-import { mim, smallStages, workplace } from './cli.js'
+import { mim } from '../commands/cli.js'
+import { smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const { pretrain } = smallStages(folder)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { mimJson } from '../commands/cli.js'
 import { sharedFile } from '../fixtures.js'
-import { mimJson, query, smallStages, workplace } from './cli.js'
+import { query, smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const { embed } = smallStages(folder)

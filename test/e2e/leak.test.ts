@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import * as tf from '@tensorflow/tfjs-core'
 import type { Session } from '../../src/engine/index.js'
 import * as op from '../../src/ops/index.js'
@@ -10,9 +8,9 @@ import { program } from '../../src/ops/program.js'
 import { type Trainee, train } from '../../src/train/loop.js'
 import { Run } from '../../src/train/run.js'
 import { onEachEngine } from '../engines.js'
+import { temporaryFolder } from '../sample/folders.js'
 
-const folder = mkdtempSync(join(tmpdir(), 'mim-leak-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = await temporaryFolder()
 
 /** Counts its steps in a variable; from step `leaksFrom` (from 0) on each leaves a tensor behind. */
 function counting(session: Session, leaksFrom: number): Trainee & { kept: tf.Tensor[] } {

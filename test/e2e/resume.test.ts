@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SafetensorsFile } from '../../src/checkpoint/safetensors.js'
+import { mim, mimJson, mimUntil } from '../commands/cli.js'
 import { onEachEngine } from '../engines.js'
-import { mim, mimJson, mimUntil, query, savedStep, smallStages, workplace } from './cli.js'
+import { query, savedStep, smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const stages = smallStages(folder)

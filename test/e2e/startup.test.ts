@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
-import { mim } from './cli.js'
+import { test } from 'node:test'
+import { mim } from '../commands/cli.js'
+import { temporaryFolder } from '../sample/folders.js'
 
-const folder = mkdtempSync(join(tmpdir(), 'mim-startup-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = await temporaryFolder()
 
 /** Writes the names of all modules that a process loads, by either module system, to the file `list`. */
 function recording(list: string): NodeJS.ProcessEnv {

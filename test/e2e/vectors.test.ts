@@ -10,8 +10,9 @@ import { meanPairwiseCosine } from '../../src/metrics/index.js'
 import { contentWidth, encoderPrograms, encoderShape } from '../../src/models/encoder.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { encodeItems } from '../../src/stages/encoder.js'
+import { mimJson } from '../commands/cli.js'
 import { onEachEngine } from '../engines.js'
-import { mimJson, query, smallStages, workplace } from './cli.js'
+import { query, smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const stages = smallStages(folder)

@@ -1,58 +1,9 @@
-/** The command line as a person runs it, and what runs leave behind, for the end-to-end tests. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+/** Stages so small that each takes a moment, and what their runs leave behind. */
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { Database, literal } from '../../src/data/duckdb.js'
 import { generateSample } from '../../src/sample/index.js'
-import { root } from '../fixtures.js'
-
-export interface Ended {
-  /** null where a signal ended the process. */
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-function start(args: readonly string[], env: NodeJS.ProcessEnv): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [join(root, 'bin/mim'), ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const text = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name]!.setEncoding('utf8').on('data', (piece: string) => {
-      text[name] += piece
-    })
-  }
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, ...text }))
-  })
-  return { child, ended }
-}
-
-/** Runs `mim` to its end. */
-export function mim(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  return start(args, env).ended
-}
-
-/** Runs `mim` where it must succeed; gives the object that --json prints. */
-export async function mimJson(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await mim([...args, '--json'], env)
-  if (code !== 0) throw new Error(`mim ${args.join(' ')} ended with ${code}: ${stderr}`)
-  return JSON.parse(stdout)
-}
-
-/** Runs `mim` and sends `signal` as soon as `ready`. */
-export async function mimUntil(args: readonly string[], ready: () => boolean, signal: NodeJS.Signals): Promise<Ended> {
-  const { child, ended } = start(args, {})
-  while (child.exitCode === null && !ready()) await pause(1)
-  child.kill(signal)
-  return ended
-}
+import { temporaryFolder } from '../sample/folders.js'
 
 /** Step of the state in a run folder; 0 where there is none. */
 export function savedStep(run: string): number {
@@ -67,8 +18,7 @@ export function savedStep(run: string): number {
 
 /** A folder that is gone when the tests of the file are done, with the data set `tiny` in it. */
 export async function workplace(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'mim-e2e-'))
-  after(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder()
   await generateSample({ out: join(folder, 'tiny'), size: 'tiny', seed: 7 })
   return folder
 }
