@@ -1,5 +1,5 @@
 /** The command line. Commands are loaded when they run, so that help and errors come at once. */
-import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Argument, Command, CommanderError } from 'commander'
 import { Interrupted, UserError } from './errors.js'
 
 export async function main(argv: string[]): Promise<void> {
@@ -21,10 +21,9 @@ function report(error: unknown): number {
   return 1
 }
 
-function number(text: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('expected a number')
-  return value
+/** A number, or the text that is none: the schema then refuses it by name and value. */
+function number(text: string): number | string {
+  return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text)
 }
 
 function program(): Command {
