@@ -119,7 +119,7 @@ function problems(issue: z.core.$ZodIssue, tree: Tree, schema: z.ZodType): strin
   }
   const value = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[key as string], tree)
   const rule = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (big|small): /, '')
-  // JSON has no word for what a flag like --epochs makes of letters.
+  // JSON has no word for the .nan of YAML.
   const shown = Number.isNaN(value) ? 'not a number' : JSON.stringify(value)
   return [`${issue.path.join('.')}: ${shown}; ${rule}`]
 }

@@ -145,7 +145,7 @@ describe('Configuration on the command line', () => {
     assert.equal(code, 2)
     assert.equal(stdout, '')
     assert.match(stderr, /^error \[config\]: configuration has 2 problem\(s\)\n/)
-    assert.match(stderr, /\n {2}train\.epochs: not a number; expected number/)
+    assert.match(stderr, /\n {2}train\.epochs: "two"; expected number/)
     assert.match(stderr, /\n {2}train\.bacth: unknown option; did you mean 'batch'\?\n/)
     assert.equal(existsSync(out), false)
   })
