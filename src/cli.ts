@@ -75,6 +75,13 @@ function program(): Command {
     .description('print every option of a stage with what it does and its value, as a file for --config')
     .addArgument(new Argument('<stage>', 'whose options').choices(['pretrain', 'sft', 'embed', 'ctr']))
     .action(async (stage, flags) => (await import('./commands/config.js')).run(stage, flags))
+  mim
+    .command('doctor')
+    .description(
+      'tell what this machine gives mim: engines, GPU, libraries, room; and what to do about what is missing',
+    )
+    .option('--json', 'print the findings as one JSON object on standard output')
+    .action(async (flags) => (await import('./commands/doctor.js')).run(flags))
   return mim
 }
 

@@ -1,0 +1,99 @@
+/** The heavy libraries as findings. Each is tried in a process of its own: a bad native binary may end it. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { type Finding, note, ok, problem } from './finding.js'
+import type { Trials } from './trials.js'
+
+/** Milliseconds after which a library counts as hung; CUDA may take most of a minute when it first starts. */
+const patience = 120_000
+
+type Name = keyof Trials
+type Trial<K extends Name> = Awaited<ReturnType<Trials[K]>> | { failure: string }
+
+export interface Libraries {
+  /** Which engines work. */
+  tensorflow: boolean
+  wasm: boolean
+  findings: Finding[]
+}
+
+/** Tries all libraries at once; `gpus`: how many GPUs the machine has. */
+export async function tryLibraries(gpus: number): Promise<Libraries> {
+  const [tensorflow, wasm, onnx, duckdb, sharp] = await Promise.all([
+    trial('tensorflow'),
+    trial('wasm'),
+    trial('onnx'),
+    trial('duckdb'),
+    trial('sharp'),
+  ])
+  return {
+    tensorflow: !('failure' in tensorflow),
+    wasm: !('failure' in wasm),
+    findings: [
+      ...tensorflowFindings(tensorflow, gpus),
+      'failure' in wasm ? problem('wasm', wasm.failure, reinstall) : ok('wasm', wasm.description),
+      ...onnxFindings(onnx, gpus),
+      'failure' in duckdb ? problem('duckdb', duckdb.failure, reinstall) : ok('duckdb', duckdb.version),
+      ...pictureFindings(sharp),
+    ],
+  }
+}
+
+const reinstall = 'run npm ci: the package is damaged, or has no build for this system'
+
+function trial<K extends Name>(name: K): Promise<Trial<K>> {
+  const program = fileURLToPath(new URL('./trials.js', import.meta.url))
+  // A look at the GPU must not take its memory away from a run.
+  const env = { ...process.env, TF_FORCE_GPU_ALLOW_GROWTH: 'true' }
+  return new Promise((resolve) => {
+    execFile(process.execPath, [program, name], { env, timeout: patience }, (error, stdout, stderr) => {
+      const end = error?.signal ?? (error ? `exit code ${error.code}` : undefined)
+      const [reason] = stderr.trim().split('\n')
+      if (end) resolve({ failure: `its process ended with ${end}${reason ? ` (${reason})` : ''}` })
+      else resolve(JSON.parse(stdout.trim().split('\n').pop()!))
+    })
+  })
+}
+
+function tensorflowFindings(tensorflow: Trial<'tensorflow'>, gpus: number): Finding[] {
+  if ('failure' in tensorflow) {
+    const remedy = 'run bin/setup-tensorflow; it says what it lacks'
+    return [problem('tensorflow', `does not load: ${tensorflow.failure}`, remedy)]
+  }
+  const { description, device, source } = tensorflow
+  const binding = source ? `compiled against ${source}` : 'published binary of tfjs-node-gpu'
+  return [ok('tensorflow', description), ok('binding', binding), gpuUse('tensorflow', device === 'gpu', gpus)]
+}
+
+function gpuUse(library: string, sees: boolean, gpus: number): Finding {
+  const what = `${library} on gpu`
+  if (sees) return ok(what, 'yes')
+  if (gpus === 0) return ok(what, 'no, there is none')
+  const hidden = process.env['CUDA_VISIBLE_DEVICES']
+  if (hidden === '' || hidden === '-1') {
+    return note(what, `no, CUDA_VISIBLE_DEVICES is '${hidden}'`, 'unset CUDA_VISIBLE_DEVICES to train on the GPU')
+  }
+  return problem(what, 'no', 'run bin/setup-tensorflow --rebuild: it fetches TensorFlow with CUDA where a GPU is')
+}
+
+function onnxFindings(onnx: Trial<'onnx'>, gpus: number): Finding[] {
+  if ('failure' in onnx) return [problem('onnx runtime', onnx.failure, reinstall)]
+  const { version, cpu, cuda } = onnx
+  const findings = [
+    ok('onnx runtime', version),
+    cpu ? problem('onnx cpu provider', cpu, reinstall) : ok('onnx cpu provider', 'loads'),
+  ]
+  if (!cuda) return [...findings, ok('onnx cuda provider', 'loads')]
+  if (gpus === 0) return [...findings, ok('onnx cuda provider', 'no, there is no GPU')]
+  const install = 'run node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12'
+  return [...findings, note('onnx cuda provider', cuda, `${install}; mim embed runs on the CPU until then`)]
+}
+
+function pictureFindings(sharp: Trial<'sharp'>): Finding[] {
+  if ('failure' in sharp) return [problem('pictures', sharp.failure, reinstall)]
+  const { version, vips, read, missing } = sharp
+  const value = `sharp ${version}, libvips ${vips}: ${read.join(' ')}`
+  if (missing.length === 0) return [ok('pictures', value)]
+  const remedy = 'run npm ci to get the libvips that comes with sharp; pictures of these formats count as broken'
+  return [problem('pictures', `${value}, but not ${missing.join(' ')}`, remedy)]
+}

@@ -1,0 +1,98 @@
+/** The machine itself as findings. */
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs'
+import { availableParallelism, freemem, homedir, tmpdir, totalmem } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { messageOf } from '../errors.js'
+import { type Finding, note, ok, problem } from './finding.js'
+
+/** Bytes below which runs of a few hundred thousand impressions begin to fail. */
+const littleMemory = 2 * 2 ** 30
+const littleDisk = 2 * 2 ** 30
+
+/** Node, against the range in package.json. */
+export function nodeFinding(): Finding {
+  const { engines } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    engines: { node: string }
+  }
+  const numbers = (version: string) => version.match(/\d+/g)!.map(Number)
+  const [major, minor] = numbers(process.versions.node)
+  const [leastMajor, leastMinor] = numbers(engines.node)
+  const value = `${process.versions.node} (supported: ${engines.node})`
+  const fits = major > leastMajor || (major === leastMajor && minor >= leastMinor)
+  return fits ? ok('node', value) : problem('node', value, `install Node ${engines.node}`)
+}
+
+/** GPUs as NVIDIA's own tool lists them, one finding each; none is no problem. */
+export function gpuFindings(): { gpus: number; findings: Finding[] } {
+  try {
+    const query = ['--query-gpu=name,memory.total,memory.free,driver_version', '--format=csv,noheader,nounits']
+    const lines = execFileSync('nvidia-smi', query, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    const findings = lines
+      .trim()
+      .split('\n')
+      .map((line) => {
+        const [name, total, free, driver] = line.split(', ')
+        return ok(
+          'gpu',
+          `${name}, ${gibibytes(+total * 2 ** 20)}, ${gibibytes(+free * 2 ** 20)} free, driver ${driver}`,
+        )
+      })
+    return { gpus: findings.length, findings }
+  } catch (error) {
+    const none = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const value = none ? 'none (nvidia-smi was not found)' : `nvidia-smi fails: ${messageOf(error).split('\n')[0]}`
+    const remedy = 'install the NVIDIA driver if there is a GPU; until then everything runs on the CPU'
+    return { gpus: 0, findings: [none ? note('gpu', value, remedy) : problem('gpu', value, remedy)] }
+  }
+}
+
+export function memoryFindings(): Finding[] {
+  const limit = process.constrainedMemory()
+  const total = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+  const free = Math.min(freemem(), total)
+  const value = `${gibibytes(total)}, ${gibibytes(free)} free`
+  const cores = availableParallelism()
+  return [
+    ok('cores', String(cores)),
+    free < littleMemory
+      ? note('memory', value, 'end other programs, or sample the data: mim sample --from')
+      : ok('memory', value),
+  ]
+}
+
+/** Room where runs go, below the current folder, and where engines put their graphs. */
+export function diskFindings(): Finding[] {
+  return [
+    disk('disk of runs', resolve('runs'), 'start mim in a folder of another disk, or give --out'),
+    disk('temporary disk', tmpdir(), 'set TMPDIR to a folder of another disk'),
+  ]
+}
+
+function disk(what: string, folder: string, remedy: string): Finding {
+  const place = existing(folder)
+  try {
+    accessSync(place, constants.W_OK)
+  } catch {
+    return problem(what, `${place} cannot be written to`, remedy)
+  }
+  const { bavail, bsize } = statfsSync(place)
+  const value = `${folder}, ${gibibytes(bavail * bsize)} free`
+  return bavail * bsize < littleDisk ? note(what, value, remedy) : ok(what, value)
+}
+
+/** The folder, or the nearest one above it that is there. */
+function existing(folder: string): string {
+  return existsSync(folder) ? folder : existing(dirname(folder))
+}
+
+/** Where bin/setup-tensorflow keeps what it downloads and compiles. */
+export function cacheFinding(): Finding {
+  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  const folder = process.env['MIM_CACHE'] ?? join(base, 'mim')
+  return ok('cache', existsSync(folder) ? folder : `${folder} (not made yet)`)
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`
+}

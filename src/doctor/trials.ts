@@ -1,0 +1,111 @@
+/**
+ * The program of the processes in which `mim doctor` tries libraries: `node trials.js NAME` prints one line of
+ * JSON, what the library says of itself or `failure`.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Engine } from '../engine/index.js'
+import { messageOf } from '../errors.js'
+
+const trials = { tensorflow, wasm, onnx, duckdb, sharp }
+export type Trials = typeof trials
+
+try {
+  print(await trials[process.argv[2] as keyof Trials]())
+} catch (error) {
+  print({ failure: messageOf(error).trim().split('\n')[0] })
+}
+
+/** On a line of its own, whatever the libraries printed before. */
+function print(answer: object): void {
+  process.stdout.write(`\n${JSON.stringify(answer)}\n`)
+}
+
+/** The engine as training opens it, after a small product; `source`: what its binding was compiled against. */
+async function tensorflow() {
+  const { loadTensorFlow } = await import('../engine/tensorflow.js')
+  const engine = loadTensorFlow()
+  await checkProduct(engine)
+  const folder = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'))
+  const file = join(folder, 'lib/napi-v8/source.json')
+  const { source } = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { source: string }) : {}
+  return { description: engine.description, device: engine.device, source }
+}
+
+async function wasm() {
+  const { loadWasm } = await import('../engine/wasm.js')
+  const engine = await loadWasm()
+  await checkProduct(engine)
+  return { description: engine.description }
+}
+
+async function checkProduct(engine: Engine): Promise<void> {
+  const { constant, matmul, variable } = await import('../ops/index.js')
+  const { program } = await import('../ops/program.js')
+  const product = program({ product: matmul(variable('a', [8, 8]), constant(1, [8, 8])) })
+  const session = engine.open({ product }, [{ name: 'a', shape: [8, 8], dtype: 'float32' }])
+  session.write('a', new Float32Array(64).fill(1))
+  const [first] = session.run('product')['product'].data
+  if (first !== 8) throw new Error(`a product of ones gave ${first} instead of 8`)
+}
+
+/** Version, and for each provider whether a small model runs on it. */
+async function onnx() {
+  const { constant, input, matmul } = await import('../ops/index.js')
+  const { program } = await import('../ops/program.js')
+  const { exportOnnx } = await import('../ops/onnx/index.js')
+  const { openModel } = await import('../runtime/model.js')
+  const { env } = await import('onnxruntime-node')
+  const folder = mkdtempSync(join(tmpdir(), 'mim-doctor-'))
+  try {
+    const model = join(folder, 'product.onnx')
+    const product = program({ product: matmul(input('x', [1, 8]), constant(1, [8, 8])) })
+    exportOnnx(model, product, () => new Float32Array())
+    const opens = async (provider: 'cuda' | 'cpu') => {
+      try {
+        const opened = await openModel(model, { provider }, () => {})
+        await opened.run({ x: { data: new Float32Array(8), shape: [1, 8] } })
+        await opened.close()
+        return ''
+      } catch (error) {
+        return messageOf(error).split('\n')[0]
+      }
+    }
+    return { version: env.versions.node ?? env.versions.common, cpu: await opens('cpu'), cuda: await opens('cuda') }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+async function duckdb() {
+  const { Database } = await import('../data/duckdb.js')
+  const db = await Database.open()
+  const { version } = await db.columns('SELECT version() AS version', { version: 'string' })
+  db.close()
+  return { version: version[0] ?? '' }
+}
+
+/** Versions, and the picture formats that a small picture comes through. */
+async function sharp() {
+  const { default: sharp } = await import('sharp')
+  const { decodeAll } = await import('../data/decode.js')
+  const formats = ['jpeg', 'png', 'webp', 'avif', 'gif'] as const
+  const background = { r: 200, g: 100, b: 50 }
+  const reads = async (format: (typeof formats)[number]) => {
+    try {
+      const picture = await sharp({ create: { width: 16, height: 16, channels: 3, background } })
+        .toFormat(format)
+        .toBuffer()
+      const [pixels] = await decodeAll([picture], '.', { size: 16, fit: 'fill', maxPixels: 1000 })
+      return pixels instanceof Uint8Array
+    } catch {
+      return false
+    }
+  }
+  const read: string[] = []
+  const missing: string[] = []
+  for (const format of formats) ((await reads(format)) ? read : missing).push(format.toUpperCase())
+  return { version: sharp.versions.sharp ?? '', vips: sharp.versions.vips ?? '', read, missing }
+}
