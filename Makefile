@@ -65,5 +65,10 @@ check:
 unit:
 	node --test --test-reporter=spec $$(find dist/test -name '*.test.js' | sort)
 
+# Against PyTorch where MIM_PEER_PYTHON names a Python that has it; BENCH="--threads 1" and more: test/bench/main.ts.
+PAIRS ?= 5
+bench: setup build
+	node dist/test/bench/main.js --pairs $(PAIRS) $(BENCH)
+
 clean:
 	rm -rf dist runs

@@ -1,0 +1,50 @@
+/**
+ * One training step of a dual encoder, as `mim pretrain` trains its towers: the peer's widths and depths,
+ * symmetric InfoNCE with a learned temperature, AdamW. Ours does a layer norm more (before the vision
+ * transformer, as CLIP has it). The same batch at each step, as in the peer.
+ */
+import { initialValues } from '../../src/engine/state.js'
+import { makeTraining } from '../../src/engine/training.js'
+import { symmetricInfoNce, temperature } from '../../src/losses/contrastive.js'
+import type { DualEncoderConfig } from '../../src/models/config.js'
+import { imageFeatures, logitScale, textFeatures } from '../../src/models/dualEncoder.js'
+import { pixelInput, tokenInput } from '../../src/models/encoder.js'
+import { l2Normalize } from '../../src/nn/layers.js'
+import { Parameters } from '../../src/nn/parameters.js'
+import { Random } from '../../src/random.js'
+import { benchEngine, type Figures, type Size, secondsOf } from './measure.js'
+
+const tower = { width: 256, layers: 4, heads: 4, hidden: 1024, activation: 'gelu', epsilon: 1e-5 }
+
+export const config: DualEncoderConfig = {
+  architecture: 'clip',
+  vision: { ...tower, imageSize: 64, patch: 8 },
+  text: { ...tower, vocabulary: 8192, positions: 32, padToken: 0, endToken: 8191 },
+  projection: 128,
+  logitScale: Math.log(1 / 0.07),
+}
+export const shape = { config, length: config.text.positions, fusion: undefined }
+
+export async function clip({ batch = 64, steps = 20 }: Size): Promise<Figures> {
+  const engine = await benchEngine()
+  const p = new Parameters()
+  const image = l2Normalize(imageFeatures(p, pixelInput(shape, batch), config))
+  const text = l2Normalize(textFeatures(p, tokenInput(shape, batch), config))
+  const loss = symmetricInfoNce(image, text, temperature(logitScale(p, config)))
+  const training = makeTraining(loss, p, [], { group: () => ({ weightDecay: 0.01 }) })
+  const session = engine.open(training.programs, training.state)
+  for (const parameter of p.list()) session.write(parameter.name, initialValues(parameter, 1))
+
+  const { vision, text: words } = config
+  const random = Random.of('batch')
+  const pixels = Float32Array.from({ length: batch * 3 * vision.imageSize ** 2 }, () => random.normal())
+  const ids = Int32Array.from({ length: batch * shape.length }, () => random.int(words.vocabulary))
+  const inputs = {
+    pixel_values: { data: pixels, shape: [batch, 3, vision.imageSize, vision.imageSize] },
+    input_ids: { data: ids, shape: [batch, shape.length] },
+  }
+  let at = 0
+  const seconds = await secondsOf(() => training.step(session, [{ inputs, rows: batch }], at++, 5e-4), steps)
+  session.dispose()
+  return { step_ms: seconds * 1e3, pairs_per_s: batch / seconds }
+}

@@ -1,0 +1,100 @@
+/** Which workloads there are, and how each is run: as ours, and as the peer's. */
+import { root, sharedFile } from '../fixtures.js'
+import type { Size } from './measure.js'
+
+/** A process whose last line of output is JSON with the figures that are compared. */
+export interface Call {
+  command: string
+  args: string[]
+  env?: Record<string, string>
+}
+
+export interface Options {
+  quick: boolean
+  /** Timed steps; undefined: the defaults of each side, which are the same. */
+  steps?: number
+  /**
+   * Threads that compute; undefined: one for each core. On a machine that does other things 1 is fairer:
+   * threads that wait for each other suffer most, PyTorch's more than TensorFlow's.
+   */
+  threads?: number
+}
+
+/** One figure that a pair of processes yields. */
+interface Figure {
+  workload: string
+  key: string
+  unit: string
+}
+
+export interface Workload {
+  name: string
+  figures: Figure[]
+  ours: Call
+  peer: Call | undefined
+}
+
+export interface Peer {
+  python: string
+  script: string
+}
+
+/** The peer, or why there is none. */
+export function findPeer(): Peer | string {
+  const python = process.env['MIM_PEER_PYTHON']
+  const script = process.env['MIM_PEER_SCRIPT']
+  if (!python) return 'MIM_PEER_PYTHON names no Python with torch'
+  if (script) return { python, script }
+  const { path, skip } = sharedFile('bench/torch_peers.py')
+  return skip || { python, script: path }
+}
+
+/** Sizes under which a run only shows that it works. */
+const quickSize: Size = { batch: 4, history: 5, steps: 1 }
+const quickVocabulary = 100
+
+export const pictureFolder = (quick: boolean) => `${root}runs/bench/pictures${quick ? '-quick' : ''}`
+export const pictureCount = (quick: boolean) => (quick ? 8 : 1024)
+
+export function plan(peer: Peer | undefined, { quick, steps, threads }: Options): Workload[] {
+  const images = pictureFolder(quick)
+  const base = { ...(quick ? quickSize : {}), ...(steps ? { steps } : {}), ...(threads ? { threads } : {}) }
+  const pools = ['TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS', 'UV_THREADPOOL_SIZE']
+  const call = (name: string, own: object): Call => ({
+    command: process.execPath,
+    args: [`${root}dist/test/bench/workload.js`, name, JSON.stringify({ ...base, ...own })],
+    env: threads ? Object.fromEntries(pools.map((pool) => [pool, String(threads)])) : {},
+  })
+  const limits = [steps ? ['--steps', `${steps}`] : [], threads ? ['--threads', `${threads}`] : []].flat()
+  const theirs = (what: string, ...args: (string | number)[]): Call | undefined =>
+    peer && { command: peer.python, args: [peer.script, what, ...args.map(String), ...limits] }
+
+  const ctr = (name: string, way: 'ctr' | 'ctr-ragged', vocab: number): Workload => ({
+    name,
+    figures: [{ workload: name, key: 'samples_per_s', unit: 'samples/s' }],
+    ours: call(way, { vocab: quick ? quickVocabulary : vocab }),
+    peer: theirs('ctr', '--vocab', vocab),
+  })
+  return [
+    ctr('ctr', 'ctr', 1e6),
+    ctr('ctr-ragged', 'ctr-ragged', 1e6),
+    // With `ctr` in the middle: what a step costs must not depend on the rows of the table.
+    ctr('ctr-100000', 'ctr', 1e5),
+    ctr('ctr-10000000', 'ctr', 1e7),
+    {
+      name: 'clip',
+      figures: [{ workload: 'clip', key: 'pairs_per_s', unit: 'pairs/s' }],
+      ours: call('clip', {}),
+      peer: theirs('clip'),
+    },
+    {
+      name: 'embed',
+      figures: [
+        { workload: 'embed', key: 'images_per_s', unit: 'images/s' },
+        { workload: 'embed-encoder', key: 'encoder_only_images_per_s', unit: 'images/s' },
+      ],
+      ours: call('embed', { images }),
+      peer: theirs('embed', '--images', images),
+    },
+  ]
+}

@@ -1,0 +1,15 @@
+/** The process of one workload: `node workload.js NAME SIZES`, the sizes as JSON, prints its figures as JSON. */
+import { clip } from './clip.js'
+import { ctr } from './ctr.js'
+import { embed } from './embed.js'
+import type { Figures, Size } from './measure.js'
+
+const workloads: Record<string, (size: Size & { images: string }) => Promise<Figures>> = {
+  ctr: (size) => ctr('padded', size),
+  'ctr-ragged': (size) => ctr('ragged', size),
+  clip,
+  embed: (size) => embed(size, size.images),
+}
+
+const [, , name, sizes] = process.argv
+process.stdout.write(`${JSON.stringify(await workloads[name](JSON.parse(sizes)))}\n`)
