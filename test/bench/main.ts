@@ -44,13 +44,13 @@ if (
 
 await drawPictures(pictureFolder(quick), pictureCount(quick))
 const results: Result[] = []
-for (const workload of workloads.filter(({ name }) => chosen.includes(name))) tell(compare(workload, pairs))
-if (chosen.includes('start')) tell([compareStart(startPairs)])
-await writeJson(out, results)
+for (const workload of workloads.filter(({ name }) => chosen.includes(name))) await tell(compare(workload, pairs))
+if (chosen.includes('start')) await tell([compareStart(startPairs)])
 
-/** Results as they come. */
-function tell(rows: Result[]): void {
+/** Prints and writes results as they come: all of it takes long. */
+async function tell(rows: Result[]): Promise<void> {
   results.push(...rows)
+  await writeJson(out, results)
   for (const { workload, value, unit, peer, peer_value, ratio, load } of rows) {
     const against = peer === null ? '' : `${peer} ${peer_value!.toFixed(1)}, ratio ${ratio!.toFixed(2)}, `
     process.stdout.write(`${workload}: ${value.toFixed(1)} ${unit}, ${against}load ${load.toFixed(1)}\n`)

@@ -54,7 +54,7 @@ const quickSize: Size = { batch: 4, history: 5, steps: 1 }
 const quickVocabulary = 100
 
 export const pictureFolder = (quick: boolean) => `${root}runs/bench/pictures${quick ? '-quick' : ''}`
-export const pictureCount = (quick: boolean) => (quick ? 8 : 1024)
+export const pictureCount = (quick: boolean) => (quick ? 8 : 512)
 
 export function plan(peer: Peer | undefined, { quick, steps, threads }: Options): Workload[] {
   const images = pictureFolder(quick)
