@@ -118,13 +118,9 @@ export const contentTable = 'content'
 export function ctrBranches(p: Parameters, inputs: CtrInputs, config: CtrModelConfig, drop: Dropout | undefined) {
   const head = (scope: Parameters, parts: Tensor[]) =>
     reshape(mlpHead(scope.scope('head'), concat(parts, 1), config.head, drop), [-1])
-  const ids = (context: Tensor[]) => head(p.scope('id'), [...context, ...idParts(p.scope('id'), inputs, config)])
-  const content = (context: Tensor[]) =>
-    head(p.scope('content'), [...context, ...contentParts(p.scope('content'), inputs, config)])
-  if (config.name === 'content') return [content([])]
-  const context = inputs.impression()
-  if (config.name === 'din') return [ids(context)]
-  return [ids(context), content(context)]
+  const ids = () => head(p.scope('id'), idParts(p.scope('id'), inputs, config))
+  const content = () => head(p.scope('content'), contentParts(p.scope('content'), inputs, config))
+  return { din: () => [ids()], content: () => [content()], ciubm: () => [ids(), content()] }[config.name]()
 }
 
 /** Share of the first of two branches: a variable that is no parameter, chosen on the validation period. */
@@ -148,11 +144,11 @@ export function ctrLoss(branches: readonly Tensor[], labels: Tensor, branchWeigh
   return add(binaryCrossEntropy(mean, labels), mul(alone, branchWeight))
 }
 
-/** ID interest: the target, and DIN's target attention over the history. */
+/** ID interest: impression features, the target, and DIN's target attention over the history. */
 function idParts(p: Parameters, inputs: CtrInputs, config: CtrModelConfig): Tensor[] {
   const behaviors: Behaviors = { history: inputs.history(), target: inputs.target(), owner: inputs.owner }
   const interest = targetAttention(p.scope('attention'), behaviors, config.attention)
-  return [behaviors.target, interest, mul(interest, behaviors.target)]
+  return [...inputs.impression(), behaviors.target, interest, mul(interest, behaviors.target)]
 }
 
 /**

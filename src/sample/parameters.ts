@@ -20,7 +20,7 @@ export const parameters = {
   sizes: {
     tiny: { items: 120, users: 60, impressions: 3_000 },
     small: { items: 500, users: 350, impressions: 35_000 },
-    medium: { items: 2_000, users: 700, impressions: 150_000 },
+    medium: { items: 2_000, users: 600, impressions: 150_000 },
   } satisfies Record<string, Extent>,
   /** Of a size given as a number of items. */
   perItem: { users: 0.35, impressions: 75 },
@@ -46,19 +46,19 @@ export const parameters = {
     /** Share of ids above 2^53, where a double would lose the last digit. */
     hugeIds: 0.1,
     /** Standard deviation, in log-odds of a click, of what no picture or title tells. */
-    quality: 0.25,
+    quality: 0.2,
   },
 
   /** Probability that a title names each attribute; each is also in the picture unless said. */
   titles: {
-    category: 0.9,
-    colour: 0.7,
-    pattern: 0.4,
+    category: 0.95,
+    colour: 0.85,
+    pattern: 0.8,
     /** Not in the picture. */
-    material: 0.85,
+    material: 0.6,
     /** Not in the picture. */
-    brand: 0.4,
-    noise: 0.5,
+    brand: 0.25,
+    noise: 0.3,
   },
 
   taste: {
@@ -67,11 +67,11 @@ export const parameters = {
     /** Share of a user that is the main archetype (uniform in the range); one other archetype is the rest. */
     main: [0.95, 1],
     /** Standard deviation, in log-odds of a click, of an archetype's weights; larger ones raise every AUC. */
-    spread: { category: 0.45, colour: 0.95, pattern: 0.95, material: 0.75, brand: 0.2, priceLevel: 0.2 },
+    spread: { category: 0.7, colour: 1.05, pattern: 1.05, material: 0.3, brand: 0.1, priceLevel: 0.1 },
     /** Share of the variance that all archetypes have in common: raises the AUC of item means. */
     common: 0.08,
     /** Variance of a user's own deviation, as a share of the archetype's: lowers what a history can tell. */
-    personal: 0.015,
+    personal: 0.008,
   },
 
   users: {
@@ -100,7 +100,7 @@ export const parameters = {
     /** Mean click probability; the bias is solved for it. */
     rate: 0.117,
     /** Log-odds per unit of relevance to the query, about its usual value. */
-    relevance: 0.2,
+    relevance: 0.1,
     usualRelevance: 0.6,
     /** Log-odds per position down the list, about its middle. */
     position: -0.03,
