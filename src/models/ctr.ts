@@ -10,12 +10,14 @@ import {
   add,
   cast,
   concat,
+  div,
   exp,
   gather,
   greater,
   input,
   lookup,
   mul,
+  relu,
   reshape,
   segmentSum,
   sub,
@@ -153,7 +155,8 @@ function idParts(p: Parameters, inputs: CtrInputs, config: CtrModelConfig): Tens
 
 /**
  * Content interest (CiUBM, method section of the README): the projected target, the history under an
- * attention whose logit is a learned product of projections plus the cosine itself, and SimTier.
+ * attention whose logit is a learned product of projections plus the cosine itself, SimTier, and the taste that a
+ * network makes of the history's mean, as the user side of a two-tower model does.
  */
 function contentParts(p: Parameters, inputs: CtrInputs, config: CtrModelConfig): Tensor[] {
   const { target, history } = inputs.content()
@@ -172,6 +175,10 @@ function contentParts(p: Parameters, inputs: CtrInputs, config: CtrModelConfig):
   const sharpness = exp(p.get('sharpness', [], { fill: Math.log(10) }))
   const weights = segmentSoftmax(add(learned, mul(cosines, sharpness)), owner, t, both)
   const interest = segmentSum(mul(reshape(weights, [-1, 1]), h), owner, t) // [B, width]
+  const counts = segmentSum(reshape(both, [-1, 1]), owner, t) // [B, 1]
+  const usual = div(segmentSum(mul(reshape(both, [-1, 1]), h), owner, t), add(counts, 1)) // [B, width]
+  const hidden = relu(linear(p.scope('taste.0'), usual, width, { std: Math.sqrt(2 / width) }))
+  const taste = linear(p.scope('taste.1'), hidden, width, { std: Math.sqrt(1 / width) })
   const tiers = config.simTier ? [simTier(cosines, both, owner, t)] : []
-  return [t, interest, mul(t, interest), ...tiers, reshape(target.present, [-1, 1])]
+  return [t, interest, mul(t, interest), mul(t, taste), ...tiers, reshape(target.present, [-1, 1])]
 }
