@@ -1,73 +1,5 @@
 /** Loops over typed arrays for what the WASM backend lacks or does slowly. Arrays are dense and row-major. */
-import type { ActivationForm } from '../tensor.js'
-
-/** Error function, |error| < 1.2e-7 (Numerical Recipes, erfc as a Chebyshev fit). */
-export function erf(x: number): number {
-  const t = 2 / (2 + Math.abs(x))
-  const ty = 4 * t - 2
-  let d = 0
-  let dd = 0
-  for (let j = chebyshev.length - 1; j > 0; j--) {
-    const last = d
-    d = ty * d - dd + chebyshev[j]
-    dd = last
-  }
-  const erfc = t * Math.exp(-x * x + 0.5 * (chebyshev[0] + ty * d) - dd)
-  return x >= 0 ? 1 - erfc : erfc - 1
-}
-
-const chebyshev = [
-  -1.3026537197817094, 0.6419697923564903, 1.9476473204185836e-2, -9.56151478680863e-3, -9.46595344482036e-4,
-  3.66839497852761e-4, 4.2523324806907e-5, -2.0278578112534e-5, -1.624290004647e-6, 1.30365583558e-6, 1.5626441722e-8,
-  -8.5238095915e-8, 6.529054439e-9, 5.059343495e-9, -9.91364156e-10, -2.27365122e-10,
-]
-
-const halfLog = Math.sqrt(2 / Math.PI)
-const cubic = 0.044715
-const sigma = (x: number) => 1 / (1 + Math.exp(-x))
-
-const activations: Record<ActivationForm, (x: number) => number> = {
-  relu: (x) => (x > 0 ? x : 0),
-  sigmoid: sigma,
-  tanh: Math.tanh,
-  softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-  gelu: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
-  geluTanh: (x) => 0.5 * x * (1 + Math.tanh(halfLog * (x + cubic * x * x * x))),
-  quickGelu: (x) => x * sigma(1.702 * x),
-}
-
-/** Slope at input x, where the output is y. */
-const slopes: Record<ActivationForm, (x: number, y: number) => number> = {
-  relu: (_, y) => (y > 0 ? 1 : 0),
-  sigmoid: (_, y) => y * (1 - y),
-  tanh: (_, y) => 1 - y * y,
-  softplus: sigma,
-  gelu: (x) => 0.5 * (1 + erf(x * Math.SQRT1_2)) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI),
-  geluTanh: (x) => {
-    const inner = Math.tanh(halfLog * (x + cubic * x * x * x))
-    return 0.5 * (1 + inner) + 0.5 * x * (1 - inner * inner) * halfLog * (1 + 3 * cubic * x * x)
-  },
-  quickGelu: (x) => {
-    const s = sigma(1.702 * x)
-    return s * (1 + 1.702 * x * (1 - s))
-  },
-}
-
-export function activation(form: ActivationForm, x: Float32Array, out: Float32Array): void {
-  const f = activations[form]
-  for (let i = 0; i < x.length; i++) out[i] = f(x[i])
-}
-
-export function activationGrad(
-  form: ActivationForm,
-  x: Float32Array,
-  y: Float32Array,
-  dy: Float32Array,
-  out: Float32Array,
-) {
-  const slope = slopes[form]
-  for (let i = 0; i < x.length; i++) out[i] = dy[i] * slope(x[i], y[i])
-}
+import type { Shape, TypedArray } from '../tensor.js'
 
 /** `width` is the length of a row; so in all that follows. */
 export function softmaxGrad(y: Float32Array, dy: Float32Array, out: Float32Array, width: number): void {
@@ -84,7 +16,10 @@ function moments(x: Float32Array, row: number, width: number, epsilon: number): 
   for (let i = row; i < row + width; i++) mean += x[i]
   mean /= width
   let variance = 0
-  for (let i = row; i < row + width; i++) variance += (x[i] - mean) ** 2
+  for (let i = row; i < row + width; i++) {
+    const d = x[i] - mean
+    variance += d * d
+  }
   return [mean, 1 / Math.sqrt(variance / width + epsilon)]
 }
 
@@ -170,10 +105,44 @@ export function oneHot(ids: Int32Array, out: Float32Array, depth: number): void 
   for (let j = 0; j < ids.length; j++) if (ids[j] >= 0 && ids[j] < depth) out[j * depth + ids[j]] = 1
 }
 
-export function gatherRows(table: Float32Array | Int8Array, ids: Int32Array, out: Float32Array, scale: number): void {
+/** `scale` times the rows `ids` of a table that is as wide as the rows of `out`. */
+export function gatherRows(table: TypedArray, ids: Int32Array, out: TypedArray, scale = 1): void {
   const width = out.length / ids.length
-  for (let j = 0; j < ids.length; j++) out.set(table.subarray(ids[j] * width, (ids[j] + 1) * width), j * width)
-  if (scale !== 1) for (let i = 0; i < out.length; i++) out[i] *= scale
+  for (let j = 0, at = 0; j < ids.length; j++) {
+    const from = ids[j] * width
+    for (let i = from; i < from + width; i++) out[at++] = table[i] * scale
+  }
+}
+
+/**
+ * Copies the block of `out`'s shape that starts at `begin` in `x`. `strides` are those of `x` in numbers; a
+ * stride of 0 repeats what lies there.
+ */
+export function copyBlock(x: TypedArray, strides: readonly number[], begin: number, out: TypedArray, shape: Shape) {
+  const last = shape.length - 1
+  const [width, step] = last < 0 ? [1, 0] : [shape[last], strides[last]]
+  const index = new Array<number>(Math.max(last, 0)).fill(0)
+  for (let at = 0, from = begin; at < out.length; ) {
+    if (step === 0) out.fill(x[from], at, at + width)
+    else for (let i = 0; i < width; i++) out[at + i] = x[from + i]
+    at += width
+    for (let axis = last - 1; axis >= 0; axis--) {
+      from += strides[axis]
+      if (++index[axis] < shape[axis]) break
+      from -= strides[axis] * shape[axis]
+      index[axis] = 0
+    }
+  }
+}
+
+/** Sums over the middle dimension of x [outer, middle, inner]. */
+export function sum(x: Float32Array, out: Float32Array, middle: number, inner: number): void {
+  const totals = new Float64Array(inner)
+  for (let row = 0, at = 0; row < out.length; row += inner) {
+    totals.fill(0)
+    for (let j = 0; j < middle; j++) for (let i = 0; i < inner; i++) totals[i] += x[at++]
+    out.set(totals, row)
+  }
 }
 
 /** Uniform numbers in [0, 1) from two seeds and a salt: a 32-bit mix of seed and position. */

@@ -3,10 +3,17 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import { arrayOf, type DType, type Ops, type Shape, type Tensor, type TypedArray } from '../tensor.js'
+import { activation, activationGrad } from './activations.js'
 import * as kernel from './kernels.js'
+import { products } from './matmul.js'
 
 /** Variables live in JavaScript memory: tables may outgrow the 4 GiB of a WASM heap. */
 export type Variables = Map<string, TypedArray>
+
+/** How far apart neighbours along each dimension lie; 0 where there is but one. */
+function stridesOf(shape: Shape): number[] {
+  return shape.map((size, i) => (size === 1 ? 0 : shape.slice(i + 1).reduce((a, b) => a * b, 1)))
+}
 
 /**
  * The operations over `variables`, for one run that is fed with `inputs`.
@@ -32,7 +39,9 @@ export function wasmOps(
   const floats = (name: string) => variables.get(name) as Float32Array
   const scalar = (x: tf.Tensor) => view(x)[0]
 
-  /** A matrix whose rows and columns change place; the multiplication kernels want operands as they lie. */
+  const address = (x: tf.Tensor) => backend.getMemoryOffset(x.dataId)
+  const multiply = products(backend)
+  /** A matrix whose rows and columns change place, in a tensor of its own. */
   const turned = (x: tf.Tensor) => tf.transpose(x, [...x.shape.keys()].slice(0, -2).concat(x.rank - 1, x.rank - 2))
 
   const binary = (run: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (operands: tf.Tensor[]) =>
@@ -47,7 +56,7 @@ export function wasmOps(
     variable: (_, { name }, { shape, dtype }) => upload(variables.get(name)!, shape, dtype),
     lookup: ([ids], { table, scale }, { shape }) => {
       const out = make([...ids.shape, shape[shape.length - 1]])
-      kernel.gatherRows(variables.get(table) as Float32Array | Int8Array, ints(ids), view(out), scale)
+      kernel.gatherRows(variables.get(table)!, ints(ids), view(out), scale)
       return out
     },
     neg: unary(tf.neg),
@@ -59,12 +68,12 @@ export function wasmOps(
     cast: ([x], { dtype }) => tf.cast(x, dtype),
     activation: ([x], { form }) => {
       const out = make(x.shape)
-      kernel.activation(form, view(x), view(out))
+      activation(form, view(x), view(out))
       return out
     },
     activationGrad: ([x, y, dy], { form }) => {
       const out = make(x.shape)
-      kernel.activationGrad(form, view(x), view(y), view(dy), view(out))
+      activationGrad(form, view(x), view(y), view(dy), view(out))
       return out
     },
     add: binary(tf.add),
@@ -82,12 +91,28 @@ export function wasmOps(
     matmul: ([a, b], { transposeA, transposeB }) => {
       const left = transposeA ? turned(a) : a
       const right = transposeB ? turned(b) : b
-      const out = tf.matMul(left, right)
+      const [m, k] = left.shape.slice(-2)
+      const [n] = right.shape.slice(-1)
+      const out = make([...left.shape.slice(0, -1), n])
+      if (k === 0) view(out).fill(0)
+      else if (out.size > 0) {
+        const batch = out.size / (m * n)
+        multiply({ batch, m, k, n, left: address(left), right: address(right), out: address(out) })
+      }
       if (left !== a) left.dispose()
       if (right !== b) right.dispose()
       return out
     },
-    sum: ([x], { axes, keepDims }) => tf.sum(x, [...axes], keepDims),
+    sum: ([x], { axes, keepDims }) => {
+      const [first, last] = [axes[0], axes[axes.length - 1]]
+      // Axes with others between them are left to the general kernel.
+      if (last - first !== axes.length - 1 || x.size === 0) return tf.sum(x, [...axes], keepDims)
+      const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1)
+      const [before, after] = [x.shape.slice(0, first), x.shape.slice(last + 1)]
+      const out = make([...before, ...(keepDims ? axes.map(() => 1) : []), ...after])
+      kernel.sum(view(x), view(out), size(x.shape.slice(first, last + 1)), size(after))
+      return out
+    },
     mean: ([x], { axes, keepDims }) => tf.mean(x, [...axes], keepDims),
     max: ([x], { axes, keepDims }) => tf.max(x, [...axes], keepDims),
     argMax: ([x], { axis }) => tf.argMax(x, axis),
@@ -95,16 +120,34 @@ export function wasmOps(
       upload(Float32Array.of(axes.reduce((size, axis) => size * x.shape[axis], 1)), [], 'float32'),
     reshape: ([x], { shape }) => tf.reshape(x, [...shape]),
     reshapeLike: ([x, like]) => tf.reshape(x, like.shape),
-    broadcastLike: ([x, like]) => tf.broadcastTo(x, like.shape),
+    broadcastLike: ([x, like]) => {
+      const out = make(like.shape, x.dtype as DType)
+      const strides = [...new Array<number>(like.rank - x.rank).fill(0), ...stridesOf(x.shape)]
+      kernel.copyBlock(view(x), strides, 0, view(out), like.shape)
+      return out
+    },
     transpose: ([x], { perm }) => tf.transpose(x, [...perm]),
     concat: (parts, { axis }) => tf.concat(parts, axis),
-    slice: ([x], { begin, size }) => tf.slice(x, [...begin], [...size]),
+    slice: ([x], { begin, size }) => {
+      const out = make(
+        size.map((s, i) => (s === -1 ? x.shape[i] - begin[i] : s)),
+        x.dtype as DType,
+      )
+      const strides = stridesOf(x.shape)
+      const from = begin.reduce((at, b, i) => at + b * strides[i], 0)
+      kernel.copyBlock(view(x), strides, from, view(out), out.shape)
+      return out
+    },
     pad: ([x], { before, after }) =>
       tf.pad(
         x,
         before.map((b, i) => [b, after[i]]),
       ),
-    gather: ([x, ids]) => tf.gather(x, ids as tf.Tensor1D),
+    gather: ([x, ids]) => {
+      const out = make([...ids.shape, ...x.shape.slice(1)], x.dtype as DType)
+      kernel.gatherRows(view(x), ints(ids), view(out))
+      return out
+    },
     segmentSum: ([values, ids, like]) => {
       const out = likeRows(like, values, ids)
       kernel.segmentSum(view(values), ints(ids), view(out))
