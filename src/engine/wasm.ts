@@ -1,29 +1,57 @@
 /** The WASM engine: programs run operation by operation on TensorFlow.js kernels, on any platform, without native parts. */
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import { executionOrder, lower, type Program } from '../ops/program.js'
 import { arrayOf, type TypedArray } from '../ops/tensor.js'
+import { type Multiply, productsIn, productsOf, type WasmModule } from '../ops/wasm/matmul.js'
 import { download, type Variables, wasmOps } from '../ops/wasm/ops.js'
 import type { Engine, Session, Value, VariableSpec } from './session.js'
+import { threadCount, threadedBackend } from './wasmThreads.js'
+
+const require = createRequire(import.meta.url)
 
 export async function loadWasm(): Promise<Engine> {
-  const wasm = createRequire(import.meta.url)('@tensorflow/tfjs-backend-wasm')
-  wasm.setWasmPaths(`${join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')))}/`)
-  await tf.setBackend('wasm')
+  started ??= start(threadCount())
+  const { threads, version, multiply } = await started
   return {
     name: 'wasm',
     device: 'cpu',
-    description: `wasm (TensorFlow.js ${wasm.version_wasm}), one thread`,
-    open: (programs, variables) => new WasmSession(programs, variables),
+    description: `wasm (TensorFlow.js ${version}), ${threads === 1 ? 'one thread' : `${threads} threads`}`,
+    open: (programs, variables) => new WasmSession(multiply, programs, variables),
   }
 }
+
+/** The backend, which is started once. */
+let started: ReturnType<typeof start> | undefined
+
+async function start(threads: number) {
+  const path = require.resolve('@tensorflow/tfjs-backend-wasm')
+  const wasm = require(path) as typeof import('@tensorflow/tfjs-backend-wasm')
+  wasm.setWasmPaths(`${dirname(path)}/`)
+  wasm.setThreadsCount(threads)
+  await tf.setBackend('wasm')
+  const sequential = moduleOf(tf.backend())
+  let multiply = productsIn(sequential)
+  if (threads > 1) {
+    const backend = await threadedBackend(wasm.BackendWasm, threads)
+    tf.removeBackend('wasm')
+    tf.registerBackend('wasm', () => backend)
+    await tf.setBackend('wasm')
+    multiply = productsOf(moduleOf(backend), sequential)
+  }
+  return { threads: wasm.getThreadsCount(), version: wasm.version_wasm, multiply }
+}
+
+const moduleOf = (backend: tf.KernelBackend) => (backend as BackendWasm).wasm as unknown as WasmModule
 
 class WasmSession implements Session {
   private readonly variables: Variables
   private readonly shapes: Map<string, VariableSpec>
 
   constructor(
+    private readonly multiply: Multiply,
     private readonly programs: Record<string, Program>,
     variables: readonly VariableSpec[],
   ) {
@@ -43,7 +71,7 @@ class WasmSession implements Session {
     const outputs = Object.entries(program.outputs)
     // Both engines may be loaded, as in tests; the kernels below run on the active backend.
     if (tf.getBackend() !== 'wasm') void tf.setBackend('wasm')
-    const ops = wasmOps(this.variables, inputs)
+    const ops = wasmOps(this.multiply, this.variables, inputs)
     const value = lower(executionOrder(program), ops, Object.values(program.outputs), (t) => t.dispose())
     const read = outputs.map(([key, t]): [string, Value] => [
       key,

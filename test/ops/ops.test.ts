@@ -88,6 +88,7 @@ const reduction = (name: 'sum' | 'mean' | 'max', f: (xs: number[]) => number): C
     [
       [[3, 4], [1], false],
       [[3, 4], [0], true],
+      [[2, 3, 4], [1], true],
       [[2, 3, 4], [0, 2], false],
       [[2, 3, 4], [0, 1, 2], false],
       [[1, 1], [0], false],

@@ -2,17 +2,16 @@
  * Matrix products on XNNPACK. The backend takes it for a single plain product only and multiplies batches
  * and transposed operands by scalar loops, ten times slower; so each product of a batch goes there by itself.
  */
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 
-/** What Emscripten puts on the backend's module beside that which its types tell of. */
-interface Emscripten {
-  cwrap(name: string, result: null, types: string[]): (...values: (number | Uint8Array)[]) => void
+/** What is used of a WASM module of the backend: Emscripten's and its own functions. */
+export interface WasmModule {
+  HEAPU8: Uint8Array
+  cwrap(name: string, result: 'number' | null, types: string[]): (...values: (number | Uint8Array)[]) => number
+  _malloc(bytes: number): number
+  _free(address: number): void
 }
 
-/** Names for the operands of a product in the backend's registry, above all that it counts up to itself. */
-const [leftId, rightId, outId] = [0x7ffffffd, 0x7ffffffe, 0x7fffffff]
-
-/** Addresses in the WASM heap of `batch` matrices each: left [m, k], right [k, n], out [m, n]; float32, dense. */
+/** Addresses in the heap of `batch` matrices each: left [m, k], right [k, n], out [m, n]; float32, dense, none empty. */
 export interface Product {
   batch: number
   m: number
@@ -23,21 +22,54 @@ export interface Product {
   out: number
 }
 
-/** The function that computes products on `backend`; k must not be 0. */
-export function products({ wasm }: BackendWasm): (product: Product) => void {
+export type Multiply = (product: Product) => void
+
+/** Names for the operands of a product in the backend's registry, above all that it counts up to itself. */
+const [leftId, rightId, outId] = [0x7ffffffd, 0x7ffffffe, 0x7fffffff]
+
+/** Products within the heap of `module`. */
+export function productsIn(module: WasmModule): Multiply {
   const types = ['number', 'array', 'number', 'number', 'array', 'number', 'number', 'number', 'number']
-  const run = (wasm as unknown as Emscripten).cwrap('BatchMatMul', null, types)
-  const { registerTensor, disposeData } = wasm.tfjs
+  const run = module.cwrap('BatchMatMul', null, types)
+  const register = module.cwrap('register_tensor', null, ['number', 'number', 'number'])
+  const forget = module.cwrap('dispose_data', null, ['number'])
   const bytes = (shape: number[]) => new Uint8Array(Int32Array.from(shape).buffer)
   return ({ batch, m, k, n, left, right, out }) => {
     const [leftShape, rightShape] = [bytes([1, m, k]), bytes([1, k, n])]
     for (let i = 0; i < batch; i++) {
-      registerTensor(leftId, m * k, left + i * m * k * 4)
-      registerTensor(rightId, k * n, right + i * k * n * 4)
-      registerTensor(outId, m * n, out + i * m * n * 4)
+      register(leftId, m * k, left + i * m * k * 4)
+      register(rightId, k * n, right + i * k * n * 4)
+      register(outId, m * n, out + i * m * n * 4)
       run(leftId, leftShape, 3, rightId, rightShape, 3, 0, 0, outId)
-      // Forgets the names, and with the right one the weights that XNNPACK packed for it.
-      for (const id of [leftId, rightId, outId]) disposeData(id)
+      // With the right one go the weights that XNNPACK packed for it.
+      for (const id of [leftId, rightId, outId]) forget(id)
     }
+  }
+}
+
+/** Multiplications in a product below which threads gain nothing, and lose a lot where they wait for a busy core. */
+const smallProduct = 5e6
+
+/**
+ * Products within the heap of `threaded`. A small one is carried to `sequential` and back: the copy costs less
+ * than waking threads and waiting for them, thousands of times in a step.
+ */
+export function productsOf(threaded: WasmModule, sequential: WasmModule): Multiply {
+  const large = productsIn(threaded)
+  const small = productsIn(sequential)
+  return (product) => {
+    const { batch, m, k, n } = product
+    if (m * k * n >= smallProduct) return large(product)
+    const [leftBytes, rightBytes, outBytes] = [m * k, k * n, m * n].map((size) => size * batch * 4)
+    const left = sequential._malloc(leftBytes + rightBytes + outBytes) >>> 0
+    const right = left + leftBytes
+    const out = right + rightBytes
+    const carry = (from: WasmModule, source: number, bytes: number, to: WasmModule, target: number) =>
+      to.HEAPU8.set(from.HEAPU8.subarray(source, source + bytes), target)
+    carry(threaded, product.left, leftBytes, sequential, left)
+    carry(threaded, product.right, rightBytes, sequential, right)
+    small({ ...product, left, right, out })
+    carry(sequential, out, outBytes, threaded, product.out)
+    sequential._free(left)
   }
 }

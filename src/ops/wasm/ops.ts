@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { arrayOf, type DType, type Ops, type Shape, type Tensor, type TypedArray } from '../tensor.js'
 import { activation, activationGrad } from './activations.js'
 import * as kernel from './kernels.js'
-import { products } from './matmul.js'
+import type { Multiply } from './matmul.js'
 
 /** Variables live in JavaScript memory: tables may outgrow the 4 GiB of a WASM heap. */
 export type Variables = Map<string, TypedArray>
@@ -20,6 +20,7 @@ function stridesOf(shape: Shape): number[] {
  * Every result is a tensor of its own, so that the caller may dispose of each after its last use.
  */
 export function wasmOps(
+  multiply: Multiply,
   variables: Variables,
   inputs: Record<string, { data: TypedArray; shape: Shape }>,
 ): Ops<tf.Tensor> {
@@ -40,7 +41,6 @@ export function wasmOps(
   const scalar = (x: tf.Tensor) => view(x)[0]
 
   const address = (x: tf.Tensor) => backend.getMemoryOffset(x.dataId)
-  const multiply = products(backend)
   /** A matrix whose rows and columns change place, in a tensor of its own. */
   const turned = (x: tf.Tensor) => tf.transpose(x, [...x.shape.keys()].slice(0, -2).concat(x.rank - 1, x.rank - 2))
 
@@ -106,7 +106,7 @@ export function wasmOps(
     sum: ([x], { axes, keepDims }) => {
       const [first, last] = [axes[0], axes[axes.length - 1]]
       // Axes with others between them are left to the general kernel.
-      if (last - first !== axes.length - 1 || x.size === 0) return tf.sum(x, [...axes], keepDims)
+      if (last - first !== axes.length - 1) return tf.sum(x, [...axes], keepDims)
       const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1)
       const [before, after] = [x.shape.slice(0, first), x.shape.slice(last + 1)]
       const out = make([...before, ...(keepDims ? axes.map(() => 1) : []), ...after])

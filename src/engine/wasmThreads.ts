@@ -1,0 +1,77 @@
+/**
+ * The build of the WASM backend that has threads. The backend's own loader leaves it to browsers, as it starts
+ * threads from blob URLs, which are nothing to Node's workers; here a thread starts from `wasmThread.js`.
+ */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Worker } from 'node:worker_threads'
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
+import type { WasmModule } from '../ops/wasm/matmul.js'
+
+const require = createRequire(import.meta.url)
+
+/** The build starts this many at most. */
+const mostThreads = 8
+
+/** Threads that products are worth to be split among: one for each core that this process may use. */
+export const threadCount = () => Math.min(availableParallelism(), mostThreads)
+
+type Threaded = WasmModule & { PThread: { runningWorkers: Worker[] } }
+
+type Factory = (options: {
+  locateFile: (file: string, folder: string) => string
+  mainScriptUrlOrBlob: string
+}) => Promise<Threaded>
+
+/** A backend of `count` threads, the calling one among them; the others do not keep the process alive. */
+export async function threadedBackend(Backend: typeof BackendWasm, count: number): Promise<BackendWasm> {
+  const script = require.resolve('@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js')
+  const thread = fileURLToPath(new URL('./wasmThread.js', import.meta.url))
+  const load = factory(script, count)
+  const module = await withoutListeners(() =>
+    load({
+      locateFile: (file, folder) => (file.endsWith('.worker.js') ? thread : folder + file),
+      mainScriptUrlOrBlob: script,
+    }),
+  )
+  const tfjs = {
+    init: module.cwrap('init', null, []),
+    initWithThreadsCount: module.cwrap('init_with_threads_count', null, ['number']),
+    getThreadsCount: module.cwrap('get_threads_count', 'number', []),
+    registerTensor: module.cwrap('register_tensor', null, ['number', 'number', 'number']),
+    disposeData: module.cwrap('dispose_data', null, ['number']),
+    dispose: module.cwrap('dispose', null, []),
+  }
+  const backend = new Backend(Object.assign(module, { tfjs }) as unknown as BackendWasm['wasm'])
+  for (const worker of module.PThread.runningWorkers) worker.unref()
+  return backend
+}
+
+/** The build's script with two numbers of its own changed: it takes every core for half a one, and always starts 8 workers. */
+function factory(script: string, count: number): Factory {
+  const source = readFileSync(script, 'utf8')
+    .replace('require("os").cpus().length', String(2 * count))
+    .replace('pthreadPoolSize=8', `pthreadPoolSize=${count - 1}`)
+  const module: { exports?: Factory } = {}
+  const run = new Function('module', 'exports', 'require', '__filename', '__dirname', source)
+  run(module, {}, require, script, dirname(script))
+  return module.exports!
+}
+
+/**
+ * Calls `f` and takes off what it has set to listen to errors: the build throws them all again, and Node would
+ * then show the build's source, one line of 50 kB, as the place.
+ */
+function withoutListeners<T>(f: () => T): T {
+  const events: NodeJS.EventEmitter = process
+  const names = ['uncaughtException', 'unhandledRejection']
+  const known = new Set(names.flatMap((name) => events.listeners(name)))
+  const result = f()
+  for (const name of names) {
+    for (const listener of events.listeners(name).filter((l) => !known.has(l))) events.off(name, listener as () => void)
+  }
+  return result
+}

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { test } from 'node:test'
+import { openEngine } from '../../src/engine/index.js'
+
+/** A process that opens the engine, then does `work`. */
+function runBeside(work: string) {
+  const engine = new URL('../../src/engine/index.js', import.meta.url).href
+  const script = `import('${engine}').then(async ({ openEngine }) => {
+    await openEngine({ engine: 'wasm', device: 'cpu' }, () => {})
+    ${work}
+  })`
+  return spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 30_000 })
+}
+
+test('when the machine has several cores then the WASM engine says that it uses them', async () => {
+  const cores = Math.min(availableParallelism(), 8)
+  const { description } = await openEngine({ engine: 'wasm', device: 'cpu' }, () => {})
+  assert.match(description, new RegExp(cores === 1 ? 'one thread' : `${cores} threads`))
+})
+
+test('when an error escapes beside the WASM engine then the process ends and shows the error alone', () => {
+  const { status, stderr } = runBeside(`setTimeout(() => { throw new Error('escaped') })`)
+  assert.equal(status, 1)
+  assert.match(stderr, /Error: escaped/)
+  assert.ok(stderr.length < 2000, `${stderr.length} characters`)
+})
+
+test('when a process has done its work on the WASM engine then its threads let it end', () => {
+  const { status, signal } = runBeside('')
+  assert.deepEqual({ status, signal }, { status: 0, signal: null })
+})
