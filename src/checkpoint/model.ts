@@ -32,7 +32,7 @@ export interface ModelFolder {
 }
 
 /** Parameters under this prefix are ours, not the architecture's. */
-export const isOurs = (name: string) => name.startsWith('fusion.')
+export const isOurs = (name: string) => /^(fusion|choice)\./.test(name)
 
 const readJson = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
 

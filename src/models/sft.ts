@@ -41,6 +41,9 @@ const join = (parts: Tensor[]) => {
   return filled.length === 1 ? filled[0] : concat(filled, 0)
 }
 
+/** Logarithm of the factor on cosines between anchors and candidates. */
+export const choiceScale = 'choice.logit_scale'
+
 /**
  * The loss of a step. Inputs: `pixel_values` and `input_ids` (anchors, items, hard negatives),
  * `product_has_image`, `product_has_text`, `item_has_image`, `item_has_text` (the latter with the hard
@@ -112,8 +115,10 @@ export function sftLoss(
   ]
   const used = levels.filter(({ weight, anchors }) => weight > 0 && anchors.shape[0] > 0)
   const bias = input('bias', [batch, batch + s.hard + s.queue])
-  const scale = temperature(logitScale(p, config))
-  const chosen = multiLevelInfoNce(used, scale, bias, input('row_weights', [batch]))
+  // What people choose is far less certain than which title belongs to a picture: that the logits may be smaller
+  // without the vectors huddling together, the choice has a temperature of its own.
+  const choice = temperature(p.get(choiceScale, [], { fill: Math.log(10) }))
+  const chosen = multiLevelInfoNce(used, choice, bias, input('row_weights', [batch]))
   if (weights.alignment === 0) return chosen
   const own = (x: Tensor, present: Tensor) => ({ x: block(x, 0, batch), present: block(present, 0, batch) })
   const alignment = (from: ReturnType<typeof own>, to: ReturnType<typeof own>): Level => ({
@@ -125,8 +130,9 @@ export function sftLoss(
     candidatesPresent: to.present,
   })
   const [image, text] = [own(items.image, itemHas.image), own(items.text, itemHas.text)]
+  const pairs = [alignment(image, text), alignment(text, image)]
   const mask = sameGroupMask(input('item_group', [batch], 'int32'))
-  return add(chosen, multiLevelInfoNce([alignment(image, text), alignment(text, image)], scale, mask, ones(batch)))
+  return add(chosen, multiLevelInfoNce(pairs, temperature(logitScale(p, config)), mask, ones(batch)))
 }
 
 /** Content vectors [batch, width] of the step's items by another encoder, to be queued; without gradient. */

@@ -42,7 +42,7 @@ export async function openModel(path: string, options: ModelOptions, say: (line:
       const reason = messageOf(error).split('\n')[0]
       if (provider === 'cpu') throw error
       if (options.provider === provider) {
-        const remedy = 'see the GPU section of the README, or use --provider cpu'
+        const remedy = 'see mim doctor, or use --provider cpu'
         throw new UserError({
           id: 'provider-missing',
           what: `provider '${provider}' does not start: ${reason}`,

@@ -94,7 +94,7 @@ function motif(pattern: PatternName, base: Hsl, { motif: size, slant }: Look): s
   const accent = css(base.l > 62 ? { h: 230, s: 45, l: 32 } : { h: base.h + 40, s: 55, l: 92 })
   const tile = (side: number, turn: number, content: string) =>
     `<pattern id="motif" patternUnits="userSpaceOnUse" width="${side}" height="${side}" ` +
-    `patternTransform="rotate(${number(turn)}) scale(${number(size)})">${content}</pattern>`
+    `patternTransform="rotate(${number(turn)}) scale(${number(1.5 * size)})">${content}</pattern>`
   if (pattern === 'striped') return tile(8, slant, `<rect width="3.2" height="8" fill="${accent}"/>`)
   if (pattern === 'dotted') return tile(8, 45 + slant / 4, `<circle cx="4" cy="4" r="2.3" fill="${accent}"/>`)
   if (pattern === 'checked')

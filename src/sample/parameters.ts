@@ -15,7 +15,7 @@ export const fewestItems = 60
 
 export const parameters = {
   /** Goes up with every change of the code that these numbers do not show: no sample of older code is reused. */
-  revision: 2,
+  revision: 3,
 
   sizes: {
     tiny: { items: 120, users: 60, impressions: 3_000 },
@@ -53,9 +53,9 @@ export const parameters = {
   titles: {
     category: 0.95,
     colour: 0.85,
-    pattern: 0.8,
+    pattern: 0.85,
     /** Not in the picture. */
-    material: 0.6,
+    material: 0.5,
     /** Not in the picture. */
     brand: 0.25,
     noise: 0.3,
@@ -67,7 +67,7 @@ export const parameters = {
     /** Share of a user that is the main archetype (uniform in the range); one other archetype is the rest. */
     main: [0.95, 1],
     /** Standard deviation, in log-odds of a click, of an archetype's weights; larger ones raise every AUC. */
-    spread: { category: 0.7, colour: 1.05, pattern: 1.05, material: 0.3, brand: 0.1, priceLevel: 0.1 },
+    spread: { category: 0.3, colour: 1.2, pattern: 1.15, material: 0.2, brand: 0.1, priceLevel: 0.1 },
     /** Share of the variance that all archetypes have in common: raises the AUC of item means. */
     common: 0.08,
     /** Variance of a user's own deviation, as a share of the archetype's: lowers what a history can tell. */

@@ -5,6 +5,7 @@
 import { newModel } from '../checkpoint/create.js'
 import {
   checkpointFolder,
+  isOurs,
   type ModelFolder,
   openWeights,
   readModelFolder,
@@ -263,7 +264,7 @@ class PretrainTrainee implements Trainee {
     const weights = path === undefined ? undefined : openWeights(path)
     for (const parameter of this.parameters) {
       const values = weights?.read(parameter)
-      if (weights && !values && !parameter.name.startsWith('fusion.')) throw missingTensor(path!, parameter.name)
+      if (weights && !values && !isOurs(parameter.name)) throw missingTensor(path!, parameter.name)
       this.training.start(this.session, parameter.name, values ?? initialValues(parameter, this.config.seed))
     }
     weights?.close()

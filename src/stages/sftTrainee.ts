@@ -1,7 +1,7 @@
 /** What C-SFT trains: the encoder against pools of negatives, with a momentum encoder that fills a queue. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ModelFolder, type Weights, writeModelFolder } from '../checkpoint/model.js'
+import { isOurs, type ModelFolder, type Weights, writeModelFolder } from '../checkpoint/model.js'
 import type { SftConfig } from '../config/sft.js'
 import { takeRows } from '../data/catalogue.js'
 import { Negatives } from '../data/negatives.js'
@@ -14,9 +14,9 @@ import { UserError } from '../errors.js'
 import { meanPairwiseCosine, ranksOfTargets, recallAtK } from '../metrics/index.js'
 import { contentWidth, type EncoderShape, encoderPrograms } from '../models/encoder.js'
 import { encoderGroups } from '../models/groups.js'
-import { batchOf, queuedVectors, queueVariable, type SftSizes, sftLoss } from '../models/sft.js'
+import { batchOf, choiceScale, queuedVectors, queueVariable, type SftSizes, sftLoss } from '../models/sft.js'
 import { Parameters } from '../nn/parameters.js'
-import { assignRows, constant, follow, input, type Tensor } from '../ops/index.js'
+import { assignRows, constant, follow, input, type Shape, type Tensor } from '../ops/index.js'
 import { program } from '../ops/program.js'
 import { Random } from '../random.js'
 import type { StepResult, Trainee } from '../train/loop.js'
@@ -24,6 +24,8 @@ import { rateAt } from '../train/schedule.js'
 import { encodeItems, Views } from './encoder.js'
 import type { SftData } from './sft.js'
 
+/** Factor on the learning rate of the temperature, which has a long way to go in few steps. */
+const choiceRate = 50
 const momentumPrefix = 'momentum.'
 const parts = { train: 0, valid: 1, test: 2 } as const
 
@@ -88,10 +90,12 @@ export class SftTrainee implements Trainee {
     const loss = sftLoss(p, shape, this.sizes, config.levels)
     this.parameters = p.list()
     const momentum = this.sizes.queue > 0 ? this.momentumEffects(loss) : { effects: [], variables: [] }
-    const group = encoderGroups(
+    const groups = encoderGroups(
       this.parameters.map(({ name }) => name),
       config.train,
     )
+    const group = (name: string, shape: Shape) =>
+      name === choiceScale ? { rateFactor: choiceRate, weightDecay: 0 } : groups(name, shape)
     this.training = makeTraining(loss, p, [], { ...config.train, group }, momentum.effects)
     const { programs, evaluated } = this.training
     this.state = [...this.training.state, ...momentum.variables]
@@ -222,7 +226,7 @@ export class SftTrainee implements Trainee {
   private initialise(weights: Weights): void {
     for (const parameter of this.parameters) {
       const values = weights.read(parameter)
-      if (!values && !parameter.name.startsWith('fusion.')) {
+      if (!values && !isOurs(parameter.name)) {
         throw new UserError({
           id: 'tensor-missing',
           where: this.model.path,
