@@ -15,12 +15,12 @@ export const fewestItems = 60
 
 export const parameters = {
   /** Goes up with every change of the code that these numbers do not show: no sample of older code is reused. */
-  revision: 3,
+  revision: 4,
 
   sizes: {
     tiny: { items: 120, users: 60, impressions: 3_000 },
     small: { items: 500, users: 350, impressions: 35_000 },
-    medium: { items: 2_000, users: 600, impressions: 150_000 },
+    medium: { items: 2_000, users: 500, impressions: 150_000 },
   } satisfies Record<string, Extent>,
   /** Of a size given as a number of items. */
   perItem: { users: 0.35, impressions: 75 },
@@ -46,7 +46,7 @@ export const parameters = {
     /** Share of ids above 2^53, where a double would lose the last digit. */
     hugeIds: 0.1,
     /** Standard deviation, in log-odds of a click, of what no picture or title tells. */
-    quality: 0.2,
+    quality: 0.15,
   },
 
   /** Probability that a title names each attribute; each is also in the picture unless said. */
@@ -67,7 +67,7 @@ export const parameters = {
     /** Share of a user that is the main archetype (uniform in the range); one other archetype is the rest. */
     main: [0.95, 1],
     /** Standard deviation, in log-odds of a click, of an archetype's weights; larger ones raise every AUC. */
-    spread: { category: 0.3, colour: 1.2, pattern: 1.15, material: 0.2, brand: 0.1, priceLevel: 0.1 },
+    spread: { category: 0.25, colour: 1.7, pattern: 0.45, material: 0.1, brand: 0.05, priceLevel: 0.05 },
     /** Share of the variance that all archetypes have in common: raises the AUC of item means. */
     common: 0.08,
     /** Variance of a user's own deviation, as a share of the archetype's: lowers what a history can tell. */
@@ -100,7 +100,7 @@ export const parameters = {
     /** Mean click probability; the bias is solved for it. */
     rate: 0.117,
     /** Log-odds per unit of relevance to the query, about its usual value. */
-    relevance: 0.1,
+    relevance: 0.05,
     usualRelevance: 0.6,
     /** Log-odds per position down the list, about its middle. */
     position: -0.03,
