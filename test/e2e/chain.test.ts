@@ -37,8 +37,9 @@ await onEachEngine('the chain of stages', ({ name: engine }) => {
       const results = JSON.parse(stdout)
       assert.equal(stdout.trim().split('\n').length, 1, stage)
       for (const [path, value] of numbersIn(results)) {
-        // In this data set every item has a vector.
-        if (path !== '.auc_without_vector') assert.ok(Number.isFinite(value), `${stage} ${path}: ${value}`)
+        // In this data set every item has a vector, and a bucket of its few impressions may lack clicks.
+        const isOfOneClass = path === '.auc_without_vector' || /^\.by_\w+\.\d+\.auc$/.test(path)
+        if (!isOfOneClass) assert.ok(Number.isFinite(value), `${stage} ${path}: ${value}`)
       }
       if (stage !== 'embed') assert.equal(results.engine, engine)
       assert.deepEqual(JSON.parse(readFileSync(join(run(stage), 'metrics.json'), 'utf8')), results)
