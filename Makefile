@@ -57,7 +57,8 @@ pipeline:
 
 ## checks
 
-test: setup build check unit smoke
+# Units last: their summary is the last thing to read.
+test: setup build check smoke unit
 
 check:
 	biome check .
