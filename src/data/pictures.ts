@@ -128,7 +128,8 @@ export async function preparePictures(
   return new Pictures(`${name}.bin`, size, new Uint8Array(Buffer.from(present, 'base64')), rejected)
 }
 
-function refuseBroken(rejected: Rejected[], { count, folder }: PictureSource, maxBad: number): void {
+/** @throws UserError `pictures-bad` when more than the share `maxBad` of all pictures was rejected. */
+export function refuseBroken(rejected: Rejected[], { count, folder }: PictureSource, maxBad: number): void {
   if (rejected.length <= maxBad * count) return
   const [{ index, reason }] = rejected
   throw new UserError({

@@ -56,16 +56,17 @@ export async function loadDataset(db: Database, config: CtrConfig): Promise<CtrD
     ? await loadContent(db, data.embeddings!, itemNumbers, impressions.items, data.contentType)
     : undefined
   const dataset = buildDataset(impressions, Object.fromEntries(texts), content, { split, ...features })
-  checkClasses(dataset)
+  checkClasses(dataset, findTable(data.root, data.impressions))
   return dataset
 }
 
-function checkClasses({ impressions: { label, rows }, split }: CtrDataset): void {
+function checkClasses({ impressions: { label, rows }, split }: CtrDataset, where: string): void {
   for (const [name, { from, to }] of Object.entries(split)) {
     const clicks = label.subarray(from, to).reduce((a, b) => a + b, 0)
     if (clicks > 0 && clicks < to - from) continue
     throw new UserError({
       id: 'labels-one-class',
+      where,
       what: `the ${name} part has ${clicks} clicks in ${to - from} of ${rows} impressions`,
       expected: 'some clicked and some not, in train, valid and test',
       remedy: 'give more data or change split',

@@ -9,6 +9,7 @@ import { decodeAll, type PictureInput, pathBelow } from '../data/decode.js'
 import { Database, literal } from '../data/duckdb.js'
 import { EmbeddingWriter } from '../data/embeddings.js'
 import { type Items, itemNumbers, loadItems } from '../data/items.js'
+import { type Rejected, refuseBroken } from '../data/pictures.js'
 import { prefetch } from '../data/prefetch.js'
 import { findTable } from '../data/table.js'
 import { textEncoder } from '../data/tokenizer.js'
@@ -51,11 +52,12 @@ export async function embed(config: EmbedConfig, run: Run): Promise<Record<strin
   const known = await knownHashes(db, run.path(tableFolder), modelVersion, items)
   const writer = await EmbeddingWriter.open(db)
   const bar = run.terminal.bar('items', items.count)
-  const counts = { computed: 0, unchanged: 0, empty: 0, broken: 0 }
+  const counts = { computed: 0, unchanged: 0, empty: 0 }
+  const rejected: Rejected[] = []
   for await (const piece of prefetch(pieces(items, known, model, shape, config), 2)) {
     counts.unchanged += piece.unchanged.length
     counts.empty += piece.empty
-    counts.broken += piece.broken
+    rejected.push(...piece.rejected)
     counts.computed += piece.rows.length
     for (const item of piece.unchanged) writer.keep(item)
     for (let from = 0; from < piece.rows.length; from += config.batch) {
@@ -68,6 +70,7 @@ export async function embed(config: EmbedConfig, run: Run): Promise<Record<strin
     if (run.isInterrupted) throw run.interruption()
   }
   bar.stop()
+  refuseBroken(rejected, items.pictures, data.maxBadImages)
   await replaceFolder(run.path(tableFolder), (folder) =>
     writer.publish(join(folder, 'part-00000.parquet'), itemNumbers, modelVersion, run.path(tableFolder)),
   )
@@ -80,6 +83,7 @@ export async function embed(config: EmbedConfig, run: Run): Promise<Record<strin
   return {
     items: items.count,
     ...counts,
+    broken: rejected.length,
     ...modalities,
     width: shape.fusion ?? shape.config.projection,
     model_version: modelVersion,
@@ -136,9 +140,10 @@ interface Piece {
   /** Decoded pictures of `rows`; null where there is none. */
   pictures: (Uint8Array | null)[]
   unchanged: number[]
-  /** Items with neither picture nor title, and pictures that could not be read. */
+  /** Items with neither picture nor title. */
   empty: number
-  broken: number
+  /** Pictures that could not be read, by the item's number. */
+  rejected: Rejected[]
   /** Items seen up to the end of this piece. */
   end: number
 }
@@ -174,7 +179,7 @@ async function* pieces(
       pictures: full.map(({ picture }) => picture),
       unchanged: rows.filter((row) => known[row] === hashes[row - from]),
       empty: usable.length - full.length,
-      broken: decoded.filter((d) => d instanceof Error).length,
+      rejected: decoded.flatMap((d, i) => (d instanceof Error ? [{ index: changed[i], reason: d.message }] : [])),
       end,
     }
   }

@@ -101,6 +101,23 @@ test('when mim embed runs again then it keeps unchanged items, computes changed 
   assert.deepEqual(counts(other), { items: 120, computed: 120, unchanged: 0 })
 })
 
+test('when too many pictures are broken then mim embed refuses them and the older table stays', async () => {
+  const out = join(folder, 'embed broken')
+  const embed = [...stages.embed, '--checkpoint', run, '--out', out]
+  await mimJson(embed)
+  const older = readFileSync(join(out, 'embeddings/part-00000.parquet'))
+  const data = await itemsAs(
+    'broken',
+    `SELECT * REPLACE (if(item_id % 2 = 0, 'no'::BLOB, image) AS image) FROM {items}`,
+  )
+  const { code, stderr } = await mim([...embed, ...data])
+  assert.equal(code, 2, stderr)
+  assert.match(stderr, /error \[pictures-bad\]: .*of 120 pictures are broken/)
+  assert.deepEqual(readFileSync(join(out, 'embeddings/part-00000.parquet')), older)
+  const { broken, items } = await mimJson([...embed, ...data, '--set', 'data.maxBadImages=1'])
+  assert.ok(Number(broken) > 30 && items === 120)
+})
+
 test('when mim embed is interrupted or killed then the older table stays whole and the next run completes it', async () => {
   const out = join(folder, 'embed interrupted')
   const embed = [...stages.embed, '--checkpoint', run, '--out', out]
