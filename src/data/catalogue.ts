@@ -35,3 +35,25 @@ export function takeRows<T extends Float32Array | Int32Array>(matrix: T, width: 
   for (let k = 0; k < rows.length; k++) out.set(matrix.subarray(rows[k] * width, (rows[k] + 1) * width), k * width)
   return out
 }
+
+/** Matrices of equal width one below the other. */
+export function joinRows<T extends Float32Array | Int32Array>(parts: readonly T[]): T {
+  const length = parts.reduce((n, part) => n + part.length, 0)
+  const out = new (parts[0].constructor as new (length: number) => T)(length)
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+/** Equal numbers for items of equal title; an item without one is alone. */
+export function equalTitles(titles: readonly (string | null)[]): Int32Array {
+  const first = new Map<string, number>()
+  return Int32Array.from(titles, (title, item) => {
+    if (title === null) return item
+    if (!first.has(title)) first.set(title, item)
+    return first.get(title)!
+  })
+}

@@ -47,7 +47,7 @@ export function findRuns(folder: string): FinishedRun[] {
 }
 
 function readRun(folder: string): FinishedRun {
-  const config = parse(readFileSync(join(folder, 'config.yaml'), 'utf8')) as Tree
+  const config = readYaml(folder)
   const metrics = JSON.parse(readFileSync(join(folder, 'metrics.json'), 'utf8')) as Tree
   return { folder, stage: String(config['stage']), config, metrics }
 }

@@ -12,7 +12,7 @@ import {
   writeModelFolder,
 } from '../checkpoint/model.js'
 import type { PretrainConfig } from '../config/pretrain.js'
-import { type Catalogue, prepareCatalogue } from '../data/catalogue.js'
+import { type Catalogue, equalTitles, prepareCatalogue } from '../data/catalogue.js'
 import { Database } from '../data/duckdb.js'
 import { type Items, loadItems } from '../data/items.js'
 import { EpochOrder, inParts } from '../data/order.js'
@@ -170,12 +170,7 @@ class PretrainTrainee implements Trainee {
     const { programs, evaluated, state, scratch } = this.training
     this.session = engine.open({ ...programs, ...encoderPrograms(evaluated, shape) }, [...state, ...scratch])
     this.initialise()
-    const titles = new Map<string, number>()
-    this.titleGroups = Int32Array.from(catalogue.items.titles, (title) => {
-      const key = title ?? ''
-      if (!titles.has(key)) titles.set(key, titles.size)
-      return titles.get(key)!
-    })
+    this.titleGroups = equalTitles(catalogue.items.titles)
   }
 
   /** Sets how many steps the learning rate's course spans. */

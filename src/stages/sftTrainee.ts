@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOurs, type ModelFolder, type Weights, writeModelFolder } from '../checkpoint/model.js'
 import type { SftConfig } from '../config/sft.js'
-import { takeRows } from '../data/catalogue.js'
+import { equalTitles, joinRows, takeRows } from '../data/catalogue.js'
 import { Negatives } from '../data/negatives.js'
 import { EpochOrder } from '../data/order.js'
 import { type AnchorKind, anchorKinds } from '../data/positives.js'
@@ -273,8 +273,8 @@ export class SftTrainee implements Trainee {
     const candidates = Int32Array.from([...items, ...hard, ...this.queued])
     const corrected = (column: number) => column < batch || column >= batch + sizes.hard
     const inputs: Record<string, Value> = {
-      pixel_values: { data: joined(pictures), shape: [sizes.image + inPictures.length, 3, size, size] },
-      input_ids: { data: joinedInts(texts), shape: [sizes.text + inPictures.length, length] },
+      pixel_values: { data: joinRows(pictures), shape: [sizes.image + inPictures.length, 3, size, size] },
+      input_ids: { data: joinRows(texts), shape: [sizes.text + inPictures.length, length] },
       product_has_image: flags(products, catalogue.hasImage),
       product_has_text: flags(products, catalogue.hasText),
       item_has_image: flags(shown, catalogue.hasImage),
@@ -342,28 +342,4 @@ function stepSizes(available: number[], { positives, negatives, train }: SftConf
   // The queue turns over in whole batches.
   const queue = negatives.queue < batch ? 0 : Math.floor(negatives.queue / batch) * batch
   return { image, text, product, hard: negatives.hard, queue }
-}
-
-/** Equal numbers for items of equal title; an item without one is alone. */
-function equalTitles(titles: readonly (string | null)[]): Int32Array {
-  const first = new Map<string, number>()
-  return Int32Array.from(titles, (title, item) => {
-    if (title === null) return item
-    if (!first.has(title)) first.set(title, item)
-    return first.get(title)!
-  })
-}
-
-function joined(parts: Float32Array[]): Float32Array {
-  const out = new Float32Array(parts.reduce((n, part) => n + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
-}
-
-function joinedInts(parts: Int32Array[]): Int32Array {
-  return Int32Array.from(parts.flatMap((part) => Array.from(part)))
 }
