@@ -3,7 +3,8 @@ import { trainTokenizer } from '../data/bpe.js'
 import { readTokenizer, type TokenizerFiles } from '../data/tokenizer.js'
 import { UserError } from '../errors.js'
 import { parseModelConfig } from '../models/config.js'
-import { type ModelFolder, preprocessorFor } from './model.js'
+import type { ModelFolder } from './model.js'
+import { parsePreprocessing, preprocessorFor } from './preprocessing.js'
 
 export interface NewModel {
   imageSize: number
@@ -61,13 +62,10 @@ export function newModel(options: NewModel, titles: Iterable<string | null>): Om
     configJson,
     config,
     preprocessorJson,
-    preprocessing: {
-      mean: preprocessorJson['image_mean'] as number[],
-      std: preprocessorJson['image_std'] as number[],
-      fit: 'cover',
-    },
+    preprocessing: parsePreprocessing(preprocessorJson, config, 'new model'),
     tokenizer,
     mim: {},
+    floats: new Set(),
   }
 }
 

@@ -7,7 +7,7 @@ import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { UserError } from '../errors.js'
 import type { Shape } from '../ops/index.js'
 
-export type StoredType = 'F32' | 'F16' | 'BF16' | 'I32' | 'I64' | 'I8' | 'U8'
+export type StoredType = keyof typeof bytesOf
 
 interface Entry {
   dtype: StoredType
@@ -15,7 +15,13 @@ interface Entry {
   data_offsets: [number, number]
 }
 
-const bytesOf: Record<StoredType, number> = { F32: 4, F16: 2, BF16: 2, I32: 4, I64: 8, I8: 1, U8: 1 }
+/** All types of the format, those that we only copy included. */
+const bytesOf = {
+  ...{ BOOL: 1, U8: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1 },
+  ...{ U16: 2, I16: 2, F16: 2, BF16: 2 },
+  ...{ U32: 4, I32: 4, F32: 4 },
+  ...{ U64: 8, I64: 8, F64: 8 },
+}
 
 /** An open file. Close it when done. */
 export class SafetensorsFile {
@@ -63,13 +69,20 @@ export class SafetensorsFile {
     return this.entry(name).shape
   }
 
+  dtype(name: string): StoredType {
+    return this.entry(name).dtype
+  }
+
   /** The tensor's bytes as they are stored. */
   raw(name: string): Buffer {
     const [from, to] = this.entry(name).data_offsets
     return this.bytes(this.start + from, to - from)
   }
 
-  /** The tensor as float32, whatever floating-point type it is stored in. */
+  /**
+   * The tensor as float32, whatever floating-point type it is stored in.
+   * @throws UserError `tensor-type` for one that holds no such numbers.
+   */
   floats(name: string): Float32Array {
     const { dtype } = this.entry(name)
     const raw = this.raw(name)
@@ -78,7 +91,12 @@ export class SafetensorsFile {
       const bits = new Uint16Array(raw.buffer, raw.byteOffset, raw.length / 2)
       return dtype === 'BF16' ? fromBfloat16(bits) : fromFloat16(bits)
     }
-    throw new Error(`tensor '${name}' of ${this.path} is ${dtype}, not a floating-point type`)
+    throw new UserError({
+      id: 'tensor-type',
+      where: this.path,
+      what: `tensor '${name}' is ${dtype}`,
+      expected: 'F32, F16 or BF16',
+    })
   }
 
   ints(name: string): Int32Array {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { replaceFile, writeJson } from '../files.js'
-import { comparisonReport, duration } from '../report/index.js'
+import { aligned, comparisonReport, duration, four, interval, spread } from '../report/index.js'
 import { type Comparison, compareRuns, findRuns } from '../stages/compare.js'
 
 export async function run(folders: string[], flags: { out?: string; json?: boolean }): Promise<void> {
@@ -36,32 +36,21 @@ function table({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): st
   const body = rows.map((row) => [
     row.model,
     row.vectors,
-    row.seeds > 1 ? `${row.auc.toFixed(4)} ± ${row.auc_sd.toFixed(4)}` : row.auc.toFixed(4),
-    row.gauc.toFixed(4),
-    row.logloss.toFixed(4),
-    row.auc_unseen.toFixed(4),
-    row.auc_rare.toFixed(4),
+    spread(row.auc, row.auc_sd, row.seeds),
+    four(row.gauc),
+    four(row.logloss),
+    four(row.auc_unseen),
+    four(row.auc_rare),
     row.over_baseline ? interval(row.over_baseline) : '',
   ])
-  const widths = header.map((_, i) => Math.max(...[header, ...body].map((cells) => cells[i].length)))
-  const line = (cells: string[]) =>
-    `${cells
-      .map((cell, i) => cell.padEnd(widths[i]))
-      .join('  ')
-      .trimEnd()}\n`
   const notes = [
     oracle_auc === undefined ? [] : `oracle AUC (one who knows every taste): ${oracle_auc.toFixed(4)}`,
     `Recall@10: picture → title ${percent(retrieval.pretrain_recall10)}; query → chosen item ` +
       `${percent(retrieval.sft_recall10_before)} before, ${percent(retrieval.sft_recall10)} after C-SFT`,
     `engine ${engine}; all stages together took ${Math.round(seconds)} s`,
   ].flat()
-  const lines = [header, widths.map((n) => '-'.repeat(n)), ...body].map(line)
-  return `${lines.join('')}\n${notes.join('\n')}\n`
+  const rule = header.map((_, i) => '-'.repeat(Math.max(...[header, ...body].map((cells) => cells[i].length))))
+  return `${aligned([header, rule, ...body])}\n${notes.join('\n')}\n`
 }
 
 const percent = (x: number | undefined) => (x === undefined ? '–' : `${(100 * x).toFixed(1)} %`)
-
-function interval({ difference, low, high }: { difference: number; low: number; high: number }): string {
-  const signed = (x: number) => `${x < 0 ? '−' : '+'}${Math.abs(x).toFixed(4)}`
-  return `${signed(difference)} [${signed(low)}, ${signed(high)}]`
-}

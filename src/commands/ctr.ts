@@ -2,7 +2,7 @@ import { ctrConfig } from '../config/ctr.js'
 import { ctr } from '../stages/ctr.js'
 import { runStage, type StageFlags } from './shared.js'
 
-type Flags = StageFlags & { model?: string; embeddings?: string; epochs?: number; batch?: number }
+type Flags = StageFlags & { model?: string; embeddings?: string; epochs?: number; batch?: number; strict?: boolean }
 
 export async function run(flags: Flags): Promise<void> {
   const own = {
@@ -10,6 +10,7 @@ export async function run(flags: Flags): Promise<void> {
     'data.embeddings': flags.embeddings,
     'train.epochs': flags.epochs,
     'train.batch': flags.batch,
+    'data.leaks': flags.strict ? 'stop' : undefined,
   }
   await runStage('ctr', ctrConfig, flags, own, ctr)
 }

@@ -1,10 +1,55 @@
+import { join } from 'node:path'
 import { embedConfig } from '../config/embed.js'
+import { parseShard } from '../config/shard.js'
 import { embed } from '../stages/embed.js'
-import { runStage, type StageFlags } from './shared.js'
+import { mergeShards, shardName, shardsFolder } from '../stages/embedMerge.js'
+import { planEmbed } from '../stages/embedPlan.js'
+import { tableFolder } from '../stages/embedTable.js'
+import { Run } from '../train/run.js'
+import { configOf, print, runStage, type StageFlags } from './shared.js'
 
-export async function run(
-  flags: StageFlags & { checkpoint?: string; provider?: string; batch?: number },
-): Promise<void> {
-  const own = { checkpoint: flags.checkpoint, provider: flags.provider, batch: flags.batch }
-  await runStage('embed', embedConfig, flags, own, embed, { repeatable: true })
+interface EmbedFlags extends StageFlags {
+  checkpoint?: string
+  provider?: string
+  batch?: number
+  dim?: number
+  type?: string
+  keepMissing?: boolean
+  dryRun?: boolean
+  shard?: string
+}
+
+export async function run(flags: EmbedFlags): Promise<void> {
+  const { checkpoint, provider, batch, dim, type, keepMissing } = flags
+  const own = { checkpoint, provider, batch, dim, type, keepMissing }
+  const published = join(flags.out, tableFolder)
+  const shard = flags.shard === undefined ? undefined : parseShard(flags.shard, process.env)
+  if (flags.dryRun) {
+    print(await planEmbed(configOf(embedConfig, flags, own), published, shard), flags.json)
+    return
+  }
+  // Shards run at once, each in a run folder of its own.
+  const out = shard ? join(flags.out, shardsFolder, shardName(shard)) : flags.out
+  const work = (config: Parameters<typeof embed>[0], run: Run) => embed(config, run, { published, shard })
+  await runStage('embed', embedConfig, { ...flags, out }, own, work, { repeatable: true })
+}
+
+export async function merge({
+  out,
+  json,
+  keepMissing,
+  keepTables,
+}: {
+  out: string
+  json?: boolean
+  keepMissing?: boolean
+  keepTables: number
+}): Promise<void> {
+  const options = { keepMissing: keepMissing ?? false, keepTables }
+  const metrics = await Run.with({ out, stage: 'embed', config: { merge: options }, repeatable: true }, async (run) => {
+    const results = await mergeShards(options, run)
+    await run.finish(results)
+    return results
+  })
+  print(metrics, json)
 }

@@ -1,5 +1,12 @@
 import { Interrupted, UserError } from '../errors.js'
-import { generateSample, type Progress, type SampleSize, subsample } from '../sample/index.js'
+import {
+  generateLarge,
+  generateSample,
+  generateSearches,
+  type Progress,
+  type SampleSize,
+  subsample,
+} from '../sample/index.js'
 import { type Bar, Terminal } from '../train/terminal.js'
 import { print } from './shared.js'
 
@@ -9,27 +16,55 @@ export interface SampleFlags {
   from?: string
   users?: number
   otherItems?: number
+  impressions?: number
+  behaviors?: number
+  history?: number
   seed: number
   json?: boolean
 }
 
+/** Behaviours before each impression of a large data set. */
+const defaultHistory = 50
+
 /** Makes a data set up, or cuts one with --from; prints what it holds. */
 export async function run(flags: SampleFlags): Promise<void> {
-  const { out, size = 'small', from, users, otherItems, seed, json } = flags
+  const {
+    out,
+    size = 'small',
+    from,
+    users,
+    otherItems,
+    impressions,
+    history = defaultHistory,
+    behaviors,
+    seed,
+    json,
+  } = flags
   checkTogether(flags)
   const terminal = new Terminal()
-  const { summary, isNew } = await withProgress<{ summary: object; isNew: boolean }>(terminal, (progress) =>
-    from === undefined
-      ? generateSample({ out, size: toSize(size), seed }, progress)
-      : subsample({ from, users: users!, otherItems, out, seed }, progress),
-  )
+  const { summary, isNew } = await withProgress<{ summary: object; isNew: boolean }>(terminal, (progress) => {
+    if (from !== undefined) return subsample({ from, users: users!, otherItems, out, seed }, progress)
+    if (impressions !== undefined) return generateLarge({ out, impressions, history, seed }, progress)
+    if (behaviors !== undefined) return generateSearches({ out, behaviors, seed }, progress)
+    return generateSample({ out, size: toSize(size), seed }, progress)
+  })
   if (!isNew) terminal.say(`${out} is there already, made from the same parameters; nothing to do`)
   print({ ...summary }, json)
 }
 
 /** @throws UserError `option-conflict`, `option-missing` */
-function checkTogether({ size, from, users, otherItems }: SampleFlags): void {
+function checkTogether({ size, from, users, otherItems, impressions, behaviors, history }: SampleFlags): void {
   const conflict = (what: string, remedy: string) => new UserError({ id: 'option-conflict', what, remedy })
+  if (behaviors !== undefined) {
+    const others = { '--size': size, '--from': from, '--impressions': impressions }
+    const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? []
+    if (other) throw conflict(`${other} with --behaviors`, 'choose one of them')
+  }
+  if (impressions !== undefined) {
+    const other = size !== undefined ? '--size' : from !== undefined ? '--from' : undefined
+    if (other) throw conflict(`${other} with --impressions`, 'choose one of them')
+  } else if (history !== undefined)
+    throw conflict('--history without --impressions', 'say how many impressions to make')
   if (from === undefined) {
     const remedy = 'name with --from the data set to cut'
     if (users !== undefined) throw conflict('--users without --from', remedy)

@@ -1,8 +1,52 @@
 import { sftConfig } from '../config/sft.js'
+import { UserError } from '../errors.js'
 import { sft } from '../stages/sft.js'
-import { runStage, type StageFlags } from './shared.js'
+import { type Ablation, ablate, ablations, ablationText } from '../stages/sftAblation.js'
+import { Terminal } from '../train/terminal.js'
+import { configOf, runStage, type StageFlags } from './shared.js'
 
-export async function run(flags: StageFlags & { init?: string; epochs?: number; batch?: number }): Promise<void> {
-  const own = { init: flags.init, 'train.epochs': flags.epochs, 'train.batch': flags.batch }
-  await runStage('sft', sftConfig, flags, own, sft)
+type Flags = StageFlags & {
+  init?: string
+  epochs?: number
+  batch?: number
+  precision?: string
+  ablate?: string
+  seeds?: string
+}
+
+export async function run(flags: Flags): Promise<void> {
+  const own = { init: flags.init, 'train.epochs': flags.epochs, 'train.batch': flags.batch, precision: flags.precision }
+  if (flags.ablate === undefined) {
+    if (flags.seeds !== undefined) throw conflict('--seeds without --ablate', 'say with --seed which one to train')
+    await runStage('sft', sftConfig, flags, own, sft)
+    return
+  }
+  if (flags.dryRun) throw conflict('--dry-run with --ablate', 'try the configuration without --ablate first')
+  if (flags.maxTime !== undefined) throw conflict('--max-time with --ablate', 'interrupt it, and start it again later')
+  if (flags.overwrite) throw conflict('--overwrite with --ablate', 'remove the folder, or name another')
+  const config = configOf(sftConfig, flags, own)
+  const terminal = new Terminal()
+  const kinds = kindsOf(flags.ablate)
+  const table = await ablate(config, kinds, seedsOf(flags.seeds ?? String(config.seed)), flags.out, (line) =>
+    terminal.say(line),
+  )
+  process.stdout.write(flags.json ? `${JSON.stringify(table)}\n` : ablationText(table))
+}
+
+const conflict = (what: string, remedy: string) => new UserError({ id: 'option-conflict', what, remedy })
+
+/** @throws UserError `ablation-kind` */
+function kindsOf(text: string): Ablation[] {
+  return text.split(',').map((name) => {
+    const kind = ablations.find((known) => known === name.trim())
+    if (kind) return kind
+    throw new UserError({ id: 'ablation-kind', what: `--ablate ${text}`, expected: `some of ${ablations.join(',')}` })
+  })
+}
+
+/** @throws UserError `ablation-seeds` */
+function seedsOf(text: string): number[] {
+  const seeds = text.split(',').map(Number)
+  if (/^\d+(,\d+)*$/.test(text) && new Set(seeds).size === seeds.length) return seeds
+  throw new UserError({ id: 'ablation-seeds', what: `--seeds ${text}`, expected: 'whole numbers, such as 1,2,3' })
 }

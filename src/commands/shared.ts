@@ -17,6 +17,8 @@ export interface StageFlags {
   engine?: string
   device?: string
   json?: boolean
+  maxTime?: string
+  dryRun?: boolean
 }
 
 /** Resolves the configuration, opens the run folder, runs the stage (or finds it finished) and prints its results. */
@@ -28,47 +30,71 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
   work: (config: z.output<S>, run: Run) => Promise<Metrics>,
   { repeatable = false } = {},
 ): Promise<void> {
-  const config = loadConfig(schema, {
-    file: flags.config,
-    sets: flags.set,
-    flags: {
-      'data.root': flags.data,
-      seed: flags.seed,
-      ...('engine' in shapeOf(schema) ? { engine: flags.engine ?? environmentEngine(), device: flags.device } : {}),
-      ...own,
-    },
-  })
-  const { out, resume, overwrite } = flags
-  const metrics = await Run.with({ out, stage, config, resume, overwrite, repeatable }, async (run) => {
+  const config = configOf(schema, flags, own)
+  const { out, resume, overwrite, dryRun: dry } = flags
+  const metrics = await Run.with({ out, stage, config, resume, overwrite, repeatable, dry }, async (run) => {
     if (run.finished) {
       run.say(`${out} is finished; nothing to do`)
       return run.finished
     }
     const results = await work(config, run)
     await run.finish(results)
+    if (dry) return run.cost()
     return results
   })
   print(metrics, flags.json)
 }
 
+/** The configuration that file, --set and options give; `own` are the options of the stage itself. */
+export function configOf<S extends z.ZodType<Record<string, unknown>>>(
+  schema: S,
+  flags: StageFlags,
+  own: Record<string, unknown>,
+): z.output<S> {
+  return loadConfig(schema, {
+    file: flags.config,
+    sets: flags.set,
+    flags: {
+      'data.root': flags.data,
+      seed: flags.seed,
+      ...('engine' in shapeOf(schema) ? { engine: flags.engine ?? environmentEngine(), device: flags.device } : {}),
+      'train.maxTime': flags.maxTime,
+      ...own,
+    },
+  })
+}
+
 /** The engine that MIM_ENGINE names, if it is set. */
-function environmentEngine(): string | undefined {
+export function environmentEngine(): string | undefined {
   const name = process.env['MIM_ENGINE']
   if (!name) return undefined
   if (engineNames.some((known) => known === name)) return name
   throw new UserError({ id: 'engine-name', where: 'MIM_ENGINE', what: `'${name}'`, expected: engineNames.join(', ') })
 }
 
-/** Results on standard output: one JSON object, or a line each. */
+/** Results on standard output: one JSON object, or a line each; what is known before and after shares a line. */
 export function print(metrics: Metrics, json = false): void {
   if (json) {
     process.stdout.write(`${JSON.stringify(metrics)}\n`)
     return
   }
   const entries = Object.entries(metrics).filter(([, value]) => typeof value !== 'object')
-  const width = Math.max(...entries.map(([name]) => name.length))
-  for (const [name, value] of entries) {
-    const text = typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(4) : String(value)
-    process.stdout.write(`${name.padEnd(width)}  ${text}\n`)
+  const isCompared = (name: string) => `before_${name}` in metrics && `after_${name}` in metrics
+  const plain = (name: string) => name.replace(/^(before|after)_/, '')
+  const rows = entries.filter(([name]) => !name.startsWith('before_') || !isCompared(plain(name)))
+  const texts = rows.map(([name, value]) => {
+    const compared = name.startsWith('after_') && isCompared(plain(name))
+    return compared ? [plain(name), shown(metrics[`before_${plain(name)}`]), shown(value)] : [name, shown(value)]
+  })
+  const pairs = texts.filter(({ length }) => length === 3)
+  const table = pairs.length > 0 ? [['', 'before', 'after'], ...pairs, ...texts.filter((t) => t.length < 3)] : texts
+  const width = Math.max(...table.map(([name]) => name.length))
+  for (const [name, ...values] of table) {
+    const cells = values.length > 1 ? values.map((value) => value.padStart(9)) : values
+    process.stdout.write(`${name.padEnd(width)}  ${cells.join(' ')}\n`)
   }
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(4) : String(value)
 }

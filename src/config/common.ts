@@ -1,5 +1,6 @@
 /** Options that several stages share. The schemas are their documentation: `mim config STAGE` prints them. */
 import { z } from 'zod'
+import { durationPattern } from '../train/duration.js'
 
 export const engineOptions = {
   engine: z
@@ -40,6 +41,22 @@ export const splitOption = (rows: string, trains: string) =>
 export const loopOptions = {
   logEvery: z.int().positive().default(20).describe('Steps between two rows of history and two lines of log'),
   evaluateEvery: z.int().nonnegative().default(0).describe('Steps between two evaluations; 0: after each epoch'),
+  monitor: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Metric of the evaluations that chooses the model, e.g. valid_gauc; null: the main one of the stage'),
+  maxTime: z
+    .string()
+    .regex(durationPattern, 'expected a time such as 90s, 30m, 2h or 1h30m')
+    .nullable()
+    .default(null)
+    .describe('Time from the start of the command after which training ends; --resume goes on; null: no limit'),
+  workers: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe('Threads that make batches ahead of need; 0: one for every four cores'),
   saveEvery: z.int().nonnegative().default(0).describe('Steps between two saves for --resume; 0: at every evaluation'),
 }
 
@@ -79,3 +96,22 @@ export const rateOptions = (rate: number, warmup: number) => ({
   schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine').describe('How the rate falls after the warm-up'),
   warmup: z.number().min(0).max(1).default(warmup).describe('Share of all steps over which the rate rises from 0'),
 })
+
+export const precisionOption = z
+  .enum(['fp32', 'bf16', 'auto'])
+  .default('fp32')
+  .describe(
+    'What the matrix products of the networks multiply in; weights and losses are float32 always; auto: bf16 where ' +
+      'it is measured to be faster',
+  )
+
+export const recomputeOption = z
+  .boolean()
+  .default(false)
+  .describe('Compute each transformer block again on the way back instead of keeping it: less memory, more time')
+
+export const microBatchOption = z
+  .int()
+  .nonnegative()
+  .default(0)
+  .describe('Rows that go through an encoder at once, to save memory; the step is that of the whole batch; 0: all')

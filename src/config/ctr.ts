@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { gsuKinds, modelNames } from '../models/ctr/config.js'
+import { activationNames } from '../nn/norm.js'
 import {
   dataOptions,
   engineOptions,
@@ -9,19 +11,31 @@ import {
   splitOption,
   table,
 } from './common.js'
+import { feature, sideFeature } from './features.js'
 
 const columns = z
   .strictObject({
-    user: z.string().default('user_id'),
+    user: z.string().nullable().default('user_id').describe('null: each impression is of a user of its own'),
     item: z.string().default('item_id'),
     label: z.string().default('label'),
-    time: z.string().default('ts'),
+    weight: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe('How much an impression counts in training, from 0 on; only ratios matter; null: all alike'),
+    time: z
+      .string()
+      .nullable()
+      .default('ts')
+      .describe('null: impressions lie in the order of time; histories are then a column'),
     action: z.string().default('action').describe('Of the behaviours table'),
     history: z
       .string()
       .nullable()
       .default(null)
       .describe('Column of impressions that lists the history, oldest first; null: built from behaviours'),
+    embeddingItem: z.string().default('item_id').describe('Of the embeddings table'),
+    embedding: z.string().default('embedding').describe('Vectors of the embeddings table'),
   })
   .prefault({})
   .describe('Names of columns')
@@ -30,7 +44,10 @@ export const ctrConfig = z.strictObject({
   data: z
     .strictObject({
       ...dataOptions,
-      impressions: table('impressions', 'What was shown, and whether it was clicked'),
+      impressions: z
+        .union([z.string(), z.strictObject({ train: z.string(), valid: z.string(), test: z.string() })])
+        .default('impressions.parquet')
+        .describe('What was shown, and whether it was clicked; or a table each for train, valid and test'),
       behaviors: table('behaviors', 'What histories are built from'),
       items: table('items', 'Side information of items'),
       embeddings: z
@@ -42,40 +59,111 @@ export const ctrConfig = z.strictObject({
         .enum(['float32', 'int8'])
         .default('float32')
         .describe('How content vectors are held in memory; int8 takes a quarter, with one scale for all'),
+      embeddingScale: z
+        .number()
+        .positive()
+        .default(1)
+        .describe('What stored vectors are multiplied by, e.g. 0.007874 where they are int8 of scale 1/127'),
+      normalise: z.boolean().default(false).describe('Scale content vectors to length 1; those of `mim embed` have it'),
       columns,
       timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of times that are plain integers'),
+      leaks: z
+        .enum(['warn', 'stop', 'ignore'])
+        .default('warn')
+        .describe(
+          'What to do where features give the label away, histories hold it, or ids number rows; --strict: stop',
+        ),
+      memory: z
+        .string()
+        .regex(/^\d+(\.\d+)?\s?[KMGT]i?B$/i, 'expected a size such as 2GB')
+        .default('2GB')
+        .describe('Memory for sorting and joining tables; what needs more goes through files in the run folder'),
     })
     .prefault({}),
-  split: splitOption('impressions', 'train'),
+  split: splitOption('impressions', 'train').describe('By time; not used where impressions are a table for each part'),
   history: z
     .strictObject({
       actions: z.array(z.string()).min(1).default(['click']).describe('Actions that make the history'),
       length: z.int().positive().default(50).describe('Behaviours at most, the latest'),
+      padding: z
+        .union([z.string(), z.int()])
+        .nullable()
+        .default(null)
+        .describe('Id that fills up listed histories and is no item; null: there is none'),
     })
     .prefault({}),
   features: z
     .strictObject({
       user: z.boolean().default(true).describe('Whether the user id is a feature'),
-      items: z.array(z.string()).default(['category']).describe('Columns of the items table, of target and history'),
-      context: z.array(z.string()).default([]).describe('Columns of the impressions table'),
+      items: z
+        .array(feature)
+        .prefault(['category'])
+        .describe(
+          'Columns of the items table, of target and history: names, or {column, kind: category | list | hash | number | bucket, …}',
+        ),
+      context: z.array(feature).default([]).describe('Columns of the impressions table, given as those of items'),
+      history: z
+        .array(sideFeature)
+        .default([])
+        .describe('What else is known of a behaviour: {kind: category, column, target} or {kind: gap}'),
       minCount: z
         .int()
         .positive()
         .default(1)
         .describe('Occurrences in training impressions and their histories below which an id counts as unknown'),
+      idRows: z
+        .int()
+        .min(3)
+        .nullable()
+        .default(null)
+        .describe('Rows of the tables of items and of users, to which ids are hashed; null: one for each known id'),
     })
     .prefault({}),
   model: z
     .strictObject({
       name: z
-        .enum(['din', 'content', 'ciubm'])
+        .enum(modelNames)
         .default('ciubm')
-        .describe('din: ids only; content: vectors only; ciubm: both'),
+        .describe(
+          'din: ids only; sim-hard, sim-soft: ids of the behaviours that a search finds; content: vectors only; ' +
+            'concat: vectors beside the ids in one network; ciubm: a branch of each',
+        ),
       dim: z.int().positive().default(16).describe('Width of an id embedding'),
       attention: z.array(z.int().positive()).default([64]).describe('Hidden layers of the target attention over ids'),
       head: z.array(z.int().positive()).default([128, 64]).describe('Hidden layers of the head'),
       contentDim: z.int().positive().default(64).describe('Width that content vectors are projected to'),
       simTier: z.boolean().default(true).describe('Histogram of the similarities between target and history'),
+      saTa: z
+        .boolean()
+        .default(false)
+        .describe('SA-TA: similarities correct the attention over ids by learnt factors; ciubm only'),
+      cube: z
+        .boolean()
+        .default(false)
+        .describe('CUBE: sums of ids and of vectors under the softmax of the similarities; content and ciubm only'),
+      gate: z
+        .boolean()
+        .default(false)
+        .describe('A network of both interests and the item frequency mixes the branches, not one share; ciubm only'),
+      defaults: z
+        .boolean()
+        .default(false)
+        .describe('Learnt stand-ins for a missing vector of the target and for the interest of an empty history'),
+      heads: z.int().positive().default(2).describe('Heads of the attention of sim-hard and sim-soft, dim wide each'),
+      gsu: z
+        .strictObject({
+          kind: z
+            .enum(gsuKinds)
+            .default('none')
+            .describe('hard: behaviours like the target in a feature, the latest; soft: nearest by content vectors'),
+          topK: z.int().positive().default(50).describe('Behaviours that the search leaves at most'),
+          feature: z.string().default('category').describe('Feature of features.items that a hard search compares'),
+        })
+        .prefault({})
+        .describe('Search of the behaviours that a model sees; sim-hard is always hard, sim-soft soft'),
+      activation: z.enum(activationNames).default('relu').describe('Of the hidden layers of the head'),
+      batchNorm: z.boolean().default(false).describe('Batch normalisation in the hidden layers of the head'),
+      cross: z.int().min(0).default(0).describe('Layers of a cross network (DCN V2) before the hidden layers'),
       dropout: z.number().min(0).lt(1).default(0.2).describe('Share of hidden units of the head that rest in a step'),
     })
     .prefault({}),
@@ -83,6 +171,12 @@ export const ctrConfig = z.strictObject({
     .strictObject({
       epochs: z.number().positive().default(20),
       batch: z.int().positive().default(1024),
+      negatives: z
+        .number()
+        .gt(0)
+        .max(1)
+        .default(1)
+        .describe('Share of the impressions without a click that training keeps; predictions are corrected for it'),
       ...rateOptions(1e-3, 0),
       tableL2: z.number().min(0).default(1e-3).describe('L2 penalty on the id embeddings that a step touches'),
       branchLoss: z
@@ -90,6 +184,17 @@ export const ctrConfig = z.strictObject({
         .min(0)
         .default(1)
         .describe('Weight of the losses of ids alone and content alone beside that of both together; ciubm only'),
+      makeEpochs: z
+        .number()
+        .min(0)
+        .default(0)
+        .describe('Epochs, before the others, in which the content branch learns alone (MAKE); ciubm only'),
+      unknownShare: z
+        .number()
+        .min(0)
+        .lt(1)
+        .default(0)
+        .describe('Share of ids that a step takes for unknown, so that what was never seen has a learnt embedding'),
       contentRate: z.number().positive().default(3).describe('Factor on the learning rate of the content branch'),
       tableRate: z.number().positive().default(1).describe('Factor on the learning rate of the id embeddings'),
       tableOptimizer: z
@@ -104,6 +209,15 @@ export const ctrConfig = z.strictObject({
         .describe('Parts in which a batch is worked through, to save memory; the step is that of the whole batch'),
       patience: z.int().min(0).default(4).describe('Evaluations without a better AUC before training stops; 0: never'),
       ...loopOptions,
+    })
+    .prefault({}),
+  evaluation: z
+    .strictObject({
+      resamples: z
+        .int()
+        .min(0)
+        .default(200)
+        .describe('Resamples of the users behind the 95 % intervals of AUC and GAUC on the test; 0: no intervals'),
     })
     .prefault({}),
   seed: seedOption,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { vectorTypes } from '../store/index.js'
 import { dataOptions, table } from './common.js'
 import { itemColumns, pictureLimits } from './pretrain.js'
 
@@ -8,11 +9,25 @@ export const embedConfig = z.strictObject({
     .prefault({}),
   checkpoint: z.string().default('').describe('Hugging Face folder of the encoder, e.g. runs/sft/checkpoint'),
   provider: z
-    .enum(['auto', 'cuda', 'cpu'])
+    .enum(['auto', 'cuda', 'webgpu', 'cpu'])
     .default('auto')
-    .describe('ONNX Runtime provider; one asked for by name must start'),
+    .describe('ONNX Runtime provider; auto: the first of them that starts; one asked for by name must start'),
   threads: z.int().nonnegative().default(0).describe('Threads of the CPU provider; 0: one for each core'),
-  batch: z.int().positive().default(128).describe('Items of one run of the encoder'),
+  batch: z
+    .union([z.int().positive(), z.literal('auto')])
+    .default(128)
+    .describe('Items of one run of the encoder; auto: tried out, as many as memory has room for and speed gains from'),
+  type: z
+    .enum(vectorTypes)
+    .default('float32')
+    .describe('How numbers are stored; int8: a quarter of the size, scale 1/127'),
+  dim: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe('Numbers of a vector that are kept, the first ones, back at unit norm (Matryoshka); 0: all'),
+  keepMissing: z.boolean().default(false).describe('Keep the vectors of items that left the catalogue'),
+  keepTables: z.int().positive().default(2).describe('Tables kept side by side, the published one included'),
 })
 
 export type EmbedConfig = z.output<typeof embedConfig>

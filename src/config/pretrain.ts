@@ -4,8 +4,11 @@ import {
   engineOptions,
   layerDecayOption,
   loopOptions,
+  microBatchOption,
   optimizerOptions,
+  precisionOption,
   rateOptions,
+  recomputeOption,
   seedOption,
   table,
 } from './common.js'
@@ -28,10 +31,19 @@ export const pictureLimits = {
     .default(0.01)
     .describe('Share of pictures that may be broken before the run stops'),
   maxImagePixels: z.int().positive().default(50_000_000).describe('A picture of more pixels counts as broken'),
+  allowOutside: z
+    .boolean()
+    .default(false)
+    .describe("Whether paths and links of pictures may lead out of the table's folder; else these count as broken"),
 }
 
 export const pictureOptions = {
-  cache: z.string().default('runs/cache').describe('Folder that keeps decoded pictures from run to run'),
+  cache: z.string().default('runs/cache').describe('Folder that keeps decoded pictures; all runs may share it'),
+  cacheLimit: z
+    .number()
+    .positive()
+    .default(100)
+    .describe('Gigabytes that it may take; what was not used for a day goes first'),
   ...pictureLimits,
 }
 
@@ -45,6 +57,11 @@ export const augmentation = z
   .prefault({})
   .describe('How an item looks a little different at each step')
 
+const frozen = z
+  .union([z.enum(['none', 'all']), z.int().nonnegative()])
+  .default('none')
+  .describe('none, all, or how many blocks from below')
+
 export const pretrainConfig = z.strictObject({
   data: z
     .strictObject({ ...dataOptions, items: table('items', 'The catalogue'), columns: itemColumns, ...pictureOptions })
@@ -53,7 +70,36 @@ export const pretrainConfig = z.strictObject({
     .string()
     .nullable()
     .default(null)
-    .describe('Hugging Face folder to start from; null: from scratch, as `model` says'),
+    .describe(
+      'Hugging Face folder to start from, or hf:owner/name[@revision] to fetch one; null: from scratch, by `model`',
+    ),
+  adapt: z
+    .strictObject({
+      imageSize: z
+        .int()
+        .positive()
+        .nullable()
+        .default(null)
+        .describe('Pixels along a side; positions are interpolated'),
+      projection: z
+        .int()
+        .positive()
+        .nullable()
+        .default(null)
+        .describe('Width of image and text vectors; not of SigLIP'),
+      textLength: z
+        .int()
+        .positive()
+        .nullable()
+        .default(null)
+        .describe('Tokens of a title; short ones save time where the model pads to many; not of SigLIP'),
+    })
+    .prefault({})
+    .describe('What becomes of the model that `init` names; null: stays as it is'),
+  freeze: z
+    .strictObject({ vision: frozen, text: frozen })
+    .prefault({})
+    .describe('Parts that are not trained (LiT): none, all of a tower, or its embeddings and first blocks'),
   model: z
     .strictObject({
       imageSize: z.int().positive().default(64).describe('Pixels along a side'),
@@ -84,34 +130,42 @@ export const pretrainConfig = z.strictObject({
       dropImage: z.number().min(0).max(1).default(0.4).describe('Share of rows whose second view lacks the picture'),
     })
     .prefault({}),
+  loss: z
+    .enum(['infoNce', 'sigmoid'])
+    .nullable()
+    .default(null)
+    .describe('infoNce: which of the batch; sigmoid: pair by pair, as SigLIP; null: what the model was made with'),
+  matryoshka: z
+    .array(z.int().positive())
+    .default([])
+    .describe('Prefixes of vectors that must do as well as the whole, e.g. [32, 64]: vectors may then be cut there'),
   augment: augmentation,
   train: z
     .strictObject({
-      epochs: z.number().positive().default(30),
+      epochs: z.number().min(0).default(30).describe('Passes over the items; 0: the checkpoint as it is, judged'),
       batch: z.int().min(2).default(128).describe('Pairs of a step; each is a negative of all others'),
       ...rateOptions(5e-4, 0.1),
       ...optimizerOptions({ weightDecay: 0.05, clipNorm: 1, beta2: 0.98, epsilon: 1e-6 }),
       layerDecay: layerDecayOption,
-      accumulate: z
-        .int()
-        .positive()
-        .default(1)
-        .describe('Equal parts in which a batch is worked through, to save memory; negatives are those of a part'),
+      recompute: recomputeOption,
+      microBatch: microBatchOption,
       patience: z.int().min(0).default(0).describe('Evaluations without a better one before training stops; 0: never'),
       ...loopOptions,
-    })
-    .refine(({ batch, accumulate }) => batch % accumulate === 0 && batch / accumulate >= 2, {
-      message: 'expected a divisor of train.batch that leaves parts of 2 pairs or more',
-      path: ['accumulate'],
     })
     .prefault({}),
   evaluation: z
     .strictObject({
       items: z.int().min(2).default(500).describe('Items held out of training; at most a fifth of all'),
+      prompt: z
+        .string()
+        .includes('{}', { message: 'expected {} where the category goes' })
+        .default('a photo of {}')
+        .describe('What a picture is compared with to tell its category; {} stands for the name of the category'),
     })
     .prefault({}),
   seed: seedOption,
   ...engineOptions,
+  precision: precisionOption,
 })
 
 export type PretrainConfig = z.output<typeof pretrainConfig>

@@ -4,8 +4,11 @@ import {
   engineOptions,
   layerDecayOption,
   loopOptions,
+  microBatchOption,
   optimizerOptions,
+  precisionOption,
   rateOptions,
+  recomputeOption,
   seedOption,
   splitOption,
   table,
@@ -25,7 +28,14 @@ const behaviorColumns = z
   .prefault({})
   .describe('Names of the columns of the behaviours table; request and queries may be missing')
 
-export const positiveSources = ['query-purchase', 'query-click', 'session'] as const
+export const positiveSources = [
+  'query-purchase',
+  'query-click',
+  'query-exposure',
+  'session',
+  'content-filtered',
+] as const
+export type PositiveSource = (typeof positiveSources)[number]
 
 export const sftConfig = z.strictObject({
   data: z
@@ -37,9 +47,17 @@ export const sftConfig = z.strictObject({
       behaviorColumns,
       timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of times that are plain integers'),
       ...pictureOptions,
+      memory: z
+        .string()
+        .regex(/^\d+(\.\d+)?\s?[KMGT]i?B$/i, 'expected a size such as 1GB')
+        .default('1GB')
+        .describe('Memory for sorting and joining tables; what needs more goes through files in the run folder'),
     })
     .prefault({}),
-  init: z.string().default('runs/pretrain/checkpoint').describe('Checkpoint of stage 1, or any Hugging Face folder'),
+  init: z
+    .string()
+    .default('runs/pretrain/checkpoint')
+    .describe('Checkpoint of stage 1, or any Hugging Face folder; {seed} in it stands for the seed'),
   split: splitOption('behaviours', 'positives come from'),
   positives: z
     .strictObject({
@@ -47,14 +65,26 @@ export const sftConfig = z.strictObject({
         .array(z.enum(positiveSources))
         .min(1)
         .default(['query-purchase', 'query-click'])
-        .describe('What counts as chosen'),
+        .describe(
+          'What counts as chosen: after a query bought, clicked, or merely shown; next in a session; or next at all, asked for by the nearest in content of what the user chose before',
+        ),
       purchaseWeight: z.number().positive().default(1).describe('Weight of a purchase in the loss'),
       clickWeight: z.number().positive().default(0.5).describe('Weight of a click, the weaker sign'),
+      exposureWeight: z
+        .number()
+        .positive()
+        .default(0.05)
+        .describe('Weight of what a search showed, the weakest sign (query-exposure)'),
       sessionMinutes: z
         .number()
         .positive()
         .default(30)
-        .describe('Two choices of a user within this time make a session pair'),
+        .describe('A longer pause ends a session; two choices in a row within it make a pair'),
+      lookBack: z
+        .int()
+        .positive()
+        .default(50)
+        .describe('Choices of the user among which content-filtered looks for the nearest'),
       mixture: z
         .strictObject({
           image: z.number().min(0).default(12),
@@ -69,11 +99,36 @@ export const sftConfig = z.strictObject({
     .strictObject({
       queue: z.int().nonnegative().default(8192).describe('Item vectors of earlier steps kept as negatives; 0: none'),
       momentum: z.number().min(0).max(1).default(0.999).describe('Momentum of the encoder that fills the queue'),
+      maxAgeSteps: z
+        .int()
+        .nonnegative()
+        .default(0)
+        .describe('Steps after which a queued vector is no negative; 0: never'),
+      maxAgeDays: z
+        .number()
+        .nonnegative()
+        .default(0)
+        .describe('Days in the log that may lie between an event and that of a queued negative; 0: any number'),
       hard: z
         .int()
         .nonnegative()
         .default(32)
         .describe('Hard negatives of a step: shown in the same request and not taken, else of the same category'),
+      mineEvery: z
+        .int()
+        .nonnegative()
+        .default(0)
+        .describe('Steps after which hard negatives are looked for anew by the current vectors; 0: none are'),
+      mineDepth: z
+        .int()
+        .positive()
+        .default(30)
+        .describe('Nearest neighbours of the chosen item that mined negatives are drawn from'),
+      mineAmong: z.int().min(2).default(5000).describe('Items at most, drawn anew each time, that are searched'),
+      denominator: z
+        .enum(['shared', 'separate'])
+        .default('shared')
+        .describe('Whether batch, hard and queue are held against a choice together, or each in a loss of its own'),
       logQ: z.boolean().default(true).describe('Correct logits for how often an item comes as a negative'),
     })
     .prefault({}),
@@ -87,7 +142,30 @@ export const sftConfig = z.strictObject({
         .min(0)
         .default(0.5)
         .describe('Weight of stage 1: picture and title of the same item, so that content is kept'),
+      distillation: z
+        .number()
+        .min(0)
+        .default(0)
+        .describe('Weight of staying near the vectors of stage 1: 1 − cosine, mean over the items of a step'),
+      matryoshka: z
+        .array(z.int().positive())
+        .default([])
+        .describe('Lengths of prefixes of the content vector that must do the same as the whole of it'),
+      prefix: z.number().min(0).default(0.5).describe('Weight of the loss of each of the prefixes'),
     })
+    .refine(({ fused, image, text }) => fused + image + text > 0, 'expected fused, image or text above 0')
+    .prefault({}),
+  temperature: z
+    .strictObject({
+      initial: z.number().positive().default(0.1).describe('What cosines between anchors and items are divided by'),
+      lowest: z.number().positive().default(0.01).describe('It is never below this'),
+      rateFactor: z
+        .number()
+        .min(0)
+        .default(50)
+        .describe('Factor on its learning rate, for it has a long way to go in few steps; 0: it stays as it is'),
+    })
+    .refine(({ initial, lowest }) => initial >= lowest, 'expected initial at or above lowest')
     .prefault({}),
   augment: augmentation,
   train: z
@@ -97,6 +175,8 @@ export const sftConfig = z.strictObject({
       ...rateOptions(2e-4, 0.1),
       ...optimizerOptions({ weightDecay: 0.05, clipNorm: 1, beta2: 0.98, epsilon: 1e-6 }),
       layerDecay: layerDecayOption,
+      microBatch: microBatchOption,
+      recompute: recomputeOption,
       patience: z.int().min(0).default(0).describe('Evaluations without a better one before training stops; 0: never'),
       ...loopOptions,
     })
@@ -104,10 +184,17 @@ export const sftConfig = z.strictObject({
   evaluation: z
     .strictObject({
       queries: z.int().positive().default(4000).describe('Events at most that each part is judged on'),
+      retention: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.5)
+        .describe("Share of stage 1's title → picture recall@10 below which a warning is given"),
     })
     .prefault({}),
   seed: seedOption,
   ...engineOptions,
+  precision: precisionOption,
 })
 
 export type SftConfig = z.output<typeof sftConfig>

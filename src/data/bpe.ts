@@ -1,5 +1,5 @@
 /** Trains a byte-level BPE tokenizer (Sennrich et al. 2016) on titles, in the layout of CLIP's tokenizer.json. */
-import type { TokenizerFiles } from './tokenizer.js'
+import { specialToken, type TokenizerFiles } from './tokenizer.js'
 
 const startToken = '<|startoftext|>'
 const endToken = '<|endoftext|>'
@@ -17,15 +17,7 @@ export function trainTokenizer(texts: Iterable<string | null>, vocabulary: numbe
   const merges = learnMerges(countWords(texts, characters), vocabulary - base.length - 2)
   const tokens = [...base, ...merges.map(([a, b]) => a + b)]
   const vocab = Object.fromEntries([...tokens, startToken, endToken].map((token, id) => [token, id]))
-  const special = [startToken, endToken].map((content) => ({
-    id: vocab[content],
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  }))
+  const special = [startToken, endToken].map((token) => specialToken(vocab[token], token))
   return {
     tokenizer: {
       version: '1.0',

@@ -1,6 +1,8 @@
 /** The catalogue as an encoder sees it: pixels and tokens of every item. */
 import type { Items } from './items.js'
-import { type PictureOptions, type Pictures, preparePictures } from './pictures.js'
+import { Pictures, type PreparedPictures } from './pictures.js'
+import { type PictureOptions, preparePictures } from './preparePictures.js'
+import { SharedTexts, shareArray, type Texts } from './shared.js'
 import type { TextEncoder } from './tokenizer.js'
 
 export interface Catalogue {
@@ -23,10 +25,27 @@ export async function prepareCatalogue(
   return {
     items,
     pictures,
-    tokens: encoder.encode(items.titles),
+    tokens: shareArray(encoder.encode(items.titles)),
     hasImage: pictures.present,
-    hasText: Uint8Array.from(items.titles, (title) => (title === null ? 0 : 1)),
+    hasText: shareArray(Uint8Array.from(items.titles, (title) => (title === null ? 0 : 1))),
   }
+}
+
+/** As much of a catalogue as batches are made of. */
+export type BatchCatalogue = Omit<Catalogue, 'items'> & { items: { titles: Texts } }
+
+/** The same for another thread, which gets it without a copy. */
+export type SharedCatalogue = Pick<Catalogue, 'tokens' | 'hasImage' | 'hasText'> & {
+  titles: SharedTexts['packed']
+  pictures: PreparedPictures
+}
+
+export function shareCatalogue({ items, pictures, tokens, hasImage, hasText }: Catalogue): SharedCatalogue {
+  return { titles: SharedTexts.of(items.titles).packed, pictures: pictures.prepared, tokens, hasImage, hasText }
+}
+
+export function openCatalogue({ titles, pictures, ...rest }: SharedCatalogue): BatchCatalogue {
+  return { items: { titles: new SharedTexts(titles) }, pictures: new Pictures(pictures), ...rest }
 }
 
 /** Rows `rows` of a matrix of `width` columns, one after the other. */

@@ -1,58 +1,101 @@
 /** From encoded pictures to pixels. */
-import { isAbsolute, relative, resolve, sep } from 'node:path'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { messageOf } from '../errors.js'
+import { jpegSize } from './jpegHeader.js'
+import { type PictureInput, type PicturePlace, pictureBytes } from './pictureFiles.js'
+import { type Kernel, resample, type Window } from './resample.js'
 
-/** An encoded picture, or its path below the table's folder. */
-export type PictureInput = Uint8Array | string
+// Pictures are decoded side by side, so that one needs no threads of its own; and none comes twice.
+sharp.concurrency(1)
+sharp.cache(false)
+
+/**
+ * How a picture of any shape becomes a square. `cover`: the shorter side fits, the middle is kept (CLIP); `fill`:
+ * stretched (SigLIP); both bicubic. The long form resizes to more than the square, whose middle is then kept, or by
+ * another filter.
+ */
+export type Fit = FitMode | { mode: FitMode; shortest: number; kernel: Kernel }
+type FitMode = 'cover' | 'fill'
 
 export interface DecodeOptions {
   /** Pixels along a side. */
   size: number
-  /** `cover`: the shorter side fits, the middle is kept (CLIP); `fill`: stretched (SigLIP). */
-  fit: 'cover' | 'fill'
+  fit: Fit
   /** Pixels of a source picture beyond which it counts as broken. */
   maxPixels: number
 }
 
-/** Mean and deviation of each channel, on the scale 0 to 1. */
-export interface Normalisation {
-  mean: readonly number[]
-  std: readonly number[]
-}
-
-/** Decodes pictures together; sharp works off the main thread on all cores. An Error stands for a broken one. */
+/** Decodes pictures together; sharp works off the main thread. An Error stands for a broken one: its message says why. */
 export async function decodeAll(
-  pictures: readonly (PictureInput | null)[],
-  folder: string,
+  pictures: readonly (PictureInput | Error | null)[],
+  place: PicturePlace,
   options: DecodeOptions,
 ): Promise<(Uint8Array | Error | null)[]> {
   return Promise.all(
     pictures.map(async (picture) => {
-      if (picture === null) return null
+      if (picture === null || picture instanceof Error) return picture
       try {
-        return await decode(typeof picture === 'string' ? pathBelow(folder, picture) : picture, options)
+        return await decode(await pictureBytes(picture, place), options)
       } catch (error) {
-        return new Error(messageOf(error).split('\n')[0])
+        return error instanceof Error ? error : new Error(messageOf(error))
       }
     }),
   )
 }
 
-/** RGB bytes [size, size, 3]: turned upright, transparency on white, resized with antialiased bicubic. */
-async function decode(picture: PictureInput, { size, fit, maxPixels }: DecodeOptions): Promise<Uint8Array> {
-  const image = sharp(picture, { limitInputPixels: maxPixels, failOn: 'error' })
-  const { autoOrient } = await image.metadata()
-  const { width, height } = fit === 'fill' ? { width: size, height: size } : covering(autoOrient, size)
-  const { data, info } = await image
-    .autoOrient()
-    .flatten({ background: '#ffffff' })
-    .resize(width, height, { fit: 'fill', kernel: 'cubic' })
-    .extract({ left: (width - size) >> 1, top: (height - size) >> 1, width: size, height: size })
-    .raw()
-    .toBuffer({ resolveWithObject: true })
-  return info.channels === 3 ? data : greyToRgb(data, info.channels)
+/** Formats by libvips' names; others that it knows, such as SVG, are no pictures of goods and could refer to files. */
+const formats = new Set(['jpeg', 'png', 'webp', 'gif', 'heif', 'tiff'])
+
+/**
+ * RGB bytes [size, size, 3] of an encoded picture, whatever its file is called: turned upright, transparency on white,
+ * CMYK and grey as RGB, the first frame of an animation; resized with antialiasing.
+ * @throws Error with the reason for a broken one; too many pixels are noticed before they are decoded.
+ */
+export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: DecodeOptions): Promise<Uint8Array> {
+  try {
+    const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error' })
+    const upright = jpegSize(bytes) ?? (await sizeOf(image))
+    const source = upright.width * upright.height
+    if (source === 1) throw new Error('blank: a single pixel')
+    const { mode, shortest, kernel } =
+      typeof fit === 'object' ? fit : ({ mode: fit, shortest: size, kernel: 'cubic' } as const)
+    const whole = mode === 'fill' ? { width: shortest, height: shortest } : covering(upright, shortest)
+    const window = middle(whole, size)
+    image.autoOrient().flatten({ background: '#ffffff' }).raw()
+    const enlarges = window.width > upright.width || window.height > upright.height
+    const resizesHere = source <= smallPixels || enlarges
+    if (!resizesHere) image.resize(window.width, window.height, { fit: 'fill', kernel, fastShrinkOnLoad: false })
+    const { data, info } = await image.toBuffer({ resolveWithObject: true })
+    const rgb = info.channels === 3 ? data : greyToRgb(data, info.channels)
+    return resizesHere ? resample(rgb, info.width, info.height, window, kernel) : cut(rgb, window)
+  } catch (error) {
+    throw new Error(reasonOf(messageOf(error), bytes, maxPixels))
+  }
 }
+
+/** Width and height as the picture is to be seen. */
+async function sizeOf(image: Sharp): Promise<{ width: number; height: number }> {
+  const { autoOrient, format } = await image.metadata()
+  if (!formats.has(format)) throw new Error('unsupported image format')
+  return autoOrient
+}
+
+/** Why a picture is broken, said in words that people count by: the kind first. */
+function reasonOf(message: string, bytes: Uint8Array, maxPixels: number): string {
+  if (/unsupported image format/.test(message)) {
+    const start = Buffer.from(bytes.subarray(0, 16)).toString('latin1')
+    return `no picture: the file starts with ${JSON.stringify(start)}`
+  }
+  if (/exceeds pixel limit/.test(message)) return `too large: more than ${maxPixels} pixels`
+  return message.startsWith('blank') ? message : `corrupt: ${message.split('\n')[0]}`
+}
+
+/**
+ * Pictures of up to so many pixels are resized here: setting up libvips' own resizing takes longer than doing it.
+ * Of larger JPEGs libvips decodes a fraction only, which more than makes up for that. What is enlarged is resized
+ * here as well, for libvips does that half a pixel off.
+ */
+const smallPixels = 2 ** 14
 
 /** Size at which the shorter side is `size`, rounded as Hugging Face's image processors do. */
 function covering({ width, height }: { width: number; height: number }, size: number) {
@@ -60,37 +103,25 @@ function covering({ width, height }: { width: number; height: number }, size: nu
   return width < height ? { width: size, height: long(height, width) } : { width: long(width, height), height: size }
 }
 
+/** The square of `size` pixels in the middle. */
+function middle({ width, height }: { width: number; height: number }, size: number): Window {
+  return { width, height, left: (width - size) >> 1, top: (height - size) >> 1, size }
+}
+
+/** The window of a picture [height, width, 3] that has been resized already. */
+function cut(pixels: Uint8Array, { width, height, left, top, size }: Window): Uint8Array {
+  if (width === size && height === size) return pixels
+  const out = new Uint8Array(size * size * 3)
+  for (let y = 0; y < size; y++) {
+    const from = ((top + y) * width + left) * 3
+    out.set(pixels.subarray(from, from + size * 3), y * size * 3)
+  }
+  return out
+}
+
 function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
   const pixels = data.length / channels
   const out = new Uint8Array(pixels * 3)
   for (let i = 0; i < pixels; i++) out.fill(data[i * channels], 3 * i, 3 * i + 3)
   return out
-}
-
-/**
- * The full path, which must not leave `folder`: a table must not make us read other files.
- * @throws Error for one that does.
- */
-export function pathBelow(folder: string, path: string): string {
-  const full = resolve(folder, path)
-  const inside = relative(resolve(folder), full)
-  if (isAbsolute(path) || inside.split(sep)[0] === '..')
-    throw new Error(`path '${path}' leads outside the table's folder`)
-  return full
-}
-
-/** Writes bytes [size, size, 3] to `out` from `at` on as [3, size, size], each value (x/255 − mean) / std. */
-export function writeNormalised(
-  pixels: ArrayLike<number>,
-  { mean, std }: Normalisation,
-  out: Float32Array,
-  at: number,
-): void {
-  const plane = pixels.length / 3
-  for (let c = 0; c < 3; c++) {
-    const scale = 1 / (255 * std[c])
-    const shift = -mean[c] / std[c]
-    const to = at + c * plane
-    for (let i = 0; i < plane; i++) out[to + i] = pixels[3 * i + c] * scale + shift
-  }
 }

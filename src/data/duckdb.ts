@@ -8,6 +8,7 @@ import {
   type DuckDBVector,
 } from '@duckdb/node-api'
 import { messageOf, UserError } from '../errors.js'
+import { Growing, type NumericArray, type NumericKind } from './growing.js'
 
 /** Integer lists laid end to end: list i is `values[offsets[i] … offsets[i + 1])`. */
 export interface Lists<T> {
@@ -24,6 +25,7 @@ interface Kinds {
   string: (string | null)[]
   blob: (Uint8Array | null)[]
   'int32[]': Lists<Int32Array>
+  'int64[]': Lists<BigInt64Array>
   'float32[]': Lists<Float32Array>
 }
 
@@ -40,19 +42,9 @@ const sqlType: Record<ColumnKind, string> = {
   string: 'VARCHAR',
   blob: 'BLOB',
   'int32[]': 'INTEGER[]',
+  'int64[]': 'BIGINT[]',
   'float32[]': 'FLOAT[]',
 }
-
-const arrayOf = {
-  int32: Int32Array,
-  int64: BigInt64Array,
-  float32: Float32Array,
-  float64: Float64Array,
-  uint8: Uint8Array,
-} as const
-
-type NumericKind = keyof typeof arrayOf
-type NumericArray = InstanceType<(typeof arrayOf)[NumericKind]>
 
 /** Every method that takes SQL throws a UserError `table-missing` or `table-unreadable` for Parquet files that fail. */
 export class Database {
@@ -93,16 +85,29 @@ export class Database {
     return Number((await this.row<{ count: bigint }>(`SELECT count(*) AS count FROM ${source}`)).count)
   }
 
-  /** Writes the rows of a query, in their order, to the file `path`; `rowGroup`: rows of a row group at most. */
-  async writeParquet(query: string, path: string, rowGroup = 122_880): Promise<void> {
-    const options = `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroup}`
+  /**
+   * Writes the rows of a query, in their order, to the file `path`; `rowGroup`: rows of a row group at most,
+   * `metadata`: names and values for the file's footer.
+   */
+  async writeParquet(
+    query: string,
+    path: string,
+    rowGroup = 122_880,
+    metadata: Record<string, string> = {},
+  ): Promise<void> {
+    const pairs = Object.entries(metadata).map(([name, value]) => `${identifier(name)}: ${literal(value)}`)
+    const footer = pairs.length > 0 ? `, KV_METADATA {${pairs.join(', ')}}` : ''
+    const options = `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroup}${footer}`
     await this.run(`COPY (${query}) TO ${literal(path)} (${options})`)
   }
 
-  /** All rows of a query as columns of the given kinds; casts where the type differs. Numbers must not be null. */
-  async columns<S extends Record<string, ColumnKind>>(sql: string, kinds: S): Promise<Columns<S>> {
+  /**
+   * All rows of a query as columns of the given kinds; casts where the type differs. Numbers must not be null.
+   * Where the number of rows is told beforehand, `expected`, no array is held twice while it grows.
+   */
+  async columns<S extends Record<string, ColumnKind>>(sql: string, kinds: S, expected?: number): Promise<Columns<S>> {
     const names = Object.keys(kinds)
-    const sinks = names.map((name) => sink(kinds[name]))
+    const sinks = names.map((name) => sink(kinds[name], expected))
     let rows = 0
     for await (const chunk of this.stream(sql, kinds)) {
       for (const [i, into] of sinks.entries()) into.add(chunk.getColumnVector(i), chunk.rowCount)
@@ -129,7 +134,11 @@ export class Database {
     const list = Object.entries(kinds).map(([name, kind]) => `CAST(${identifier(name)} AS ${sqlType[kind]})`)
     const result = await reading(sql, () => this.connection.stream(`SELECT ${list.join(', ')} FROM (${sql})`))
     const next = () => reading(sql, () => result.fetchChunk())
-    for (let chunk = await next(); chunk && chunk.rowCount > 0; chunk = await next()) yield chunk
+    for (let chunk = await next(); chunk && chunk.rowCount > 0; chunk = await next()) {
+      yield chunk
+      // What it holds is DuckDB's memory, of which the garbage collector knows nothing.
+      chunk.reset()
+    }
   }
 
   /** A writer of rows into `table`, which must exist. */
@@ -149,8 +158,9 @@ interface Sink {
   finish(): unknown
 }
 
-function sink(kind: ColumnKind): Sink {
+function sink(kind: ColumnKind, expected?: number): Sink {
   if (kind === 'int32[]') return listSink('int32')
+  if (kind === 'int64[]') return listSink('int64')
   if (kind === 'float32[]') return listSink('float32')
   if (kind === 'string' || kind === 'blob') {
     const values: unknown[] = []
@@ -165,7 +175,7 @@ function sink(kind: ColumnKind): Sink {
       finish: () => values,
     }
   }
-  const growing = new Growing(kind)
+  const growing = new Growing(kind, expected)
   return {
     add: (vector, rows) => growing.push(items(vector), 0, rows),
     finish: () => growing.finish(),
@@ -192,31 +202,6 @@ function listSink(kind: NumericKind): Sink {
 /** The numbers behind a vector, as they lie in memory. */
 function items(vector: DuckDBVector): NumericArray {
   return (vector as unknown as { items: NumericArray }).items
-}
-
-/** A typed array that doubles as it fills. */
-class Growing {
-  length = 0
-  private array: NumericArray
-
-  constructor(private readonly kind: NumericKind) {
-    this.array = new arrayOf[kind](1024)
-  }
-
-  push(items: ArrayLike<number | bigint>, from: number, count: number): void {
-    if (this.length + count > this.array.length) {
-      const larger = new arrayOf[this.kind](Math.max(this.array.length * 2, this.length + count))
-      ;(larger as Int32Array).set(this.array as Int32Array)
-      this.array = larger
-    }
-    const target = this.array as unknown as (number | bigint)[]
-    for (let i = 0; i < count; i++) target[this.length + i] = items[from + i]
-    this.length += count
-  }
-
-  finish(): NumericArray {
-    return this.array.slice(0, this.length)
-  }
 }
 
 /** DuckDB's complaint about a Parquet file as an error of the user's. */

@@ -1,64 +1,110 @@
-/** The embedding table: one row for each item, with its vectors, what made them and from what. */
-import { FLOAT, LIST } from '@duckdb/node-api'
+/** Embedding tables as Parquet: one row for each item, with its vectors, what made them and from what. */
+import { join } from 'node:path'
+import type { DuckDBVector } from '@duckdb/node-api'
+import { ARRAY, BIGINT, DuckDBDataChunk, FLOAT, TINYINT, UBIGINT, VARCHAR } from '@duckdb/node-api'
+import { type Chunk, flags, hashBytes, type Manifest, type VectorName, vectorNames } from '../store/index.js'
 import { type Database, literal } from './duckdb.js'
 
-export interface EmbeddingRow {
-  /** Dense number of the item. */
-  item: number
-  /** Unit vectors; null for a modality that the item lacks. */
-  embedding: Float32Array
-  image: Float32Array | null
-  text: Float32Array | null
-  contentHash: string
+const staged = 'staged_embeddings'
+
+/** Rows of a file, and of a row group: about 32 MB of vectors of usual widths. */
+const partRows = 20_480
+/** Rows that DuckDB takes at a time. */
+const chunkRows = 2048
+
+/** Bit that says whether a row has the vector. */
+const bits: Record<VectorName, number> = {
+  embedding: flags.embedding,
+  image_embedding: flags.image,
+  text_embedding: flags.text,
 }
 
-const fresh = 'fresh_embeddings'
-const kept = 'kept_embeddings'
+/** Writes rows that come in the order of their ids as part-00000.parquet and so on into a folder. */
+export class ParquetParts {
+  private rows = 0
+  private part = 0
 
-/** Collects rows in DuckDB, which spills to disk, and publishes them as Parquet sorted by item id. */
-export class EmbeddingWriter {
   private constructor(
     private readonly db: Database,
-    private readonly rows: Awaited<ReturnType<Database['appender']>>,
-    private readonly unchanged: Awaited<ReturnType<Database['appender']>>,
+    private readonly folder: string,
+    private readonly manifest: Omit<Manifest, 'rows'>,
+    private appender: Awaited<ReturnType<Database['appender']>>,
   ) {}
 
-  static async open(db: Database): Promise<EmbeddingWriter> {
-    await db.run(`CREATE OR REPLACE TEMP TABLE ${fresh}
-      (item INTEGER, embedding FLOAT[], image_embedding FLOAT[], text_embedding FLOAT[], content_hash VARCHAR)`)
-    await db.run(`CREATE OR REPLACE TEMP TABLE ${kept} (item INTEGER)`)
-    return new EmbeddingWriter(db, await db.appender(fresh), await db.appender(kept))
+  static async open(db: Database, folder: string, manifest: Omit<Manifest, 'rows'>): Promise<ParquetParts> {
+    return new ParquetParts(db, folder, manifest, await newStage(db, manifest))
   }
 
-  add({ item, embedding, image, text, contentHash }: EmbeddingRow): void {
-    const { rows } = this
-    rows.appendInteger(item)
-    for (const vector of [embedding, image, text]) {
-      if (vector) rows.appendList(Array.from(vector), LIST(FLOAT))
-      else rows.appendNull()
+  async add(chunk: Chunk): Promise<void> {
+    for (let from = 0; from < chunk.ids.length; ) {
+      const count = Math.min(chunkRows, partRows - this.rows, chunk.ids.length - from)
+      this.append(chunk, from, count)
+      this.rows += count
+      from += count
+      if (this.rows === partRows) await this.write()
     }
-    rows.appendVarchar(contentHash)
-    rows.endRow()
   }
 
-  /** Takes the row of an item over from the older table. */
-  keep(item: number): void {
-    this.unchanged.appendInteger(item)
-    this.unchanged.endRow()
+  private append({ ids, rows }: Chunk, from: number, count: number): void {
+    const { ids: kind, type, widths } = this.manifest
+    const number = type === 'int8' ? TINYINT : FLOAT
+    const id = { integer: BIGINT, unsigned: UBIGINT, string: VARCHAR }[kind]
+    const types = [id, ...vectorNames.map((name) => ARRAY(number, widths[name])), VARCHAR]
+    const chunk = DuckDBDataChunk.create(types, count)
+    chunk.setColumnValues(0, ids.slice(from, from + count))
+    for (const [i, name] of vectorNames.entries()) {
+      const width = widths[name]
+      const vector = chunk.getColumnVector(i + 1) as ArrayVector
+      const rowBytes = width * (type === 'int8' ? 1 : 4)
+      const { buffer, byteOffset } = vector.childData.items
+      const stored = new Uint8Array(buffer, byteOffset, count * rowBytes)
+      stored.set(rows[name].subarray(from * rowBytes, (from + count) * rowBytes))
+      for (let row = 0; row < count; row++) {
+        if (!(rows.present[from + row] & bits[name])) vector.validity.setItemValid(row, false)
+      }
+      vector.flush()
+    }
+    const hashes = Array.from({ length: count }, (_, row) =>
+      rows.content_hash.toString('hex', (from + row) * hashBytes, (from + row + 1) * hashBytes),
+    )
+    chunk.setColumnValues(vectorNames.length + 1, hashes)
+    this.appender.appendDataChunk(chunk)
   }
 
-  /**
-   * Writes the table to the file `path`. `numbers` is the DuckDB table of item ids and dense numbers;
-   * `older` the folder of the table that kept rows come from.
-   */
-  async publish(path: string, numbers: string, modelVersion: string, older: string): Promise<void> {
-    this.rows.closeSync()
-    this.unchanged.closeSync()
-    const columns = 'embedding, image_embedding, text_embedding, model_version, content_hash'
-    const made = `SELECT item, embedding, image_embedding, text_embedding, ${literal(modelVersion)} AS model_version, content_hash FROM ${fresh}`
-    const copied = `SELECT item, ${columns} FROM ${kept} JOIN ${numbers} USING (item) JOIN read_parquet(${literal(`${older}/*.parquet`)}) USING (item_id)`
-    const all = (await this.db.count(kept)) > 0 ? `${made} UNION ALL ${copied}` : made
-    const ordered = `SELECT item_id, ${columns} FROM (${all}) JOIN ${numbers} USING (item) ORDER BY item`
-    await this.db.writeParquet(ordered, path, 20_480)
+  private async write(): Promise<void> {
+    const { type, id_type: idType, model_version: version, scale } = this.manifest
+    this.appender.closeSync()
+    const number = type === 'int8' ? 'TINYINT' : 'FLOAT'
+    const vectors = vectorNames.map((name) => `CAST(${name} AS ${number}[]) AS ${name}`)
+    const query = `SELECT CAST(item_id AS ${idType}) AS item_id, ${vectors.join(', ')},
+      ${literal(version)} AS model_version, content_hash FROM ${staged}`
+    const name = `part-${String(this.part++).padStart(5, '0')}.parquet`
+    const metadata = { model_version: version, scale: String(scale) }
+    await this.db.writeParquet(query, join(this.folder, name), partRows, metadata)
+    this.appender = await newStage(this.db, this.manifest)
+    this.rows = 0
   }
+
+  /** Writes what is left; a table without rows has one file, too. */
+  async finish(): Promise<void> {
+    if (this.rows > 0 || this.part === 0) await this.write()
+    this.appender.closeSync()
+    await this.db.run(`DROP TABLE ${staged}`)
+  }
+}
+
+/** An empty table for the rows of a file; one that was emptied would keep its memory. */
+async function newStage(db: Database, { type, ids, widths }: Omit<Manifest, 'rows'>) {
+  const number = type === 'int8' ? 'TINYINT' : 'FLOAT'
+  const id = { integer: 'BIGINT', unsigned: 'UBIGINT', string: 'VARCHAR' }[ids]
+  const vectors = vectorNames.map((name) => `${name} ${number}[${widths[name]}]`)
+  await db.run(`CREATE OR REPLACE TEMP TABLE ${staged} (item_id ${id}, ${vectors.join(', ')}, content_hash VARCHAR)`)
+  return await db.appender(staged)
+}
+
+/** A fixed-length list of DuckDB with the numbers behind it, as they lie in memory. */
+type ArrayVector = DuckDBVector & {
+  childData: { items: Float32Array | Int8Array }
+  validity: { setItemValid(row: number, valid: boolean): void }
+  flush(): void
 }

@@ -4,125 +4,232 @@
  * `events[historyStart[i] … historyEnd[i])`, events being sorted by user and time.
  */
 import { UserError } from '../errors.js'
-import { type Database, identifier, literal } from './duckdb.js'
-import { type IdSource, idsOf, microseconds, openTable, requireSameIds, type Table, type TimeUnit } from './table.js'
+import { type Database, identifier } from './duckdb.js'
+import {
+  columnsOf,
+  type FeatureColumn,
+  type FeaturePlan,
+  featureKinds,
+  type SidePlan,
+  selectFeatures,
+} from './features.js'
+import { builtHistories, type Histories, listedHistories } from './histories.js'
+import {
+  type ColumnRule,
+  type IdSource,
+  idsOf,
+  labelOf,
+  microseconds,
+  openTable,
+  requireSameIds,
+  type Table,
+  type TimeUnit,
+} from './table.js'
+
+/** A table, or one each for the parts that it is split into. */
+export type ImpressionPaths = string | { train: string; valid: string; test: string }
 
 export interface ImpressionOptions {
-  impressions: string
+  impressions: ImpressionPaths
   /** Behaviours table; not read where the history is a column. */
   behaviors: string
-  columns: { user: string; item: string; label: string; time: string; action: string; history: string | null }
+  columns: {
+    user: string | null
+    item: string
+    label: string
+    weight?: string | null
+    time: string | null
+    action: string
+    history: string | null
+  }
   timeUnit: TimeUnit
   actions: readonly string[]
   /** Longest history. */
   length: number
-  /** Further columns of the impressions, read as text. */
-  context: readonly string[]
+  /** Id that fills up listed histories. */
+  padding: string | number | null
+  /** May labels be missing, as where impressions are to be scored? They are 0 then. */
+  unlabelled?: boolean
 }
 
-export interface Impressions {
+export interface ImpressionTables {
+  impressions: Table
+  behaviors: Table | undefined
+}
+
+/** Beside the features: `time` of impressions and `eventTime` of behaviours in microseconds, where behaviours have one. */
+export interface Impressions extends Histories {
   rows: number
+  /** Rows of each part, where the parts are tables. */
+  parts: [number, number, number] | undefined
   /** Dense numbers of users and items, from 0. */
   user: Int32Array
   item: Int32Array
   label: Uint8Array
-  /** Item numbers of behaviours. */
-  events: Int32Array
-  historyStart: Int32Array
-  historyEnd: Int32Array
+  /** How much each counts in training, of mean 1 there; empty where all count alike. */
+  weight: Float32Array
+  /** Microseconds since 1970; empty where impressions have no time. */
+  time: Float64Array
   users: number
   items: number
-  context: Record<string, (string | null)[]>
+  context: FeatureColumn[]
 }
 
 /** DuckDB tables that `loadImpressions` leaves: ids with their dense numbers. */
 export const userNumbers = 'user_numbers'
 export const itemNumbers = 'all_item_numbers'
 
+const part = identifier('mim: part')
+const file = identifier('mim: file')
+const fileRow = identifier('mim: row of the file')
+
+/**
+ * Opens and checks the tables that impressions and histories come from.
+ * @throws UserError of `openTable`; `history-source` where histories can be neither read nor built.
+ */
+export async function openImpressions(db: Database, options: ImpressionOptions): Promise<ImpressionTables> {
+  const { columns, impressions: paths } = options
+  if (columns.history === null && (columns.user === null || columns.time === null)) {
+    const missing = columns.user === null ? 'user' : 'time'
+    const what = `no histories: data.columns.history and data.columns.${missing} are both null`
+    const expected = 'a column that lists histories, or users and times to build them from'
+    throw new UserError({ id: 'history-source', what, expected })
+  }
+  const rules: Record<string, ColumnRule> = {
+    ...(columns.user === null ? {} : { [columns.user]: { type: 'id' } }),
+    [columns.item]: { type: 'id' },
+    [columns.label]: { type: 'label', optional: options.unlabelled },
+    ...(columns.weight ? { [columns.weight]: { type: 'weight', optional: options.unlabelled } } : {}),
+    ...(columns.time === null ? {} : { [columns.time]: { type: 'time' } }),
+    ...(columns.history === null ? {} : { [columns.history]: { type: 'ids' } }),
+  }
+  const list = typeof paths === 'string' ? [paths] : [paths.train, paths.valid, paths.test]
+  const tables: Table[] = []
+  for (const path of list) tables.push(await openTable(db, path, rules))
+  const sources = tables.map(
+    ({ source }, i) => `SELECT *, ${i} AS ${part}, filename AS ${file}, file_row_number AS ${fileRow} FROM ${source}`,
+  )
+  const [first] = tables
+  const impressions = {
+    ...first,
+    source: `(${sources.join(' UNION ALL BY NAME ')})`,
+    columns: new Map(tables.flatMap((table) => [...table.columns])),
+    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+  }
+  return { impressions, behaviors: columns.history === null ? await openBehaviors(db, options) : undefined }
+}
+
 /**
  * Loads impressions and histories; numbers every item that they name, and those of `catalogue` (an
  * item-id column in SQL) beside.
- * @throws UserError of `openTable`; `id-types` where tables disagree on the type of ids.
+ * @throws UserError `id-types` where tables disagree on the type of ids; `history-empty` where no behaviour is of use.
  */
 export async function loadImpressions(
   db: Database,
   options: ImpressionOptions,
-  catalogue: (IdSource & { ids: string })[],
+  { impressions: table, behaviors }: ImpressionTables,
+  features: { context: readonly FeaturePlan[]; sides: readonly SidePlan[] } = { context: [], sides: [] },
+  catalogue: (IdSource & { ids: string })[] = [],
 ): Promise<Impressions> {
-  const { columns, timeUnit, length } = options
-  const table = await openTable(db, options.impressions, {
-    [columns.user]: { type: 'id' },
-    [columns.item]: { type: 'id' },
-    [columns.label]: { type: 'label' },
-    [columns.time]: { type: 'time' },
-    ...(columns.history ? { [columns.history]: { type: 'ids' } } : {}),
-  })
-  for (const name of options.context) requireColumn(table, name)
-  const history = columns.history ? undefined : await openHistory(db, options)
+  const { columns, timeUnit } = options
   const item = identifier(columns.item)
   const sources = [
     { ...idsOf(table, columns.item), ids: `SELECT ${item} AS item_id FROM ${table.source}` },
-    ...(history ? [{ ...idsOf(history, columns.item), ids: `SELECT ${item} AS item_id FROM ${history.source}` }] : []),
+    ...(behaviors
+      ? [{ ...idsOf(behaviors, columns.item), ids: `SELECT ${item} AS item_id FROM ${behaviors.source}` }]
+      : []),
     ...(columns.history ? [listed(table, columns.history)] : []),
     ...catalogue,
   ]
   requireSameIds('item', sources)
-  if (history) requireSameIds('user', [idsOf(table, columns.user), idsOf(history, columns.user)])
+  if (behaviors) requireSameIds('user', [idsOf(table, columns.user!), idsOf(behaviors, columns.user!)])
   await number(db, itemNumbers, 'item_id', 'item', sources.map(({ ids }) => ids).join(' UNION '))
-  await number(db, userNumbers, 'user_id', 'usr', `SELECT ${identifier(columns.user)} AS user_id FROM ${table.source}`)
-
-  const context = options.context.map((name, i) => `, CAST(${identifier(name)} AS VARCHAR) AS context_${i}`).join('')
-  const list = columns.history ? `, ${identifier(columns.history)} AS history` : ''
-  await db.run(`CREATE OR REPLACE TEMP TABLE impression_rows AS
-    SELECT CAST(row_number() OVER (ORDER BY ts, usr, item) - 1 AS INTEGER) AS row, * FROM (
-      SELECT u.usr, n.item, CAST(${identifier(columns.label)} AS UTINYINT) AS label,
-        ${microseconds(table, columns.time, timeUnit)} AS ts ${context} ${list}
-      FROM ${table.source} t
-      JOIN ${userNumbers} u ON t.${identifier(columns.user)} = u.user_id
-      JOIN ${itemNumbers} n ON t.${item} = n.item_id)`)
-  const read = await db.columns('SELECT usr, item, label FROM impression_rows ORDER BY row', {
-    usr: 'int32',
-    item: 'int32',
-    label: 'uint8',
-  })
-  const histories = history ? await builtHistories(db, history, options) : await listedHistories(db, length)
-  const names: [string, (string | null)[]][] = []
-  for (const [i, name] of options.context.entries()) {
-    const { value } = await db.columns(`SELECT context_${i} AS value FROM impression_rows ORDER BY row`, {
-      value: 'string',
-    })
-    names.push([name, value])
+  if (columns.user !== null) {
+    const users = `SELECT ${identifier(columns.user)} AS user_id FROM ${table.source}`
+    await number(db, userNumbers, 'user_id', 'usr', users)
   }
+
+  const { select, joins } = selectFeatures(features.context)
+  const targets = targetPlans(features.sides)
+  const ofTargets = selectFeatures(targets)
+  const lists =
+    columns.history === null ? [] : [columns.history, ...features.sides.map(({ spec }) => String(spec.column))]
+  const rename = (sql: string) => sql.replaceAll('feature_', 'target_')
+  const type = table.columns.get(columns.label)
+  const weighted = columns.weight ? table.columns.has(columns.weight) : false
+  const label = type ? `CAST(${labelOf(`t.${identifier(columns.label)}`, type)} AS UTINYINT)` : '0::UTINYINT'
+  await db.run(`CREATE OR REPLACE TEMP TABLE impression_rows AS
+    SELECT t.${part} AS part, ${columns.user === null ? '0' : 'u.usr'} AS usr, n.item, ${label} AS label,
+      ${columns.time === null ? '0' : microseconds(table, columns.time, timeUnit)} AS ts
+      ${weighted ? `, CAST(t.${identifier(columns.weight!)} AS FLOAT) AS weight` : ''} ${select} ${rename(ofTargets.select)} ${lists.map((name, i) => `, t.${identifier(name)} AS list_${i}`).join('')}
+    FROM ${table.source} t
+    ${columns.user === null ? '' : `JOIN ${userNumbers} u ON t.${identifier(columns.user)} = u.user_id`}
+    JOIN ${itemNumbers} n ON t.${item} = n.item_id
+    ${joins} ${rename(ofTargets.joins)}
+    ORDER BY 1, ${columns.time === null ? `t.${file}, t.${fileRow}` : '5, 2, 3, 4'}`)
+  const kinds = featureKinds(features.context)
+  const targetKinds = Object.fromEntries(targets.map((_, i) => [`target_${i}_0`, 'int32' as const]))
+  const { usr, ...read } = await db.columns(
+    'SELECT * FROM impression_rows',
+    {
+      part: 'uint8',
+      usr: 'int32',
+      item: 'int32',
+      label: 'uint8',
+      ts: 'float64',
+      ...(weighted ? { weight: 'float32' as const } : {}),
+      ...kinds,
+      ...targetKinds,
+    },
+    table.rows,
+  )
+  const { rows } = read
+  const user = columns.user === null ? usr.map((_, i) => i) : usr
+  if (columns.user === null) await numberRows(db, rows)
+  const time = columns.time === null ? new Float64Array(0) : read.ts
+  const targetCodes = targets.map((_, i) => (read as unknown as Record<string, Int32Array>)[`target_${i}_0`])
+  const histories = behaviors
+    ? await builtHistories(db, behaviors, options, { user, time, sides: features.sides })
+    : await listedHistories(db, options, features.sides)
   await db.run('DROP TABLE impression_rows')
+  const ofPart = (p: number) => read.part.reduce((count, value) => count + (value === p ? 1 : 0), 0)
   return {
-    rows: read.rows,
-    user: read.usr,
+    rows,
+    parts: typeof options.impressions === 'string' ? undefined : [ofPart(0), ofPart(1), ofPart(2)],
+    user,
     item: read.item,
     label: read.label,
+    weight: (read as { weight?: Float32Array }).weight ?? new Float32Array(0),
+    time,
     ...histories,
-    users: await db.count(userNumbers),
+    sides: withTargets(histories.sides, targetCodes),
+    users: columns.user === null ? rows : await db.count(userNumbers),
     items: await db.count(itemNumbers),
-    context: Object.fromEntries(names),
+    context: columnsOf(features.context, read),
   }
 }
 
-async function openHistory(db: Database, { behaviors, columns }: ImpressionOptions): Promise<Table> {
+/** The side features whose value at the target is told by impressions, as features of impressions. */
+function targetPlans(sides: readonly SidePlan[]): FeaturePlan[] {
+  return sides.flatMap((side) => (side.target === undefined ? [] : [{ ...side, sql: [side.target] }]))
+}
+
+function withTargets(sides: Histories['sides'], codes: Int32Array[]): Histories['sides'] {
+  let next = 0
+  return sides.map((side) => (side.target === undefined ? side : { ...side, targetCodes: codes[next++] }))
+}
+
+async function openBehaviors(db: Database, { behaviors, columns }: ImpressionOptions): Promise<Table> {
   return openTable(db, behaviors, {
-    [columns.user]: { type: 'id' },
+    [columns.user!]: { type: 'id' },
     [columns.item]: { type: 'id' },
     [columns.action]: { type: 'text' },
-    [columns.time]: { type: 'time' },
+    [columns.time!]: { type: 'time' },
   })
 }
 
 function listed(table: Table, column: string) {
   return { ...idsOf(table, column), ids: `SELECT unnest(${identifier(column)}) AS item_id FROM ${table.source}` }
-}
-
-function requireColumn(table: Table, name: string): void {
-  if (table.columns.has(name)) return
-  const expected = `one of ${[...table.columns.keys()].join(', ')}`
-  throw new UserError({ id: 'column-missing', where: table.path, what: `column '${name}' is missing`, expected })
 }
 
 /** Gives the distinct non-null ids of a query dense numbers from 0, in their own order. */
@@ -132,69 +239,8 @@ async function number(db: Database, name: string, id: string, dense: string, que
     FROM (SELECT DISTINCT ${id} FROM (${query}) WHERE ${id} IS NOT NULL)`)
 }
 
-type Histories = Pick<Impressions, 'events' | 'historyStart' | 'historyEnd'>
-
-/** Behaviours sorted by user and time; the history of an impression ends before the first that is not older than it. */
-async function builtHistories(db: Database, table: Table, options: ImpressionOptions): Promise<Histories> {
-  const { columns, timeUnit, actions, length } = options
-  const { path, source } = table
-  const wanted = actions.map(literal).join(', ')
-  await db.run(`CREATE OR REPLACE TEMP TABLE history_events AS
-    SELECT CAST(row_number() OVER (ORDER BY usr, ts, item) - 1 AS INTEGER) AS pos, usr, item, ts FROM (
-      SELECT u.usr, n.item, ${microseconds(table, columns.time, timeUnit)} AS ts
-      FROM ${source} t
-      JOIN ${userNumbers} u ON t.${identifier(columns.user)} = u.user_id
-      JOIN ${itemNumbers} n ON t.${identifier(columns.item)} = n.item_id
-      WHERE ${identifier(columns.action)} IN (${wanted}))`)
-  const { item } = await db.columns('SELECT item FROM history_events ORDER BY pos', { item: 'int32' })
-  if (item.length === 0) {
-    const found = await db.rows<{ action: string }>(
-      `SELECT DISTINCT ${identifier(columns.action)} AS action FROM ${source} LIMIT 20`,
-    )
-    throw new UserError({
-      id: 'history-empty',
-      where: path,
-      what: `no behaviour of the users in the impressions has an action of ${wanted}`,
-      expected: `history.actions among ${found.map((row) => row.action).join(', ')}`,
-    })
-  }
-  // An event of the same microsecond is not before: the join takes the latest moment strictly earlier,
-  // and of that moment the last event.
-  const ranges = await db.columns(
-    `WITH moments AS (SELECT usr, ts, max(pos) + 1 AS finish FROM history_events GROUP BY usr, ts),
-          firsts AS (SELECT usr, min(pos) AS start FROM history_events GROUP BY usr)
-     SELECT coalesce(greatest(f.start, m.finish - ${length}), 0) AS start, coalesce(m.finish, 0) AS finish
-     FROM impression_rows r ASOF LEFT JOIN moments m ON r.usr = m.usr AND r.ts > m.ts
-     LEFT JOIN firsts f ON m.usr = f.usr
-     ORDER BY r.row`,
-    { start: 'int32', finish: 'int32' },
-  )
-  await db.run('DROP TABLE history_events')
-  return { events: item, historyStart: ranges.start, historyEnd: ranges.finish }
-}
-
-/** Histories that the impressions bring along, the last `length` of each list. */
-async function listedHistories(db: Database, length: number): Promise<Histories> {
-  const { events } = await db.columns(
-    `WITH entries AS (
-       SELECT row, unnest(history[-${length}:]) AS item_id,
-         generate_subscripts(history[-${length}:], 1) AS place
-       FROM impression_rows)
-     SELECT n.item AS events FROM entries JOIN ${itemNumbers} n USING (item_id) ORDER BY row, place`,
-    { events: 'int32' },
-  )
-  const { size } = await db.columns(
-    `SELECT coalesce(len(list_filter(history[-${length}:], lambda x: x IS NOT NULL)), 0) AS size
-     FROM impression_rows ORDER BY row`,
-    { size: 'int32' },
-  )
-  const historyStart = new Int32Array(size.length)
-  const historyEnd = new Int32Array(size.length)
-  let at = 0
-  size.forEach((n, row) => {
-    historyStart[row] = at
-    at += n
-    historyEnd[row] = at
-  })
-  return { events, historyStart, historyEnd }
+/** Without users each impression is of one of its own, whose id is the number of the row. */
+async function numberRows(db: Database, rows: number): Promise<void> {
+  await db.run(`CREATE OR REPLACE TEMP TABLE ${userNumbers} AS
+    SELECT range AS user_id, CAST(range AS INTEGER) AS usr FROM range(${rows})`)
 }

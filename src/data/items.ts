@@ -2,9 +2,9 @@
 
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { PictureInput } from './decode.js'
 import { Database, identifier } from './duckdb.js'
-import { fingerprintOfFiles, type PictureSource } from './pictures.js'
+import type { PictureInput } from './pictureFiles.js'
+import { fingerprintOfFiles, type PictureSource } from './preparePictures.js'
 import { openTable, type Table } from './table.js'
 
 export interface ItemColumns {

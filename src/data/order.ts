@@ -17,7 +17,7 @@ export class EpochOrder {
   }
 
   get stepsPerEpoch(): number {
-    return Math.floor(this.rows.length / this.batch)
+    return stepsPerEpoch(this.rows.length, this.batch)
   }
 
   /** The rows of step `step`, counted from 0. */
@@ -31,6 +31,18 @@ export class EpochOrder {
     return this.order.slice(from, from + this.batch)
   }
 }
+
+/** The rows `from` (inclusive) to `to` (exclusive): all that have the label, and a random `share` of the others. */
+export function keptRows({ from, to }: { from: number; to: number }, label: Uint8Array, share: number, seed: number) {
+  const random = Random.of(seed, 'negatives')
+  const rows = new Int32Array(to - from)
+  let count = 0
+  for (let row = from; row < to; row++) if (share === 1 || label[row] === 1 || random.chance(share)) rows[count++] = row
+  return rows.subarray(0, count)
+}
+
+/** Steps of a pass over `rows` rows. */
+export const stepsPerEpoch = (rows: number, batch: number) => Math.floor(rows / batch)
 
 /** `rows` in `parts` runs of nearly equal length; fewer where there are fewer rows. */
 export function inParts(rows: Int32Array, parts: number): Int32Array[] {

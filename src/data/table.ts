@@ -5,11 +5,11 @@ import { UserError } from '../errors.js'
 import { type Database, identifier, literal } from './duckdb.js'
 
 /** What a column must be; see the data contract in the README. */
-export type ColumnType = 'any' | 'id' | 'text' | 'image' | 'label' | 'time' | 'number' | 'vector' | 'ids'
+export type ColumnType = 'any' | 'id' | 'text' | 'image' | 'label' | 'weight' | 'time' | 'number' | 'vector' | 'ids'
 
 export interface ColumnRule {
   type: ColumnType
-  /** May the column be missing? Default: no. */
+  /** May the column be missing, or all null, which counts as missing? Default: no. */
   optional?: boolean
   /** May an id be null? Default: no. */
   nullable?: boolean
@@ -22,7 +22,7 @@ export interface Table {
   path: string
   /** For a FROM clause: all columns of the file. */
   source: string
-  /** DuckDB types of the columns that exist. */
+  /** DuckDB types of the columns that exist and, where they are optional, of a type that fits. */
   columns: ReadonlyMap<string, string>
   rows: number
 }
@@ -38,7 +38,7 @@ interface TypeRule {
   fits: RegExp
   expected: string
   /** SQL conditions that single out a bad value, what to show of it, and how to say the rule. */
-  bad?: (column: string) => string
+  bad?: (column: string, type: string) => string
   show?: (column: string) => string
   rule?: string
 }
@@ -53,17 +53,28 @@ const types: Record<ColumnType, TypeRule> = {
   },
   text: { fits: /^VARCHAR$/, expected: 'string' },
   image: { fits: /^(VARCHAR|BLOB)$/, expected: 'binary (an encoded picture) or string (its path)' },
-  label: { fits: number, expected: '0 or 1', bad: (c) => `${c} IS NULL OR ${c} NOT IN (0, 1)`, rule: '0 or 1' },
+  label: {
+    fits: new RegExp(`${number.source.slice(0, -1)}(\\[\\d*\\])?$`),
+    expected: '0 or 1',
+    bad: (c, type) => `${labelOf(c, type)} IS NULL OR ${labelOf(c, type)} NOT IN (0, 1)`,
+    rule: '0 or 1',
+  },
   time: {
     fits: /^(TIMESTAMP.*|DATE|U?BIGINT|U?INTEGER)$/,
     expected: 'timestamp, or int64 since 1970',
     bad: (c) => `${c} IS NULL`,
     rule: 'a time in every row',
   },
+  weight: {
+    fits: number,
+    expected: 'a number',
+    bad: (c) => `${c} IS NULL OR NOT isfinite(CAST(${c} AS DOUBLE)) OR ${c} < 0`,
+    rule: 'a number from 0 on',
+  },
   number: { fits: number, expected: 'a number' },
   vector: {
-    fits: /^(FLOAT|DOUBLE)\[\d*\]$/,
-    expected: 'a list of float32',
+    fits: /^(FLOAT|DOUBLE|TINYINT)\[\d*\]$/,
+    expected: 'a list of float32 or int8',
     bad: (c) => `len(${nonFinite(c)}) > 0`,
     show: (c) => `${nonFinite(c)}[1]`,
     rule: 'finite numbers',
@@ -71,7 +82,10 @@ const types: Record<ColumnType, TypeRule> = {
   ids: { fits: /^(\w*INT(EGER)?|VARCHAR)\[\d*\]$/, expected: 'a list of int64 or of strings' },
 }
 
-const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NULL OR NOT isfinite(x))`
+/** SQL of a label, which some tables hold as the only element of a list. */
+export const labelOf = (column: string, type: string) => (type.endsWith(']') ? `${column}[1]` : column)
+
+const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NULL OR NOT isfinite(CAST(x AS DOUBLE)))`
 
 /** `path` as DuckDB reads it: a folder means all Parquet files below it, hive partitions included. */
 export function parquetSource(path: string): string {
@@ -81,7 +95,7 @@ export function parquetSource(path: string): string {
 }
 
 /** A path from a configuration: relative ones start from `root`. */
-export function resolvePath(root: string, path: string): string {
+function resolvePath(root: string, path: string): string {
   return isAbsolute(path) || /^\w+:\/\//.test(path) ? path : join(root, path)
 }
 
@@ -110,13 +124,18 @@ export async function openTable(db: Database, path: string, rules: Record<string
     }
     const { fits, expected } = types[type]
     if (found && !fits.test(found)) {
+      // Writers give a column of nothing but nulls any type.
+      if (optional && (await db.count(`${read}) WHERE ${identifier(name)} IS NOT NULL`)) === 0) {
+        columns.delete(name)
+        continue
+      }
       const remedy = `cast the column when the file is written`
       throw new UserError({ id: 'column-type', where: path, what: `column '${name}' is ${found}`, expected, remedy })
     }
   }
   for (const [name, rule] of Object.entries(rules)) {
     if (!columns.has(name)) continue
-    await checkValues(db, `${read}, filename = ${literal(fileColumn)})`, name, rule)
+    await checkValues(db, `${read}, filename = ${literal(fileColumn)})`, name, columns.get(name)!, rule)
   }
   return { path, source: `${read})`, columns, rows: await db.count(`${read})`) }
 }
@@ -129,6 +148,7 @@ async function checkValues(
   db: Database,
   source: string,
   name: string,
+  stored: string,
   { type, nullable, unique }: ColumnRule,
 ): Promise<void> {
   const column = identifier(name)
@@ -136,7 +156,7 @@ async function checkValues(
   const { bad, show, rule: expected } = types[type]
   if (bad && !nullable) {
     const value = `CAST(${show ? show(column) : column} AS VARCHAR) AS value`
-    const query = `SELECT ${placeOf}, ${value} FROM ${source} WHERE ${bad(column)} LIMIT 1`
+    const query = `SELECT ${placeOf}, ${value} FROM ${source} WHERE ${bad(column, stored)} LIMIT 1`
     const [found] = await db.rows<{ file: string; row: bigint; value: string | null }>(query)
     if (found) {
       const [what, remedy] = [found.value ?? 'null', 'correct or drop the row']

@@ -1,6 +1,6 @@
 /** Pictures small enough to lie inside a report. */
 import sharp from 'sharp'
-import { type PictureInput, pathBelow } from './decode.js'
+import { type PictureInput, type PicturePlace, pictureBytes } from './pictureFiles.js'
 
 /** Twice the size at which they are shown, for fine screens. */
 const side = 224
@@ -8,16 +8,15 @@ const quality = 72
 
 /**
  * A JPEG data URI of a picture, the whole of it, no side longer than 224 pixels; undefined where there
- * is none or it cannot be read. Paths start from `folder`.
+ * is none or it cannot be read.
  */
 export async function thumbnail(
   picture: PictureInput | null,
-  { folder, maxPixels }: { folder: string; maxPixels: number },
+  { maxPixels, ...place }: PicturePlace & { maxPixels: number },
 ): Promise<string | undefined> {
   if (picture === null) return undefined
   try {
-    const source = typeof picture === 'string' ? pathBelow(folder, picture) : picture
-    const jpeg = await sharp(source, { limitInputPixels: maxPixels })
+    const jpeg = await sharp(await pictureBytes(picture, place), { limitInputPixels: maxPixels })
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .resize(side, side, { fit: 'inside', withoutEnlargement: true })

@@ -3,11 +3,17 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { messageOf, UserError } from '../errors.js'
+import { bertTokenizer } from './wordPiece.js'
 
 /** The files of a tokenizer, as they are copied from checkpoint to checkpoint. */
 export interface TokenizerFiles {
   tokenizer: Record<string, unknown>
   config: Record<string, unknown>
+}
+
+/** An entry of `added_tokens` that stands for itself: no text is ever split into it. */
+export function specialToken(id: number, content: string) {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
 }
 
 export interface TextEncoder {
@@ -18,18 +24,18 @@ export interface TextEncoder {
   encode(texts: readonly (string | null)[]): Int32Array
 }
 
-/** @throws UserError `tokenizer-missing` where the folder has no tokenizer.json, `tokenizer-broken` where it is no JSON. */
+/**
+ * The tokenizer of a model: its tokenizer.json, or made of vocab.txt, all that BERTs of old have.
+ * @throws UserError `tokenizer-missing` where the folder has neither, `tokenizer-broken` where it is no JSON.
+ */
 export function readTokenizer(folder: string): TokenizerFiles {
-  const path = join(folder, 'tokenizer.json')
-  if (!existsSync(path)) {
-    const remedy = 'add the tokenizer.json of the model; `tokenizers` of Hugging Face converts older formats'
-    throw new UserError({ id: 'tokenizer-missing', where: folder, what: 'tokenizer.json is missing', remedy })
-  }
-  const config = join(folder, 'tokenizer_config.json')
-  return {
-    tokenizer: readJson(path),
-    config: existsSync(config) ? readJson(config) : {},
-  }
+  const [path, vocabulary] = [join(folder, 'tokenizer.json'), join(folder, 'vocab.txt')]
+  const configFile = join(folder, 'tokenizer_config.json')
+  const config = existsSync(configFile) ? readJson(configFile) : {}
+  if (existsSync(path)) return { tokenizer: readJson(path), config }
+  if (existsSync(vocabulary)) return bertTokenizer(readFileSync(vocabulary, 'utf8'), config)
+  const remedy = 'add the tokenizer.json of the model; `tokenizers` of Hugging Face converts older formats'
+  throw new UserError({ id: 'tokenizer-missing', where: folder, what: 'tokenizer.json is missing', remedy })
 }
 
 function readJson(path: string): Record<string, unknown> {

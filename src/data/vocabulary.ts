@@ -14,20 +14,13 @@ export interface Vocabulary {
 
 /**
  * Rows for the dense numbers 0 … `count`−1, of which only those that occur at least `minCount` times
- * in `seen` (a number may stand there many times) get one of their own.
+ * in the lists of `seen` (a number may stand there many times; a negative one is none) get one of their own.
  */
-export function vocabulary(count: number, seen: Iterable<number>, minCount: number): Vocabulary {
+export function vocabulary(count: number, seen: readonly Int32Array[], minCount: number): Vocabulary {
   const counts = new Int32Array(count)
-  for (const number of seen) counts[number]++
+  for (const numbers of seen) for (const number of numbers) if (number >= 0) counts[number]++
   const rowOf = new Int32Array(count)
   let size = unknownRow + 1
   for (let number = 0; number < count; number++) rowOf[number] = counts[number] >= minCount ? size++ : unknownRow
   return { rowOf, size }
-}
-
-/** Dense numbers for texts, in alphabetical order; −1 for null. */
-export function numberTexts(texts: readonly (string | null)[]): { numbers: Int32Array; names: string[] } {
-  const names = [...new Set(texts.filter((text) => text !== null))].sort()
-  const numberOf = new Map(names.map((name, i) => [name, i]))
-  return { numbers: Int32Array.from(texts, (text) => (text === null ? -1 : numberOf.get(text)!)), names }
 }

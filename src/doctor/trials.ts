@@ -98,7 +98,7 @@ async function sharp() {
       const picture = await sharp({ create: { width: 16, height: 16, channels: 3, background } })
         .toFormat(format)
         .toBuffer()
-      const [pixels] = await decodeAll([picture], '.', { size: 16, fit: 'fill', maxPixels: 1000 })
+      const [pixels] = await decodeAll([picture], { folder: '.' }, { size: 16, fit: 'fill', maxPixels: 1000 })
       return pixels instanceof Uint8Array
     } catch {
       return false

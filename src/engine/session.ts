@@ -1,5 +1,5 @@
 import type { Program } from '../ops/program.js'
-import type { Shape, TypedArray, VariableType } from '../ops/tensor.js'
+import type { Precision, Shape, TypedArray, VariableType } from '../ops/tensor.js'
 
 /** A variable of a session: a model parameter, an optimiser moment, an id table, a queue. */
 export interface VariableSpec {
@@ -38,5 +38,9 @@ export interface Engine {
   readonly device: 'gpu' | 'cpu'
   /** One line on what runs and where it comes from. */
   readonly description: string
-  open(programs: Record<string, Program>, variables: readonly VariableSpec[]): Session
+  /**
+   * `precision` is that of matrix products, float32 by default.
+   * @throws UserError `precision` if the engine does not have it.
+   */
+  open(programs: Record<string, Program>, variables: readonly VariableSpec[], precision?: Precision): Session
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { assign, assignRows, input, lookup, variable } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
-import type { TypedArray } from '../ops/tensor.js'
+import type { Precision, TypedArray } from '../ops/tensor.js'
 import { buildGraph, done, type GraphProgram, zero } from '../ops/tensorflow/index.js'
 import type { Engine, Session, Value, VariableSpec } from './session.js'
 
@@ -34,23 +34,37 @@ interface Binding {
   TF_BOOL: number
 }
 
-export function loadTensorFlow(): Engine {
+/** `kernels`: whether our own operations are used where they are there; without them TensorFlow's own do the same. */
+export function loadTensorFlow(kernels = true): Engine {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'
   restoreRemovedUtilities()
-  const startup = join(
-    dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')),
-    'lib/napi-v8/mim_startup.node',
-  )
+  const startup = addon('mim_startup.node')
   if (existsSync(startup)) require(startup)
   const tf = require('@tensorflow/tfjs-node-gpu') as TensorFlow
   const binding = (tf.backend() as unknown as { binding: Binding }).binding
   const device = binding.isUsingGpuDevice() ? 'gpu' : 'cpu'
+  const useKernels = kernels && device === 'cpu' && loadKernels()
   return {
     name: 'tensorflow',
     device,
     description: `tensorflow ${binding.TF_Version} on ${device}`,
-    open: (programs, variables) => new TensorFlowSession(binding, tf, programs, variables),
+    open: (programs, variables, precision) =>
+      new TensorFlowSession(binding, tf, programs, variables, precision, useKernels),
   }
+}
+
+/** Whether our own operations are there: setup-tensorflow compiles them where it compiles the binding. */
+export function loadKernels(): boolean {
+  try {
+    require(addon('mim_kernels.node'))
+    return true
+  } catch {
+    return false
+  }
+}
+
+function addon(name: string): string {
+  return join(dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')), 'lib/napi-v8', name)
 }
 
 /** tfjs-node calls two functions that Node 23 removed from `util`. */
@@ -98,10 +112,12 @@ class TensorFlowSession implements Session {
     private readonly tf: TensorFlow,
     programs: Record<string, Program>,
     variables: readonly VariableSpec[],
+    precision: Precision | undefined,
+    kernels: boolean,
   ) {
     this.variables = new Map(variables.map((v) => [v.name, v]))
     this.pieces = inPieces(variables.filter(({ table }) => !table))
-    const graph = buildGraph({ ...programs, ...transferPrograms(variables) }, variables)
+    const graph = buildGraph({ ...programs, ...transferPrograms(variables) }, variables, precision, kernels)
     this.programs = graph.programs
     const directory = mkdtempSync(join(tmpdir(), 'mim-graph-'))
     try {
@@ -133,7 +149,7 @@ class TensorFlowSession implements Session {
   write(name: string, data: TypedArray, from = 0): void {
     const { shape, table } = this.variable(name)
     if (!table) {
-      // A copy, for TensorFlow may keep the memory that it is given as the variable's own.
+      // A copy, for the caller may change its array before the flush.
       this.written.set(name, data.slice())
       if (sum([...this.written.values()].map(({ length }) => length)) > pieceSize) this.flush()
       return

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
+import { UserError } from '../errors.js'
 import { executionOrder, lower, type Program } from '../ops/program.js'
 import { arrayOf, type TypedArray } from '../ops/tensor.js'
 import { type Multiply, productsIn, productsOf, type WasmModule } from '../ops/wasm/matmul.js'
@@ -19,7 +20,15 @@ export async function loadWasm(): Promise<Engine> {
     name: 'wasm',
     device: 'cpu',
     description: `wasm (TensorFlow.js ${version}), ${threads === 1 ? 'one thread' : `${threads} threads`}`,
-    open: (programs, variables) => new WasmSession(multiply, programs, variables),
+    open(programs, variables, precision = 'fp32') {
+      if (precision === 'fp32') return new WasmSession(multiply, programs, variables)
+      throw new UserError({
+        id: 'precision',
+        what: `precision ${precision} on the wasm engine`,
+        expected: 'fp32, the only precision of its products',
+        remedy: 'use --precision fp32, or --engine tensorflow',
+      })
+    },
   }
 }
 

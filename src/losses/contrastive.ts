@@ -19,18 +19,19 @@ import {
   transpose,
 } from '../ops/index.js'
 
-/** The factor on cosines: exp of the learned logarithm, at most 100 as in CLIP. */
-export function temperature(logitScale: Tensor): Tensor {
-  return minimum(exp(logitScale), 100)
+/** The factor on cosines: exp of the learned logarithm, at most `greatest`, 100 as in CLIP. */
+export function temperature(logitScale: Tensor, greatest = 100): Tensor {
+  return minimum(exp(logitScale), greatest)
 }
 
 /**
  * Additive mask [B, B] that takes other rows of the same group out of the negatives: the same
- * title twice in a batch is no mistake of the model's. `groups` int32 [B].
+ * title twice in a batch is no mistake of the model's. `groups` int32 [B], of one kind or several.
  */
-export function sameGroupMask(groups: Tensor): Tensor {
+export function sameGroupMask(...groups: Tensor[]): Tensor {
   const pairs = (x: Tensor) => equal(reshape(x, [-1, 1]), reshape(x, [1, -1]))
-  const isOther = logicalAnd(pairs(groups), logicalNot(pairs(range(groups))))
+  const same = groups.map(pairs).reduce((a, b) => logicalNot(logicalAnd(logicalNot(a), logicalNot(b))))
+  const isOther = logicalAnd(same, logicalNot(pairs(range(groups[0]))))
   return mul(cast(isOther, 'float32'), masked)
 }
 
@@ -39,7 +40,7 @@ export function sameGroupMask(groups: Tensor): Tensor {
  * [B, d] of unit norm; all other rows are negatives. `scale` multiplies cosines, `mask` is added to them.
  */
 export function symmetricInfoNce(a: Tensor, b: Tensor, scale: Tensor, mask?: Tensor): Tensor {
-  const cosines = mul(matmul(a, b, { transposeB: true }), scale) // [B, B]
+  const cosines = mul(matmul(a, b, { transposeB: true, exact: true }), scale) // [B, B]
   const logits = mask ? add(cosines, mask) : cosines
   const labels = range(a)
   const loss = (x: Tensor) => mean(crossEntropy(x, labels))

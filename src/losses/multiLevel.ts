@@ -1,13 +1,29 @@
 /**
- * Multi-level InfoNCE (MIM names it; the reading is ours): the same contrastive loss on several
- * representations of anchor and item, over one shared denominator of all negative pools.
+ * Multi-level InfoNCE (MIM names it; the reading is ours): the same contrastive loss on several representations of
+ * anchor and item, over one shared denominator of all negative pools or over one each.
  */
 
 import { masked } from '../nn/attention.js'
-import { add, crossEntropy, div, gather, matmul, mul, reshape, sliceAxis, sub, sum, type Tensor } from '../ops/index.js'
+import {
+  add,
+  concat,
+  constant,
+  crossEntropy,
+  div,
+  gather,
+  matmul,
+  mul,
+  oneHot,
+  reshape,
+  sliceAxis,
+  sub,
+  sum,
+  type Tensor,
+} from '../ops/index.js'
 
 /** One representation of the rows of a step; "present" is 1 where a row has it, else 0. */
 export interface Level {
+  name: string
   weight: number
   /** Unit vectors of the anchors that may have this representation: [n, d]. */
   anchors: Tensor
@@ -19,21 +35,67 @@ export interface Level {
   candidatesPresent: Tensor
 }
 
-/**
- * Σ over levels of weight · InfoNCE: row i's positive is candidate i. `bias` [rows, ≥ columns] is added
- * to logits: −1e9 takes a candidate out of a row's negatives. `rowWeights` [rows] weigh the rows.
- */
-export function multiLevelInfoNce(levels: readonly Level[], scale: Tensor, bias: Tensor, rowWeights: Tensor): Tensor {
-  const losses = levels.map(({ weight, anchors, anchorsPresent, rows, candidates, candidatesPresent }) => {
-    const columns = candidates.shape[0]
-    const cosines = mul(matmul(anchors, candidates, { transposeB: true }), scale) // [n, columns]
-    const absent = mul(sub(1, candidatesPresent), masked)
-    const logits = add(add(cosines, sliceAxis(gather(bias, rows), 1, 0, columns)), reshape(absent, [1, columns]))
-    // A row that lacks the representation on one side teaches nothing here.
-    const both = mul(anchorsPresent, gather(candidatesPresent, rows))
-    const weights = mul(gather(rowWeights, rows), both) // [n]
-    const mean = div(sum(mul(crossEntropy(logits, rows), weights)), add(sum(weights), 1e-6))
-    return mul(mean, weight)
+/** Columns [from, to) of the candidates that are negatives of one kind. */
+export interface Pool {
+  name: string
+  from: number
+  to: number
+  /** Whether their logits are corrected for frequency, so that the positive's must be as well. */
+  corrected: boolean
+}
+
+/** A term of the whole loss: Σ weight · loss. */
+export interface Term {
+  name: string
+  weight: number
+  loss: Tensor
+}
+
+export interface InfoNceOptions {
+  /** Factor on cosines. */
+  scale: Tensor
+  /** Added to logits [rows, ≥ columns]: −1e9 takes a candidate out of a row's negatives. */
+  bias: Tensor
+  /** Weights of the rows [rows]. */
+  rowWeights: Tensor
+  /** Pools with a denominator each, the rows' own items first; a level's loss is their mean. Absent: one for all. */
+  pools?: readonly Pool[]
+}
+
+/** InfoNCE of each level, and of each pool where these are separate: row i's positive is candidate i. */
+export function multiLevelInfoNce(levels: readonly Level[], options: InfoNceOptions): Term[] {
+  return levels.flatMap((level) => {
+    const columns = level.candidates.shape[0]
+    const pools = options.pools?.filter(({ from, to }) => from < to && to <= columns)
+    const terms = pools ?? [{ name: '', from: 0, to: columns, corrected: true }]
+    return terms.map((pool) => ({
+      name: pools ? `${level.name}_${pool.name}` : level.name,
+      weight: level.weight / terms.length,
+      loss: infoNce(level, pool, options),
+    }))
   })
-  return losses.reduce((a, b) => add(a, b))
+}
+
+export const weightedSum = (terms: readonly Term[]): Tensor =>
+  terms.map(({ weight, loss }) => mul(loss, weight)).reduce((a, b) => add(a, b))
+
+/** Weighted mean over the rows of −log(e^positive / Σ e^candidate), over the pool's candidates and the positive. */
+function infoNce(level: Level, { from, to, corrected }: Pool, { scale, bias, rowWeights }: InfoNceOptions): Tensor {
+  const { anchors, anchorsPresent, rows, candidates, candidatesPresent } = level
+  const ofRows = gather(bias, rows)
+  const cosines = matmul(anchors, sliceAxis(candidates, 0, from, to), { transposeB: true, exact: true }) // [n, to − from]
+  const absent = mul(sub(1, sliceAxis(candidatesPresent, 0, from, to)), masked)
+  const logits = add(add(mul(cosines, scale), sliceAxis(ofRows, 1, from, to)), reshape(absent, [1, to - from]))
+  const surprise = () => {
+    if (from === 0) return crossEntropy(logits, rows)
+    // The positives are not among the columns.
+    const own = mul(sum(mul(anchors, gather(candidates, rows)), -1, true), scale) // [n, 1]
+    const onDiagonal = sum(mul(ofRows, oneHot(rows, bias.shape[1])), -1, true)
+    const positive = corrected ? add(own, onDiagonal) : own
+    return crossEntropy(concat([positive, logits], 1), constant(0, rows.shape, 'int32'))
+  }
+  // A row that lacks the representation on one side teaches nothing here.
+  const both = mul(anchorsPresent, gather(candidatesPresent, rows))
+  const weights = mul(gather(rowWeights, rows), both) // [n]
+  return div(sum(mul(surprise(), weights)), add(sum(weights), 1e-6))
 }

@@ -6,19 +6,15 @@ export {
   type Calibration,
   type CalibrationBin,
   calibration,
+  DEFAULT_BINS,
   expectedCalibrationError,
   LOG_LOSS_EPSILON,
   logLoss,
 } from './calibration.js'
+export { majorityShare, nearestClassAccuracy, neighbourAccuracy } from './classification.js'
 export type { Labels, Scores } from './columns.js'
 export { aucOfGroups, type Gauc, type GroupAucs, gauc } from './gauc.js'
-export {
-  aucInterval,
-  type Difference,
-  gaucInterval,
-  pairedAucDifference,
-  pairedGaucDifference,
-} from './intervals.js'
+export { type Difference, meanInterval, metricInterval, pairedDifference, type ResampledMetric } from './intervals.js'
 export { nearestItems } from './nearest.js'
 export { type RankOptions, ranksOfTargets } from './ranks.js'
 export {

@@ -1,5 +1,6 @@
 import { type BootstrapOptions, type Interval, userBootstrap } from './bootstrap.js'
-import type { Labels, Scores } from './columns.js'
+import { LOG_LOSS_EPSILON } from './calibration.js'
+import { checkProbabilities, countGroups, type Labels, type Scores } from './columns.js'
 import { aucOfGroups } from './gauc.js'
 import { rankRows, weightedAuc, weightedGauc } from './weighted.js'
 
@@ -15,50 +16,47 @@ export interface Difference {
 /** A metric of resampled users: the times that each was drawn [users] → its value. */
 type Resampled = (userWeights: Int32Array) => number
 
-/** AUC and its user-level bootstrap interval. `labels`, `scores`, `users` [n]. */
-export function aucInterval(
-  labels: Labels,
-  scores: Scores,
-  users: Int32Array,
-  options: BootstrapOptions = {},
-): Interval {
-  return userBootstrap(aucOf(labels, scores, users), users, options)
-}
+/** Metrics that can be resampled by user; log loss takes probabilities, the others whatever orders the rows. */
+const resampled = { auc: aucOf, gauc: gaucOf, logloss: logLossOf }
+export type ResampledMetric = keyof typeof resampled
 
-/** GAUC and its user-level bootstrap interval. `labels`, `scores`, `users` [n]. */
-export function gaucInterval(
+/**
+ * A metric with its user-level bootstrap interval. `labels`, `users` [n]; `scores` [n] of each run of a model: the
+ * metric is the mean over them.
+ */
+export function metricInterval(
+  metric: ResampledMetric,
   labels: Labels,
-  scores: Scores,
+  scores: readonly Scores[],
   users: Int32Array,
   options: BootstrapOptions = {},
 ): Interval {
-  return userBootstrap(gaucOf(labels, scores, users), users, options)
+  return userBootstrap(meanOf(metric, labels, scores, users), users, options)
 }
 
 /**
- * AUC(A) − AUC(B) of two models on the same rows, both measured in every resample: what the users
+ * Metric of A minus metric of B, two models on the same rows, both measured in every resample: what the users
  * drawn do to both cancels out, so that the interval is far narrower than the two models' own ones
- * suggest. An interval without 0 is a difference at the chosen confidence.
+ * suggest. An interval without 0 is a difference at the chosen confidence. `scoresA`, `scoresB`: [n] of each run
+ * of the models, over which the metric is averaged.
  */
-export function pairedAucDifference(
+export function pairedDifference(
+  metric: ResampledMetric,
   labels: Labels,
-  scoresA: Scores,
-  scoresB: Scores,
+  scoresA: readonly Scores[],
+  scoresB: readonly Scores[],
   users: Int32Array,
   options: BootstrapOptions = {},
 ): Difference {
-  return pairedDifference(aucOf(labels, scoresA, users), aucOf(labels, scoresB, users), users, options)
+  const a = meanOf(metric, labels, scoresA, users)
+  const b = meanOf(metric, labels, scoresB, users)
+  const { value, low, high, samples } = userBootstrap((weights) => a(weights) - b(weights), users, options)
+  return { difference: value, low, high, samples }
 }
 
-/** As `pairedAucDifference`, for GAUC(A) − GAUC(B). */
-export function pairedGaucDifference(
-  labels: Labels,
-  scoresA: Scores,
-  scoresB: Scores,
-  users: Int32Array,
-  options: BootstrapOptions = {},
-): Difference {
-  return pairedDifference(gaucOf(labels, scoresA, users), gaucOf(labels, scoresB, users), users, options)
+function meanOf(metric: ResampledMetric, labels: Labels, scores: readonly Scores[], users: Int32Array): Resampled {
+  const each = scores.map((of) => resampled[metric](labels, of, users))
+  return (userWeights) => each.reduce((sum, value) => sum + value(userWeights), 0) / each.length
 }
 
 function aucOf(labels: Labels, scores: Scores, users: Int32Array): Resampled {
@@ -71,7 +69,35 @@ function gaucOf(labels: Labels, scores: Scores, users: Int32Array): Resampled {
   return (userWeights) => weightedGauc(perUser, userWeights)
 }
 
-function pairedDifference(a: Resampled, b: Resampled, users: Int32Array, options: BootstrapOptions): Difference {
-  const { value, low, high, samples } = userBootstrap((weights) => a(weights) - b(weights), users, options)
-  return { difference: value, low, high, samples }
+function logLossOf(labels: Labels, scores: Scores, users: Int32Array): Resampled {
+  checkProbabilities(labels, scores)
+  const count = countGroups(users, labels.length)
+  const rows = new Int32Array(count)
+  const losses = new Float64Array(count) // sums over the user's rows
+  for (let row = 0; row < users.length; row++) {
+    const p = Math.min(Math.max(scores[row], LOG_LOSS_EPSILON), 1 - LOG_LOSS_EPSILON)
+    losses[users[row]] -= labels[row] === 1 ? Math.log(p) : Math.log1p(-p)
+    rows[users[row]]++
+  }
+  return (userWeights) => {
+    let [loss, drawn] = [0, 0]
+    for (let user = 0; user < count; user++) {
+      loss += userWeights[user] * losses[user]
+      drawn += userWeights[user] * rows[user]
+    }
+    return loss / drawn
+  }
+}
+
+/** 97.5 % quantile of Student's t for 1, 2, … degrees of freedom; beyond them that of the normal distribution. */
+const studentQuantiles = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228]
+const normalQuantile = 1.96
+
+/** Mean of a few values, such as one for each seed, with the 95 % t interval of the mean; NaN bounds of a single one. */
+export function meanInterval(values: readonly number[]): Interval {
+  const n = values.length
+  const value = values.reduce((a, b) => a + b, 0) / n
+  const variance = values.reduce((sum, x) => sum + (x - value) ** 2, 0) / (n - 1)
+  const half = (studentQuantiles[n - 2] ?? normalQuantile) * Math.sqrt(variance / n)
+  return { value, low: value - half, high: value + half, samples: n }
 }

@@ -1,9 +1,7 @@
 import type { Scores } from './columns.js'
 
-/** First position in ascending `sorted` whose value is not less than `value`; `sorted.length` if all are less. */
-export function lowerBound(sorted: Scores, value: number): number {
-  let low = 0
-  let high = sorted.length
+/** First position from `low` on in ascending `sorted` whose value is not less than `value`; `high` if all are less. */
+export function lowerBound(sorted: Scores, value: number, low = 0, high = sorted.length): number {
   while (low < high) {
     const middle = (low + high) >>> 1
     if (sorted[middle] < value) low = middle + 1

@@ -12,7 +12,7 @@ export function chineseClipText(p: Parameters, ids: Tensor, { text, projection }
   const model = p.scope('text_model')
   const embeddings = model.scope('embeddings')
   const positions = embeddings.get('position_embeddings.weight', [text.positions, text.width], { std: 0.02 })
-  const types = embeddings.get('token_type_embeddings.weight', [2, text.width], { std: 0.02 })
+  const types = embeddings.get('token_type_embeddings.weight', [text.tokenTypes, text.width], { std: 0.02 })
   let x = embedding(embeddings.scope('word_embeddings'), ids, text.vocabulary, text.width)
   x = add(add(x, sliceAxis(types, 0, 0, 1)), sliceAxis(positions, 0, 0, ids.shape[1]))
   x = layerNorm(embeddings.scope('LayerNorm'), x, text.epsilon)
@@ -20,7 +20,7 @@ export function chineseClipText(p: Parameters, ids: Tensor, { text, projection }
   return linear(p.scope('text_projection'), atPosition(x, 0), projection, { bias: false })
 }
 
-/** Additive mask [B, 1, 1, L] that hides the padding of `ids` [B, L]. */
+/** Mask [B, 1, 1, L], to be subtracted, that hides the padding of `ids` [B, L]. */
 function paddingMask(ids: Tensor, padToken: number): Tensor {
-  return reshape(mul(cast(equal(ids, padToken), 'float32'), masked), [-1, 1, 1, ids.shape[1]])
+  return reshape(mul(cast(equal(ids, padToken), 'float32'), -masked), [-1, 1, 1, ids.shape[1]])
 }

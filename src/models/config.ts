@@ -19,6 +19,8 @@ export interface TextConfig extends TransformerShape {
   vocabulary: number
   /** Rows of the position table, hence the longest text in tokens. */
   positions: number
+  /** Rows of BERT's table of token types; the others have none. */
+  tokenTypes: number
   padToken: number
   endToken: number
 }
@@ -58,6 +60,8 @@ const text = (base: ReturnType<typeof tower>, vocabulary: number, positions: num
     max_position_embeddings: z.int().positive().default(positions),
     pad_token_id: z.int().nullable().default(pad),
     eos_token_id: z.int().nullable().default(end),
+    type_vocab_size: z.int().positive().default(2),
+    projection_size: z.int().positive().nullable().default(null),
   })
 
 const common = { projection_dim: z.int().positive().default(512), logit_scale_init_value: z.number().default(2.6592) }
@@ -75,7 +79,9 @@ const schemas = {
     text_config: text(tower(768, 12, 12, 3072, 'gelu', 1e-12), 30522, 512, 0, null).prefault({}),
   }),
   siglip: z.looseObject({
-    vision_config: vision(16, 'gelu_pytorch_tanh', 1e-6).prefault({}),
+    vision_config: vision(16, 'gelu_pytorch_tanh', 1e-6)
+      .extend({ vision_use_head: z.literal(true).default(true) })
+      .prefault({}),
     text_config: text(tower(768, 12, 12, 3072, 'gelu_pytorch_tanh', 1e-6), 32000, 64, 1, 49407).prefault({}),
   }),
 } satisfies Record<Architecture, z.ZodType>
@@ -91,15 +97,19 @@ export function parseModelConfig(json: unknown, path: string): DualEncoderConfig
     const what = `model_type ${JSON.stringify(type)} is not supported`
     throw new UserError({ id: 'model-architecture', where: path, what, expected: architectures.join(', ') })
   }
-  const parsed = schemas[architecture].safeParse(json)
+  const parsed = schemas[architecture].safeParse(withTowers(json as Record<string, unknown>))
   if (!parsed.success) {
     const [{ path: at, message }] = parsed.error.issues
     throw new UserError({ id: 'model-config', where: `${path}: ${at.join('.')}`, what: message })
   }
   const { vision_config: v, text_config: t, ...rest } = parsed.data
   const own = rest as { projection_dim?: number; logit_scale_init_value?: number }
-  // SigLIP ends its towers in heads as wide as the towers themselves.
+  // SigLIP's pictures end in a head as wide as their tower, and its texts in one of the same width.
   const projection = own.projection_dim ?? v.hidden_size
+  if (architecture === 'siglip' && (t.projection_size ?? t.hidden_size) !== projection) {
+    const what = `${t.projection_size ?? t.hidden_size} is not vision_config.hidden_size ${projection}`
+    throw new UserError({ id: 'model-config', where: `${path}: text_config.projection_size`, what })
+  }
   return {
     architecture,
     vision: { ...shapeOf(v), imageSize: v.image_size, patch: v.patch_size },
@@ -107,12 +117,19 @@ export function parseModelConfig(json: unknown, path: string): DualEncoderConfig
       ...shapeOf(t),
       vocabulary: t.vocab_size,
       positions: t.max_position_embeddings,
+      tokenTypes: t.type_vocab_size,
       padToken: t.pad_token_id ?? 0,
       endToken: t.eos_token_id ?? 0,
     },
     projection,
     logitScale: own.logit_scale_init_value ?? Math.log(10),
   }
+}
+
+/** The towers' parts by the names of today: in early files of CLIP `…_config_dict`, where there is one, is what counts. */
+function withTowers(json: Record<string, unknown>): Record<string, unknown> {
+  const part = (name: string) => json[`${name}_dict`] ?? json[name] ?? {}
+  return { ...json, vision_config: part('vision_config'), text_config: part('text_config') }
 }
 
 type Tower = z.infer<z.ZodObject<ReturnType<typeof tower>>>

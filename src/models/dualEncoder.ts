@@ -24,7 +24,12 @@ export function logitScale(p: Parameters, { architecture, logitScale }: DualEnco
   return p.get('logit_scale', architecture === 'siglip' ? [1] : [], { fill: logitScale })
 }
 
-/** SigLIP's additive bias on logits. */
-export function logitBias(p: Parameters): Tensor {
-  return p.get('logit_bias', [1], { fill: -10 })
+/**
+ * ln of the factor on cosines and the addend to logits of the sigmoid loss: SigLIP's own, or others beside a model that
+ * learnt by InfoNCE, whose factor would drown the addend. They start as in SigLIP.
+ */
+export function sigmoidLogits(p: Parameters, config: DualEncoderConfig): { scale: Tensor; bias: Tensor } {
+  const own = config.architecture === 'siglip' ? p : p.scope('sigmoid')
+  const scale = own === p ? logitScale(p, config) : own.get('logit_scale', [1], { fill: Math.log(10) })
+  return { scale, bias: own.get('logit_bias', [1], { fill: -10 }) }
 }

@@ -1,12 +1,24 @@
 /** The computation of a C-SFT step. */
 
 import { sameGroupMask, temperature } from '../losses/contrastive.js'
-import { type Level, multiLevelInfoNce } from '../losses/multiLevel.js'
+import { type Level, multiLevelInfoNce, type Pool, type Term, weightedSum } from '../losses/multiLevel.js'
 import { l2Normalize } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
-import { add, concat, constant, input, sliceAxis, stopGradient, type Tensor, variable } from '../ops/index.js'
-import { imageFeatures, logitScale, textFeatures } from './dualEncoder.js'
-import { contentVector, contentWidth, type EncoderShape, pixelInput, tokenInput } from './encoder.js'
+import {
+  concat,
+  constant,
+  input,
+  mean,
+  mul,
+  sliceAxis,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  variable,
+} from '../ops/index.js'
+import { logitScale } from './dualEncoder.js'
+import { contentVector, contentWidth, type EncoderShape } from './encoder.js'
 
 /** Rows of a step: anchors by kind (in this order), their items, and what else they are held against. */
 export interface SftSizes {
@@ -27,7 +39,8 @@ export const tokenRows = (s: SftSizes) => s.text + s.product + batchOf(s) + s.ha
 
 export const queueVariable = 'queue'
 
-interface Towers {
+/** Unit vectors of pictures and of titles. */
+export interface Towers {
   image: Tensor
   text: Tensor
 }
@@ -44,22 +57,37 @@ const join = (parts: Tensor[]) => {
 /** Logarithm of the factor on cosines between anchors and candidates. */
 export const choiceScale = 'choice.logit_scale'
 
+/** Weights of the terms of the loss, and what else shapes it; see the configuration. */
+export interface SftLossOptions {
+  levels: {
+    fused: number
+    image: number
+    text: number
+    alignment: number
+    distillation: number
+    matryoshka: readonly number[]
+    prefix: number
+  }
+  temperature: { initial: number; lowest: number }
+  denominator: 'shared' | 'separate'
+}
+
 /**
- * The loss of a step. Inputs: `pixel_values` and `input_ids` (anchors, items, hard negatives),
- * `product_has_image`, `product_has_text`, `item_has_image`, `item_has_text` (the latter with the hard
- * negatives), `bias` [batch, batch + hard + queue] and `row_weights`.
+ * The loss of a step and its terms by name, of `towers`: image [pixelRows, projection], text [tokenRows, projection],
+ * each anchors, items, hard negatives. Inputs: `product_has_image`, `product_has_text`, `item_has_image`, `item_has_text` (the latter with the hard
+ * negatives), `bias` [batch, batch + hard + queue], `row_weights`, `item_group` and `first_vectors` [batch, width],
+ * what stage 1 made of the items.
  */
 export function sftLoss(
   p: Parameters,
   shape: EncoderShape,
   s: SftSizes,
-  weights: { fused: number; image: number; text: number; alignment: number },
-) {
+  { image: images, text: texts }: Towers,
+  { levels: weights, temperature: choice, denominator }: SftLossOptions,
+): { loss: Tensor; terms: Term[] } {
   const { config } = shape
   const d = config.projection
   const batch = batchOf(s)
-  const images = l2Normalize(imageFeatures(p, pixelInput(shape, pixelRows(s)), config))
-  const texts = l2Normalize(textFeatures(p, tokenInput(shape, tokenRows(s)), config))
   const productHas = { image: input('product_has_image', [s.product]), text: input('product_has_text', [s.product]) }
   const itemHas = { image: input('item_has_image', [batch + s.hard]), text: input('item_has_text', [batch + s.hard]) }
 
@@ -87,16 +115,24 @@ export function sftLoss(
 
   const rows = (list: number[]) => constant(list, [list.length], 'int32')
   const products = numbers(s.image + s.text, s.product)
+  const fused: Level = {
+    name: 'fused',
+    weight: weights.fused,
+    anchors,
+    anchorsPresent: ones(batch),
+    rows: rows(numbers(0, batch)),
+    candidates: join([content, ...queue]),
+    candidatesPresent: ones(batch + s.hard + s.queue),
+  }
   const levels: Level[] = [
+    fused,
+    ...weights.matryoshka.map((width): Level => {
+      const prefix = (x: Tensor) => l2Normalize(sliceAxis(x, 1, 0, width))
+      const name = `fused_${width}`
+      return { ...fused, name, weight: weights.prefix, anchors: prefix(anchors), candidates: prefix(fused.candidates) }
+    }),
     {
-      weight: weights.fused,
-      anchors,
-      anchorsPresent: ones(batch),
-      rows: rows(numbers(0, batch)),
-      candidates: join([content, ...queue]),
-      candidatesPresent: ones(batch + s.hard + s.queue),
-    },
-    {
+      name: 'image',
       weight: weights.image,
       anchors: anchorImage.vectors,
       anchorsPresent: anchorImage.present,
@@ -105,6 +141,7 @@ export function sftLoss(
       candidatesPresent: itemHas.image,
     },
     {
+      name: 'text',
       weight: weights.text,
       anchors: anchorText.vectors,
       anchorsPresent: anchorText.present,
@@ -115,38 +152,70 @@ export function sftLoss(
   ]
   const used = levels.filter(({ weight, anchors }) => weight > 0 && anchors.shape[0] > 0)
   const bias = input('bias', [batch, batch + s.hard + s.queue])
+  const pools: Pool[] = [
+    { name: 'batch', from: 0, to: batch, corrected: true },
+    { name: 'hard', from: batch, to: batch + s.hard, corrected: false },
+    { name: 'queue', from: batch + s.hard, to: batch + s.hard + s.queue, corrected: true },
+  ]
   // What people choose is far less certain than which title belongs to a picture: that the logits may be smaller
   // without the vectors huddling together, the choice has a temperature of its own.
-  const choice = temperature(p.get(choiceScale, [], { fill: Math.log(10) }))
-  const chosen = multiLevelInfoNce(used, choice, bias, input('row_weights', [batch]))
-  if (weights.alignment === 0) return chosen
+  const choiceFactor = p.get(choiceScale, [], { fill: -Math.log(choice.initial) })
+  const terms = multiLevelInfoNce(used, {
+    scale: temperature(choiceFactor, 1 / choice.lowest),
+    bias,
+    rowWeights: input('row_weights', [batch]),
+    pools: denominator === 'separate' ? pools : undefined,
+  })
+  if (weights.alignment > 0) terms.push(alignmentTerm(p, shape, batch, items, itemHas, weights.alignment))
+  if (weights.distillation > 0) {
+    const first = input('first_vectors', [batch, contentWidth(shape)])
+    const loss = sub(1, mean(sum(mul(block(content, 0, batch), first), -1)))
+    terms.push({ name: 'distillation', weight: weights.distillation, loss })
+  }
+  return { loss: weightedSum(terms), terms }
+}
+
+/** Stage 1's own loss on the items of the step: picture and title of the same item. */
+function alignmentTerm(
+  p: Parameters,
+  { config }: EncoderShape,
+  batch: number,
+  items: Towers,
+  itemHas: Towers,
+  weight: number,
+): Term {
   const own = (x: Tensor, present: Tensor) => ({ x: block(x, 0, batch), present: block(present, 0, batch) })
-  const alignment = (from: ReturnType<typeof own>, to: ReturnType<typeof own>): Level => ({
-    weight: weights.alignment / 2,
+  const level = (from: ReturnType<typeof own>, to: ReturnType<typeof own>): Level => ({
+    name: 'alignment',
+    weight: 0.5,
     anchors: from.x,
     anchorsPresent: from.present,
-    rows: rows(numbers(0, batch)),
+    rows: constant(numbers(0, batch), [batch], 'int32'),
     candidates: to.x,
     candidatesPresent: to.present,
   })
   const [image, text] = [own(items.image, itemHas.image), own(items.text, itemHas.text)]
-  const pairs = [alignment(image, text), alignment(text, image)]
-  const mask = sameGroupMask(input('item_group', [batch], 'int32'))
-  return add(chosen, multiLevelInfoNce(pairs, temperature(logitScale(p, config)), mask, ones(batch)))
+  const terms = multiLevelInfoNce([level(image, text), level(text, image)], {
+    scale: temperature(logitScale(p, config)),
+    bias: sameGroupMask(input('item_group', [batch], 'int32')),
+    rowWeights: ones(batch),
+  })
+  return { name: 'alignment', weight, loss: weightedSum(terms) }
 }
 
-/** Content vectors [batch, width] of the step's items by another encoder, to be queued; without gradient. */
-export function queuedVectors(
+/** The rows of `x`, pictures or titles of a step or anything made of them, that are the step's own items. */
+export function itemRows(s: SftSizes, x: Tensor, modality: 'image' | 'text'): Tensor {
+  return block(x, s[modality] + s.product, batchOf(s))
+}
+
+/** Content vectors [batch, width] of a step's items by another encoder, to be queued; `inputs` are those of the loss. */
+export function queuedContent(
   p: Parameters,
   shape: EncoderShape,
   s: SftSizes,
+  { image, text }: Towers,
   inputs: ReadonlyMap<string, Tensor>,
 ): Tensor {
-  const { config } = shape
-  const batch = batchOf(s)
-  const read = (name: string) => inputs.get(name)!
-  const image = l2Normalize(imageFeatures(p, block(read('pixel_values'), s.image + s.product, batch), config))
-  const text = l2Normalize(textFeatures(p, block(read('input_ids'), s.text + s.product, batch), config))
-  const has = { hasImage: block(read('item_has_image'), 0, batch), hasText: block(read('item_has_text'), 0, batch) }
-  return contentVector(p, { image, text, ...has }, shape)
+  const has = (name: string) => block(inputs.get(name)!, 0, batchOf(s))
+  return contentVector(p, { image, text, hasImage: has('item_has_image'), hasText: has('item_has_text') }, shape)
 }

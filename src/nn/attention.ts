@@ -1,5 +1,4 @@
 import {
-  add,
   concat,
   constant,
   matmul,
@@ -7,6 +6,7 @@ import {
   reshape,
   sliceAxis,
   softmax,
+  sub,
   type Tensor,
   transpose,
 } from '../ops/index.js'
@@ -16,10 +16,10 @@ import type { Parameters } from './parameters.js'
 /** What a masked-out position gets added to its score: e to this power is 0 in float32. */
 export const masked = -1e9
 
-/** Additive mask [1, 1, L, L] that hides what comes later. */
+/** Mask [1, 1, L, L], to be subtracted, that hides what comes later. */
 export function causalMask(length: number): Tensor {
   const mask = new Float32Array(length * length)
-  for (let i = 0; i < length; i++) mask.fill(masked, i * length + i + 1, (i + 1) * length)
+  for (let i = 0; i < length; i++) mask.fill(-masked, i * length + i + 1, (i + 1) * length)
   return constant(mask, [1, 1, length, length])
 }
 
@@ -29,12 +29,12 @@ function splitHeads(x: Tensor, heads: number): Tensor {
   return transpose(reshape(x, [-1, length, heads, width / heads]), [0, 2, 1, 3])
 }
 
-/** softmax(q kᵀ / √d + mask) v, for q, k, v [B, heads, L, d]; `mask` is additive and broadcasts. */
+/** softmax(q kᵀ / √d − mask) v, for q, k, v [B, heads, L, d]; `mask` broadcasts. */
 export function scaledDotProduct(q: Tensor, k: Tensor, v: Tensor, mask?: Tensor): Tensor {
   // The factor goes to q, which is smaller; and TensorFlow would fuse product, factor and mask into one
-  // kernel that oneDNN has only a slow reference for (70 ms where 5 will do).
+  // kernel that oneDNN has only a slow reference for; hence the mask is subtracted, too, not added.
   const scores = matmul(mul(q, 1 / Math.sqrt(q.shape[3])), k, { transposeB: true }) // [B, heads, Lq, Lk]
-  return matmul(softmax(mask ? add(scores, mask) : scores), v)
+  return matmul(softmax(mask ? sub(scores, mask) : scores), v)
 }
 
 /** Names of the four projections, which differ from checkpoint format to format. */

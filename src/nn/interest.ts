@@ -11,6 +11,7 @@ import {
   exp,
   floor,
   gather,
+  greater,
   log,
   matmul,
   maximum,
@@ -38,17 +39,13 @@ export interface Behaviors {
 const column = (x: Tensor) => reshape(x, [-1, 1])
 
 /**
- * DIN's target attention (Zhou et al. 2018, arXiv:1706.06978): Σ a(h, t)·h, where a is a network on
- * [h, t, h − t, h ∘ t] and the weights are not normalised. [B, D].
+ * DIN's target attention (Zhou et al. 2018, arXiv:1706.06978): a(h, t) [N, 1], a network on
+ * [h, t, h − t, h ∘ t]. The weights are not normalised; interest is Σ a(h, t)·h.
  *
  * The first layer never sees that concatenation: W[h, t, h−t, h∘t] = (W₁+W₃)h + (W₂−W₃)t + W₄(h∘t),
  * so three narrower products do, one of them on the targets alone.
  */
-export function targetAttention(
-  p: Parameters,
-  { history, target, owner }: Behaviors,
-  hidden: readonly number[],
-): Tensor {
+export function targetWeights(p: Parameters, { history, target, owner }: Behaviors, hidden: readonly number[]): Tensor {
   const width = target.shape[1]
   const [first, ...rest] = hidden
   const layer = p.scope('0')
@@ -66,8 +63,41 @@ export function targetAttention(
   rest.forEach((size, i) => {
     x = sigmoid(linear(p.scope(i + 1), x, size, { std: Math.sqrt(1 / x.shape[1]) }))
   })
-  const weight = linear(p.scope('out'), x, 1, { std: Math.sqrt(1 / x.shape[1]) }) // [N, 1]
-  return segmentSum(mul(weight, history), owner, target)
+  return linear(p.scope('out'), x, 1, { std: Math.sqrt(1 / x.shape[1]) })
+}
+
+/** Σ weight·history over the behaviours of each impression: weights [N] or [N, 1] → [B, D]. */
+export function weightedSum(weights: Tensor, { history, target, owner }: Behaviors): Tensor {
+  return segmentSum(mul(column(weights), history), owner, target)
+}
+
+/**
+ * Multi-head attention of the target over its history (Vaswani et al. 2017, as in SIM's exact search):
+ * softmax of scaled products of projections, the heads side by side. The weights [N] of each head, and [B, D].
+ */
+export function multiHeadAttention(
+  p: Parameters,
+  { history, target, owner }: Behaviors,
+  heads: number,
+  width: number,
+): { weights: Tensor[]; interest: Tensor } {
+  const project = (name: string, x: Tensor) =>
+    linear(p.scope(name), x, width, { bias: false, std: Math.sqrt(1 / x.shape[1]) })
+  const everything = cast(greater(owner, -1), 'float32')
+  const made = Array.from({ length: heads }, (_, head) => {
+    const [query, key] = [project(`${head}.query`, target), project(`${head}.key`, history)]
+    const scores = mul(similarities({ history: key, target: query, owner }), 1 / Math.sqrt(width))
+    const weights = segmentSoftmax(scores, owner, target, everything)
+    const values = project(`${head}.value`, history)
+    return { weights, interest: weightedSum(weights, { history: values, target, owner }) }
+  })
+  return {
+    weights: made.map(({ weights }) => weights),
+    interest: concat(
+      made.map(({ interest }) => interest),
+      1,
+    ),
+  }
 }
 
 /** softmax of `scores` [N] among the behaviours of each impression; `present` [N] is 0 for those left out. */
@@ -84,7 +114,7 @@ export function similarities({ history, target, owner }: Behaviors): Tensor {
   return sum(mul(history, gather(target, owner)), 1)
 }
 
-export const simTierBins = 20
+const simTierBins = 20
 
 /**
  * SimTier (Sheng et al. 2024, arXiv:2407.19467): how many behaviours fall in each of 20 tiers of cosine

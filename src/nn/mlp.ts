@@ -1,28 +1,44 @@
-import { cast, greaterEqual, mul, relu, type Tensor, uniform } from '../ops/index.js'
-import { hash } from '../random.js'
+import { add, mul, type Tensor } from '../ops/index.js'
+import { type Dropout, dropout } from './dropout.js'
 import { linear } from './layers.js'
+import { type ActivationName, activation, type BatchStatistics, batchNorm } from './norm.js'
 import type { Parameters } from './parameters.js'
 
-/** Randomness of a training step; absent when a model is evaluated. */
-export interface Dropout {
-  /** Share of units that rest. */
-  rate: number
-  /** int32 [2], another one at each step. */
-  seed: Tensor
+export interface HeadConfig {
+  /** Widths of the hidden layers. */
+  hidden: readonly number[]
+  activation: ActivationName
+  batchNorm: boolean
+  /** Layers of the cross network before them. */
+  cross: number
 }
 
-/** Sets a random share of `x` to zero and scales up the rest; `place` names where in the model this is. */
-export function dropout(x: Tensor, options: Dropout | undefined, place: string): Tensor {
-  if (!options || options.rate === 0) return x
-  const stays = cast(greaterEqual(uniform(x, options.seed, hash(place) >>> 1), options.rate), 'float32')
-  return mul(x, mul(stays, 1 / (1 - options.rate)))
+/** What sets a training step apart from an evaluation. */
+export interface Mode {
+  dropout?: Dropout
+  statistics: BatchStatistics
+  /** What parameter names have in front where the averages are read: `ema.`, or nothing. */
+  prefix: string
 }
 
-/** Hidden layers with ReLU and dropout, then one number for each row: [B, D] → [B, 1]. */
-export function mlpHead(p: Parameters, x: Tensor, hidden: readonly number[], drop: Dropout | undefined): Tensor {
-  hidden.forEach((size, i) => {
-    const std = Math.sqrt(2 / x.shape[1])
-    x = dropout(relu(linear(p.scope(i), x, size, { std })), drop, p.scope(i).prefix)
+/** Cross layers, then hidden layers with dropout, then one number for each row: [B, D] → [B, 1]. */
+export function mlpHead(p: Parameters, x: Tensor, config: HeadConfig, mode: Mode): Tensor {
+  const { statistics } = mode
+  if (config.cross > 0) x = crossNetwork(p.scope('cross'), x, config.cross)
+  config.hidden.forEach((size, i) => {
+    const at = { p: p.scope(i), place: p.scope(i).prefix.slice(mode.prefix.length) }
+    x = linear(at.p, x, size, { std: Math.sqrt(2 / x.shape[1]) })
+    if (config.batchNorm) x = batchNorm(at, x, statistics)
+    x = dropout(activation(at, x, config.activation, statistics), mode.dropout, at.p.prefix)
   })
   return linear(p.scope('out'), x, 1, { std: Math.sqrt(1 / x.shape[1]) })
+}
+
+/** Cross network of DCN V2 (Wang et al. 2021, arXiv:2008.13535, eq. 1): x ← x₀ ∘ (Wx + b) + x. [B, D] → [B, D]. */
+function crossNetwork(p: Parameters, x0: Tensor, layers: number): Tensor {
+  let x = x0
+  for (let i = 0; i < layers; i++) {
+    x = add(mul(x0, linear(p.scope(i), x, x0.shape[1], { std: Math.sqrt(1 / x0.shape[1]) })), x)
+  }
+  return x
 }

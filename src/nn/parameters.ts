@@ -17,11 +17,18 @@ export class Parameters {
   constructor(
     readonly prefix = '',
     private readonly declared = new Map<string, ParameterSpec & { tensor: Tensor }>(),
+    /** Whether training leaves the parameter of a path as it is. */
+    private readonly isFrozen: (path: string) => boolean = () => false,
   ) {}
+
+  /** An empty list of parameters; those that `isFrozen` are read but not trained. */
+  static frozenWhere(isFrozen: (path: string) => boolean): Parameters {
+    return new Parameters('', new Map(), isFrozen)
+  }
 
   /** The parameters under `name.`. */
   scope(name: string | number): Parameters {
-    return new Parameters(`${this.prefix}${name}.`, this.declared)
+    return new Parameters(`${this.prefix}${name}.`, this.declared, this.isFrozen)
   }
 
   /** Declares a parameter, or finds it if it was declared before, and reads it. */
@@ -39,8 +46,16 @@ export class Parameters {
     return tensor
   }
 
+  has(path: string): boolean {
+    return this.declared.has(path)
+  }
+
   /** All that was declared so far, in order of declaration, with the tensors that read it. */
   list(): (ParameterSpec & { tensor: Tensor })[] {
     return [...this.declared.values()]
+  }
+  /** Those of `list` that training changes. */
+  trainable(): (ParameterSpec & { tensor: Tensor })[] {
+    return this.list().filter(({ name }) => !this.isFrozen(name))
   }
 }

@@ -1,4 +1,4 @@
-import { add, gelu, geluTanh, quickGelu, relu, type Tensor } from '../ops/index.js'
+import { add, block, gelu, geluTanh, quickGelu, relu, type Tensor } from '../ops/index.js'
 import { type ProjectionNames, selfAttention } from './attention.js'
 import { layerNorm, linear } from './layers.js'
 import type { Parameters } from './parameters.js'
@@ -32,9 +32,11 @@ export function mlp(p: Parameters, x: Tensor, { hidden, activation }: Transforme
 export function preNormTransformer(p: Parameters, x: Tensor, shape: TransformerShape, mask?: Tensor): Tensor {
   for (let i = 0; i < shape.layers; i++) {
     const layer = p.scope(`layers.${i}`)
-    const attended = layerNorm(layer.scope('layer_norm1'), x, shape.epsilon)
-    x = add(x, selfAttention(layer.scope('self_attn'), attended, shape.heads, clipNames, mask))
-    x = add(x, mlp(layer.scope('mlp'), layerNorm(layer.scope('layer_norm2'), x, shape.epsilon), shape))
+    x = block(x, (x) => {
+      const attended = layerNorm(layer.scope('layer_norm1'), x, shape.epsilon)
+      const y = add(x, selfAttention(layer.scope('self_attn'), attended, shape.heads, clipNames, mask))
+      return add(y, mlp(layer.scope('mlp'), layerNorm(layer.scope('layer_norm2'), y, shape.epsilon), shape))
+    })
   }
   return x
 }
@@ -46,14 +48,13 @@ export function postNormTransformer(p: Parameters, x: Tensor, shape: Transformer
   const width = x.shape[2]
   for (let i = 0; i < shape.layers; i++) {
     const layer = p.scope(`layer.${i}`)
-    const attended = selfAttention(layer.scope('attention'), x, shape.heads, bertNames, mask)
-    x = layerNorm(layer.scope('attention.output.LayerNorm'), add(x, attended), shape.epsilon)
-    const hidden = activations[shape.activation](linear(layer.scope('intermediate.dense'), x, shape.hidden))
-    x = layerNorm(
-      layer.scope('output.LayerNorm'),
-      add(x, linear(layer.scope('output.dense'), hidden, width)),
-      shape.epsilon,
-    )
+    x = block(x, (x) => {
+      const attended = selfAttention(layer.scope('attention'), x, shape.heads, bertNames, mask)
+      const y = layerNorm(layer.scope('attention.output.LayerNorm'), add(x, attended), shape.epsilon)
+      const hidden = activations[shape.activation](linear(layer.scope('intermediate.dense'), y, shape.hidden))
+      const output = linear(layer.scope('output.dense'), hidden, width)
+      return layerNorm(layer.scope('output.LayerNorm'), add(y, output), shape.epsilon)
+    })
   }
   return x
 }

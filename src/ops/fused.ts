@@ -31,7 +31,7 @@ export function layerNormGrad(x: Tensor, gamma: Tensor, dy: Tensor, epsilon: num
  * Softmax cross-entropy of `logits` [n, classes] against the class numbers `labels` int32 [n].
  * Part 0 is the loss [n], part 1 its gradient with respect to the logits.
  */
-export function crossEntropyParts(logits: Tensor, labels: Tensor): Tensor {
+function crossEntropyParts(logits: Tensor, labels: Tensor): Tensor {
   const outputs = [labels.shape, logits.shape].map((shape) => ({ shape, dtype: 'float32' as const }))
   return node('crossEntropy', [logits, labels], {}, labels.shape, 'float32', outputs)
 }
@@ -39,6 +39,20 @@ export function crossEntropyParts(logits: Tensor, labels: Tensor): Tensor {
 /** Softmax cross-entropy per row: `logits` [n, classes], `labels` int32 [n] → [n]. */
 export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
   return part(crossEntropyParts(logits, labels), 0)
+}
+
+/**
+ * What one block of a network, `f`, makes of `x`. The mark means nothing to the value: `gradients` may compute
+ * the inside of a block again from its input instead of keeping it.
+ */
+export function block(x: Tensor, f: (x: Tensor) => Tensor): Tensor {
+  const y = f(x)
+  return node('block', [y], { input: x }, y.shape, y.dtype)
+}
+
+/** `x`, but not before `other` is computed. No gradient. */
+export function after(x: Tensor, other: Tensor): Tensor {
+  return node('after', [x, other], {}, x.shape, x.dtype)
 }
 
 /** `x` as a constant: no gradient passes. */

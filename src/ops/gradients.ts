@@ -1,7 +1,7 @@
 /** Reverse-mode differentiation of programs: one rule per operation, each written with the same operations. */
 import * as op from './index.js'
 import { ancestors } from './program.js'
-import { isOp, type OpName, type OpTable, type Tensor } from './tensor.js'
+import { isOp, node, type OpName, type OpTable, type Tensor } from './tensor.js'
 
 /** For a gradient `dy` that arrives at `y = op(inputs)`: the gradients of the inputs (undefined: none). */
 type Rule<K extends OpName> = (dy: Tensor, y: Tensor<K>, ...inputs: Tensor[]) => (Tensor | undefined)[]
@@ -62,13 +62,13 @@ const rules: { [K in OpName]: Rule<K> } = {
   logicalAnd: zero,
   logicalNot: zero,
   select: (dy, _y, condition, a, b) => [undefined, ...chosen(dy, condition, a, b)],
-  matmul: (dy, { attrs: { transposeA, transposeB } }, a, b) => [
+  matmul: (dy, { attrs: { transposeA, transposeB, exact } }, a, b) => [
     transposeA
-      ? op.matmul(b, dy, { transposeA: transposeB, transposeB: true })
-      : op.matmul(dy, b, { transposeB: !transposeB }),
+      ? op.matmul(b, dy, { transposeA: transposeB, transposeB: true, exact })
+      : op.matmul(dy, b, { transposeB: !transposeB, exact }),
     transposeB
-      ? op.matmul(dy, a, { transposeA: true, transposeB: transposeA })
-      : op.matmul(a, dy, { transposeA: !transposeA }),
+      ? op.matmul(dy, a, { transposeA: true, transposeB: transposeA, exact })
+      : op.matmul(a, dy, { transposeA: !transposeA, exact }),
   ],
   sum: (dy, y, x) => [op.broadcastLike(unreduce(dy, x, y.attrs), x)],
   mean: (dy, y, x) => [op.broadcastLike(op.div(unreduce(dy, x, y.attrs), op.count(x, y.attrs.axes)), x)],
@@ -113,6 +113,8 @@ const rules: { [K in OpName]: Rule<K> } = {
   crossEntropy: notDifferentiable('crossEntropy as a whole'),
   uniform: zero,
   stopGradient: zero,
+  block: (dy) => [dy],
+  after: zero,
   // Called with the inputs of the operation whose part this is.
   part: (dy, y) => {
     const [whole] = y.inputs
@@ -135,11 +137,42 @@ function chosen(dy: Tensor, condition: Tensor, a: Tensor, b: Tensor): Tensor[] {
 }
 
 /**
- * d `loss` / d x for each x of `wrt`; `loss` is a scalar. An x that does not reach the loss gives zeros.
- * `seed` replaces the 1 that arrives at the loss: with it, `loss` may have any shape
- * (the gradient of Σ loss·seed).
+ * Gradients of what goes into a block from `dy`, which arrives at its output: the inside is computed once more,
+ * and not before `dy` is there, so that nothing of the first time need be kept (Chen et al. 2016, arXiv:1604.06174).
+ * Only what is in `wanted` gets a gradient.
  */
-export function gradients(loss: Tensor, wrt: readonly Tensor[], seed?: Tensor): Tensor[] {
+function throughAgain(dy: Tensor, y: Tensor<'block'>, wanted: Set<Tensor>): [Tensor, Tensor][] {
+  const { input } = y.attrs
+  const [output] = y.inputs
+  const again = new Map<Tensor, Tensor>([[input, op.after(input, dy)]])
+  const outside = new Set<Tensor>()
+  for (const n of ancestors([output])) {
+    if (!n.inputs.some((i) => again.has(i))) continue
+    for (const i of n.inputs) if (!again.has(i)) outside.add(i)
+    const inputs = n.inputs.map((i) => again.get(i) ?? i)
+    again.set(n, node(n.op, inputs, n.attrs, n.shape, n.dtype, n.outputs))
+  }
+  const sources = [input, ...outside].filter((x) => wanted.has(x))
+  const found = gradients(
+    again.get(output)!,
+    sources.map((x) => again.get(x) ?? x),
+    { seed: dy },
+  )
+  return sources.map((x, i) => [x, found[i]])
+}
+
+export interface GradientOptions {
+  /** Replaces the 1 that arrives at the loss, which then may have any shape: the gradient of Σ loss·seed. */
+  seed?: Tensor
+  /** Computes the inside of every `block` again for the way back: memory for time. */
+  recompute?: boolean
+}
+
+/**
+ * d `loss` / d x for each x of `wrt`; `loss` is a scalar. An x that does not reach the loss gives zeros.
+ */
+export function gradients(loss: Tensor, wrt: readonly Tensor[], options: GradientOptions = {}): Tensor[] {
+  const { seed, recompute = false } = options
   if (!seed && loss.shape.length > 0) throw new Error(`gradients need a scalar loss, not [${loss.shape.join(',')}]`)
   const targets = new Set(wrt)
   const path = new Set<Tensor>()
@@ -151,6 +184,10 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[], seed?: Tensor): 
   for (const y of nodes.reverse()) {
     const dy = arrived.get(y)
     if (!dy || !path.has(y)) continue
+    if (recompute && isOp(y, 'block')) {
+      for (const [x, g] of throughAgain(dy, y, path)) give(x, g)
+      continue
+    }
     const { inputs } = isOp(y, 'part') ? y.inputs[0] : y
     const rule = rules[y.op] as Rule<OpName>
     rule(dy, y, ...inputs).forEach((g, i) => {

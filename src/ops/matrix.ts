@@ -2,9 +2,10 @@ import { describe, node, positiveAxis, type Tensor } from './tensor.js'
 
 /**
  * Matrix product over the last two dimensions; the leading ones must be equal, nothing broadcasts.
- * `transposeA`, `transposeB` turn the last two dimensions of an operand first.
+ * `transposeA`, `transposeB` turn the last two dimensions of an operand first. `exact` keeps a product
+ * and its gradient in float32 where a session multiplies in a lower precision.
  */
-export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false } = {}): Tensor {
+export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false, exact = false } = {}): Tensor {
   const rank = a.shape.length
   const [m, inner] = transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : a.shape.slice(-2)
   const [innerB, n] = transposeB ? [b.shape[rank - 1], b.shape[rank - 2]] : b.shape.slice(-2)
@@ -13,7 +14,11 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
   if (rank < 2 || b.shape.length !== rank || !fits(inner, innerB) || !batch.every((d, i) => fits(d, b.shape[i]))) {
     throw new Error(`matmul: shapes do not fit: ${describe(a)} and ${describe(b)}`)
   }
-  return node('matmul', [a, b], { transposeA, transposeB }, [...batch.map((d, i) => Math.max(d, b.shape[i])), m, n])
+  return node('matmul', [a, b], { transposeA, transposeB, exact }, [
+    ...batch.map((d, i) => Math.max(d, b.shape[i])),
+    m,
+    n,
+  ])
 }
 
 const reduce =

@@ -13,6 +13,11 @@
 export type DType = 'float32' | 'int32' | 'bool'
 /** Types of variables; an int8 one is a table whose rows come out of a look-up as float32. */
 export type VariableType = DType | 'int8'
+/**
+ * What matrix products multiply in: float32, or bfloat16 (operands and result rounded to 8 bits of mantissa, sums in
+ * float32). Everything else, variables too, is float32 either way.
+ */
+export type Precision = 'fp32' | 'bf16'
 export type Shape = readonly number[]
 export type TypedArray = Float32Array | Int32Array | Uint8Array | Int8Array
 
@@ -61,7 +66,8 @@ export interface OpTable {
   logicalNot: None
   select: None
   // matrices and reductions
-  matmul: { transposeA: boolean; transposeB: boolean }
+  /** `exact`: in float32 whatever the precision of the session. */
+  matmul: { transposeA: boolean; transposeB: boolean; exact: boolean }
   sum: Reduction
   mean: Reduction
   max: Reduction
@@ -91,6 +97,8 @@ export interface OpTable {
   uniform: { salt: number }
   // structure
   stopGradient: None
+  block: { input: Tensor }
+  after: None
   part: { index: number }
   // effects on variables
   assign: { variable: string }

@@ -31,6 +31,7 @@ const headlines: Record<string, [name: string, label: string][]> = {
     ['image_to_title_recall_10', 'picture → title, recall@10'],
     ['title_to_image_recall_10', 'title → picture, recall@10'],
     ['image_to_title_median_rank', 'middle place of the right title'],
+    ['view_recall_1', 'view → item, recall@1'],
   ],
   sft: [
     ['recall_10', 'query → chosen item, recall@10'],
@@ -85,11 +86,13 @@ function tiles(stage: string, metrics: RunSummary['metrics']): Tile[] {
   })
 }
 
-/** A result may exist three times: before training, after it, and on the validation part. */
+/** A result may exist several times: before training, after it, on the validation part, and by counting alone. */
 const variants = [
   ['before_', 'before'],
   ['after_', 'result'],
   ['valid_', 'validation'],
+  ['popularity_', 'by popularity'],
+  ['cooccurrence_', 'by co-occurrence'],
 ] as const
 
 /** Every number and name of `metrics.json`; lists in it are what plots are made of. */

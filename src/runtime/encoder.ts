@@ -1,7 +1,8 @@
 /** The encoder of a catalogue on ONNX Runtime: three models exported from the one definition. */
 import { join } from 'node:path'
-import { openWeights, type Preprocessing } from '../checkpoint/model.js'
-import { writeNormalised } from '../data/decode.js'
+import type { Preprocessing } from '../checkpoint/preprocessing.js'
+import { openWeights } from '../checkpoint/weights.js'
+import { writeNormalised } from '../data/normalise.js'
 import type { TextEncoder } from '../data/tokenizer.js'
 import { UserError } from '../errors.js'
 import { replaceFolder } from '../files.js'
@@ -45,7 +46,12 @@ export interface Vectors {
   text: Float32Array | null
 }
 
+/** Room for the vectors of titles that may come again: 16,384 of 128 numbers. */
+const knownBytes = 2 ** 23
+
 export class ItemEncoder {
+  private readonly known = new Map<string, Float32Array>()
+
   private constructor(
     private readonly models: Record<(typeof parts)[number], Model>,
     private readonly options: EncoderOptions,
@@ -114,18 +120,41 @@ export class ItemEncoder {
     )
   }
 
-  /** Equal titles are encoded once. */
+  /** Equal titles are encoded once, also where they come in different batches, as far as the memory goes. */
   private async texts(titles: readonly (string | null)[]): Promise<(Float32Array | null)[]> {
     const { shape, text } = this.options
-    const distinct = [...new Set(titles.filter((title) => title !== null))]
-    if (distinct.length === 0) return titles.map(() => null)
-    const { text_embedding } = await this.models.text.run({
-      input_ids: { data: text.encode(distinct), shape: [distinct.length, shape.length] },
-    })
-    const place = new Map(distinct.map((title, i) => [title, i]))
-    return titles.map((title) =>
-      title === null ? null : row(text_embedding.data as Float32Array, place.get(title)!, shape.config.projection),
-    )
+    const d = shape.config.projection
+    const vectors = new Map<string, Float32Array>()
+    const fresh = new Set<string>()
+    for (const title of titles) {
+      if (title === null) continue
+      const known = this.known.get(title)
+      if (known) vectors.set(title, known)
+      else fresh.add(title)
+    }
+    if (fresh.size > 0) {
+      const { text_embedding } = await this.models.text.run({
+        input_ids: { data: text.encode([...fresh]), shape: [fresh.size, shape.length] },
+      })
+      for (const [i, title] of [...fresh].entries()) {
+        vectors.set(title, row(text_embedding.data as Float32Array, i, d))
+      }
+    }
+    this.remember(vectors)
+    return titles.map((title) => (title === null ? null : vectors.get(title)!))
+  }
+
+  /** Keeps the titles met last. */
+  private remember(vectors: ReadonlyMap<string, Float32Array>): void {
+    for (const [title, vector] of vectors) {
+      this.known.delete(title)
+      this.known.set(title, vector)
+    }
+    const most = Math.floor(knownBytes / (4 * this.options.shape.config.projection))
+    for (const title of this.known.keys()) {
+      if (this.known.size <= most) break
+      this.known.delete(title)
+    }
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,11 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { messageOf, UserError } from '../errors.js'
 import type { Shape, TypedArray } from '../ops/index.js'
 
-export const providerNames = ['auto', 'cuda', 'cpu'] as const
+/** In the order in which `auto` tries them. */
+const providers = ['cuda', 'webgpu', 'cpu'] as const
+type Provider = (typeof providers)[number]
+
+export const providerNames = ['auto', ...providers] as const
 
 export interface ModelOptions {
   provider: (typeof providerNames)[number]
@@ -15,7 +19,7 @@ export interface ModelOptions {
 }
 
 export interface Model {
-  readonly provider: 'cuda' | 'cpu'
+  readonly provider: Provider
   /** Runs the model; int32 inputs become the int64 that the graphs declare. */
   run(
     inputs: Record<string, { data: TypedArray; shape: Shape }>,
@@ -24,18 +28,21 @@ export interface Model {
 }
 
 /**
- * Opens a model from its file. `auto` tries CUDA, then the CPU, and `say` hears why one was passed over.
+ * Opens a model from its file. `auto` tries CUDA, WebGPU, then the CPU, and `say` hears why one was passed over.
  * @throws UserError `provider-missing` when the provider asked for by name is not to be had.
  */
 export async function openModel(path: string, options: ModelOptions, say: (line: string) => void): Promise<Model> {
-  const wanted = options.provider === 'auto' ? (['cuda', 'cpu'] as const) : [options.provider]
+  const wanted = options.provider === 'auto' ? providers : [options.provider]
   for (const provider of wanted) {
     try {
       if (provider === 'cuda') checkCuda()
+      if (provider === 'webgpu') checkGpu()
       const session = await InferenceSession.create(path, {
         executionProviders: [provider],
         intraOpNumThreads: options.threads ?? 0,
         logSeverityLevel: 3,
+        // Threads that wait by spinning take the time that decoding needs.
+        extra: { session: { intra_op: { allow_spinning: '0' } } },
       })
       return wrap(session, provider)
     } catch (error) {
@@ -61,6 +68,13 @@ function checkCuda(): void {
   const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
   const place = join(folder, 'bin/napi-v6', process.platform, process.arch)
   if (!existsSync(join(place, name))) throw new Error(`${name} is not installed in ${place}`)
+}
+
+/** Without a device WebGPU would print its own lines about drivers. */
+function checkGpu(): void {
+  if (process.platform !== 'linux') return
+  const places = ['/dev/dri', '/dev/nvidia0', '/dev/dxg']
+  if (!places.some((place) => existsSync(place))) throw new Error(`no GPU device, i.e. none of ${places.join(', ')}`)
 }
 
 function wrap(session: InferenceSession, provider: Model['provider']): Model {

@@ -2,10 +2,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parse } from 'yaml'
-import { Database, literal } from '../data/duckdb.js'
+import { ctrConfig } from '../config/ctr.js'
 import { UserError } from '../errors.js'
-import { type Difference, rankRows, userBootstrap, weightedAuc } from '../metrics/index.js'
-import { type ComparedMetric, type ComparisonRow, comparedMetrics } from '../report/index.js'
+import type { ComparisonRow } from '../report/index.js'
+import { differenceOf, mean, readPredictions, summaryOf } from './paired.js'
 
 type Tree = Record<string, unknown>
 
@@ -66,21 +66,24 @@ export async function compareRuns(runs: readonly FinishedRun[]): Promise<Compari
       remedy: 'run mim ctr first',
     })
   }
-  const baseline = groups.find(([run]) => run.metrics['model'] === 'din') ?? groups[0]
-  const db = await Database.open()
-  const base = await predictions(db, baseline)
+  const baseline = groups.find(({ runs: [run] }) => run.metrics['model'] === 'din') ?? groups[0]
+  const base = await readPredictions(nameOf(baseline), folders(baseline))
   const rows: ComparisonRow[] = []
   for (const group of groups) {
-    const row = summaryOf(group)
-    rows.push(group === baseline ? row : { ...row, over_baseline: difference(await predictions(db, group), base) })
+    const { model, vectors } = group
+    const row = { model, vectors, ...summaryOf(group.runs) }
+    if (group === baseline) rows.push(row)
+    else {
+      const own = await readPredictions(nameOf(group), folders(group))
+      rows.push({ ...row, over_baseline: differenceOf('auc', own, base) })
+    }
   }
-  db.close()
-  const oracle = oracleOf(groups[0][0])
+  const oracle = oracleOf(groups[0].runs[0])
   return {
     engine: [...new Set(runs.flatMap(({ metrics }) => metrics['engine'] ?? []))].join(', '),
     seconds: runs.reduce((total, { metrics }) => total + Number(metrics['seconds'] ?? 0), 0),
     ...(oracle === undefined ? {} : { oracle_auc: oracle }),
-    baseline: labelOf(baseline[0]),
+    baseline: nameOf(baseline),
     rows: rows.sort((a, b) => Number('over_baseline' in a) - Number('over_baseline' in b) || a.auc - b.auc),
     retrieval: {
       ...meanOf('pretrain_recall10', runs, 'pretrain', 'after_image_to_title_recall_10'),
@@ -90,21 +93,53 @@ export async function compareRuns(runs: readonly FinishedRun[]): Promise<Compari
   }
 }
 
-const labelOf = ({ metrics, config }: FinishedRun) => `${metrics['model']} (${vectorsOf(metrics, config)})`
+/** A model with its options on one kind of vectors, and its runs: one for each seed. */
+interface Group {
+  model: string
+  vectors: string
+  runs: FinishedRun[]
+}
 
-/** Runs of the same model on the same kind of vectors, in order of appearance. */
-function grouped(runs: readonly FinishedRun[]): FinishedRun[][] {
-  const groups = new Map<string, FinishedRun[]>()
-  for (const run of runs) groups.set(labelOf(run), [...(groups.get(labelOf(run)) ?? []), run])
-  return [...groups.values()]
+const nameOf = ({ model, vectors }: Group) => `${model} (${vectors})`
+
+/** Groups in order of appearance; of one model, the options in which they differ are part of its name. */
+function grouped(runs: readonly FinishedRun[]): Group[] {
+  const alike = new Map<string, FinishedRun[]>()
+  for (const run of runs) {
+    const key = JSON.stringify([run.metrics['model'], vectorsOf(run)])
+    alike.set(key, [...(alike.get(key) ?? []), run])
+  }
+  return [...alike.values()].flatMap((same) => {
+    const options = same.map(optionsOf)
+    const paths = [...new Set(options.flatMap((each) => [...each.keys()]))]
+    const varying = paths.filter((path) => new Set(options.map((each) => each.get(path))).size > 1)
+    const groups = new Map<string, Group>()
+    for (const [i, run] of same.entries()) {
+      const variant = varying.map((path) => `, ${path} ${options[i].get(path) ?? '–'}`).join('')
+      const model = `${run.metrics['model']}${variant}`
+      groups.set(model, { model, vectors: vectorsOf(run), runs: [...(groups.get(model)?.runs ?? []), run] })
+    }
+    return [...groups.values()]
+  })
+}
+
+/** Options of the model and its training by path, as text; those that are newer than the run have their defaults. */
+function optionsOf({ config: { stage: _, ...written } }: FinishedRun): Map<string, string> {
+  const config: Tree = ctrConfig.safeParse(written).data ?? written
+  const flat = (tree: unknown, path: string): [string, string][] =>
+    typeof tree === 'object' && tree !== null && !Array.isArray(tree)
+      ? Object.entries(tree).flatMap(([key, value]) => flat(value, `${path}.${key}`))
+      : [[path, JSON.stringify(tree)]]
+  return new Map([...flat(config['model'], 'model'), ...flat(config['train'], 'train')])
 }
 
 /** Follows the embedding table to the stage that trained its encoder. */
-function vectorsOf(metrics: Tree, config: Tree): string {
-  if (metrics['model'] === 'din') return 'none'
+function vectorsOf({ metrics, config }: FinishedRun): string {
+  if (metrics['model'] === 'din' || !(config['data'] as Tree)['embeddings']) return 'none'
   const table = String((config['data'] as Tree)['embeddings'])
   const made = dirname(table)
-  if (!readable(made, 'config.yaml')) return basename(table)
+  // Tables that nothing tells to be of one kind are kept apart.
+  if (!readable(made, 'config.yaml')) return table
   const checkpoint = String(readYaml(made)['checkpoint'])
   const encoder = dirname(checkpoint)
   if (!readable(encoder, 'config.yaml')) return basename(checkpoint)
@@ -114,76 +149,7 @@ function vectorsOf(metrics: Tree, config: Tree): string {
 
 const readYaml = (folder: string) => parse(readFileSync(join(folder, 'config.yaml'), 'utf8')) as Tree
 
-function summaryOf(group: FinishedRun[]): ComparisonRow {
-  const [{ metrics, config }] = group
-  const of = (name: string) => group.map((run) => Number(run.metrics[name] ?? Number.NaN))
-  const numbers = comparedMetrics.flatMap((name) => [
-    [name, mean(of(name))],
-    [`${name}_sd`, deviation(of(name))],
-  ])
-  return {
-    model: String(metrics['model']),
-    vectors: vectorsOf(metrics, config),
-    seeds: group.length,
-    ...(Object.fromEntries(numbers) as Pick<ComparisonRow, ComparedMetric | `${ComparedMetric}_sd`>),
-  }
-}
-
-const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length
-
-/** Sample standard deviation; 0 of a single value. */
-function deviation(values: number[]): number {
-  const center = mean(values)
-  return Math.sqrt(values.reduce((total, x) => total + (x - center) ** 2, 0) / Math.max(1, values.length - 1))
-}
-
-/** Labels, users and, for each seed, the scores of the test period. */
-interface Predictions {
-  label: string
-  labels: Uint8Array
-  users: Int32Array
-  scores: Float32Array[]
-}
-
-async function predictions(db: Database, group: FinishedRun[]): Promise<Predictions> {
-  const read = []
-  for (const { folder } of group) {
-    const source = `read_parquet(${literal(join(folder, 'predictions.parquet'))}, file_row_number = true)`
-    read.push(
-      await db.columns(
-        `SELECT label, dense_rank() OVER (ORDER BY user_id) - 1 AS usr, probability FROM ${source} ORDER BY file_row_number`,
-        { label: 'uint8', usr: 'int32', probability: 'float32' },
-      ),
-    )
-  }
-  const [{ label: labels, usr: users }] = read
-  const result = { label: labelOf(group[0]), labels, users, scores: read.map(({ probability }) => probability) }
-  for (const other of read.slice(1)) checkSame(result, { ...result, labels: other.label, users: other.usr })
-  return result
-}
-
-function checkSame(a: Predictions, b: Predictions): void {
-  const equal = (x: Uint8Array | Int32Array, y: Uint8Array | Int32Array) =>
-    x.length === y.length && x.every((value, i) => value === y[i])
-  if (equal(a.labels, b.labels) && equal(a.users, b.users)) return
-  throw new UserError({
-    id: 'runs-differ',
-    what: `${a.label} and ${b.label} were tested on different impressions`,
-    remedy: 'compare runs of the same data and split',
-  })
-}
-
-/** Difference of the mean AUC over seeds, in every resample of users. */
-function difference(a: Predictions, b: Predictions): Difference {
-  checkSame(a, b)
-  const meanAuc = ({ labels, users, scores }: Predictions) => {
-    const ranked = scores.map((s) => rankRows(labels, s, users))
-    return (weights: Int32Array) => mean(ranked.map((r) => weightedAuc(r, weights)))
-  }
-  const [ofA, ofB] = [meanAuc(a), meanAuc(b)]
-  const { value, low, high, samples } = userBootstrap((weights) => ofA(weights) - ofB(weights), a.users)
-  return { difference: value, low, high, samples }
-}
+const folders = ({ runs }: Group) => runs.map(({ folder }) => folder)
 
 function oracleOf({ config }: FinishedRun): number | undefined {
   const path = join(String((config['data'] as Tree)['root']), 'truth.json')

@@ -3,14 +3,18 @@ import type { CtrDataset } from '../data/ctrDataset.js'
 import type { Database } from '../data/duckdb.js'
 import { itemNumbers, userNumbers } from '../data/impressions.js'
 import { replaceFile } from '../files.js'
-import { auc, aucByBucket, buckets, calibration, gauc, logLoss } from '../metrics/index.js'
+import { auc, aucByBucket, buckets, calibration, gauc, logLoss, metricInterval } from '../metrics/index.js'
 import { type Child, clickSections } from '../report/index.js'
 
 /** Items with fewer training impressions than this count as rare. */
 const rare = 20
 
-/** All that is said of the test period. */
-export function testMetrics({ impressions, split: { test }, trainCount, content }: CtrDataset, scores: Float32Array) {
+/** All that is said of the test period; `resamples` of its users make the intervals, 95 % wide. */
+export function testMetrics(
+  { impressions, split: { test }, trainCount, content }: CtrDataset,
+  scores: Float32Array,
+  { resamples }: { resamples: number },
+) {
   const { from, to } = test
   const labels = impressions.label.subarray(from, to)
   const items = impressions.item.subarray(from, to)
@@ -27,10 +31,17 @@ export function testMetrics({ impressions, split: { test }, trainCount, content 
     return aucByBucket(labels, scores, bucketOfRow, rows.length).map((b, i) => ({ low: low[i], high: high[i], ...b }))
   }
   const groups = gauc(labels, scores, users)
-  const { ece, predictedOverObserved } = calibration(labels, scores)
+  const { ece, predictedOverObserved, curve } = calibration(labels, scores)
+  const bounds = (metric: 'auc' | 'gauc') => {
+    if (resamples === 0) return {}
+    const { low, high } = metricInterval(metric, labels, [scores], users, { samples: resamples })
+    return { [`${metric}_low`]: low, [`${metric}_high`]: high }
+  }
   return {
     auc: auc(labels, scores),
+    ...bounds('auc'),
     gauc: groups.gauc,
+    ...bounds('gauc'),
     gauc_users: groups.groups,
     logloss: logLoss(labels, scores),
     ece,
@@ -39,6 +50,7 @@ export function testMetrics({ impressions, split: { test }, trainCount, content 
     auc_rare: where((item) => trainCount[item] < rare),
     ...(content ? { auc_without_vector: where((item) => content.rowOf[item] === 0) } : {}),
     test_impressions: to - from,
+    reliability: curve,
     by_item_frequency: byBucket(Float64Array.from(items, (item) => trainCount[item])),
     by_history_length: byBucket(
       Float64Array.from(items, (_, i) => impressions.historyEnd[from + i] - impressions.historyStart[from + i]),

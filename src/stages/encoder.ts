@@ -1,9 +1,9 @@
 /** Whole catalogues through the encoder on the training engine. */
-import type { Preprocessing } from '../checkpoint/model.js'
+import type { Preprocessing } from '../checkpoint/preprocessing.js'
 import { type Augmentation, augmentPicture, augmentTitle, changesPictures } from '../data/augment.js'
-import { type Catalogue, takeRows } from '../data/catalogue.js'
+import { type BatchCatalogue, type Catalogue, takeRows } from '../data/catalogue.js'
 import type { Pictures } from '../data/pictures.js'
-import type { TextEncoder } from '../data/tokenizer.js'
+import { type TextEncoder, type TokenizerFiles, textEncoder } from '../data/tokenizer.js'
 import type { Session, Value } from '../engine/index.js'
 import { contentWidth, type EncoderShape } from '../models/encoder.js'
 import type { Random } from '../random.js'
@@ -31,30 +31,49 @@ export function tokens({ tokens }: Pick<Catalogue, 'tokens'>, rows: ArrayLike<nu
   return { data: takeRows(tokens, length, rows), shape: [rows.length, length] }
 }
 
+/** How pictures and titles are changed, and become numbers; plain data. */
+export interface ViewOptions {
+  preprocessing: Preprocessing
+  tokenizer: TokenizerFiles
+  /** Tokens of a title. */
+  length: number
+  padToken: number
+  augmentation: Augmentation
+}
+
+export function viewOptions(
+  { preprocessing, tokenizer }: { preprocessing: Preprocessing; tokenizer: TokenizerFiles },
+  { length, config }: EncoderShape,
+  augmentation: Augmentation,
+): ViewOptions {
+  return { preprocessing, tokenizer, length, padToken: config.text.padToken, augmentation }
+}
+
 /** What training sees of pictures and titles: each time a little different. */
 export class Views {
-  constructor(
-    private readonly preprocessing: Preprocessing,
-    private readonly text: TextEncoder,
-    private readonly length: number,
-    private readonly augmentation: Augmentation,
-  ) {}
+  private encoder: TextEncoder | undefined
+
+  constructor(private readonly options: ViewOptions) {}
 
   /** [rows, 3, size, size]. */
   pixels(pictures: Pictures, rows: ArrayLike<number>, random: Random): Float32Array {
-    const { preprocessing, augmentation } = this
+    const { preprocessing, augmentation } = this.options
     const change = (picture: Uint8Array) => augmentPicture(picture, pictures.size, augmentation, random)
     return pictures.normalised(rows, preprocessing, changesPictures(augmentation) ? change : undefined)
   }
 
   /** Token ids [rows, length] of the catalogue's titles. */
-  titles({ items, tokens }: Catalogue, rows: Int32Array, random: Random): Int32Array {
-    const { augmentation, length } = this
+  titles({ items, tokens }: BatchCatalogue, rows: Int32Array, random: Random): Int32Array {
+    const { augmentation, length, tokenizer, padToken } = this.options
     if (augmentation.dropWords === 0) return takeRows(tokens, length, rows)
+    this.encoder ??= textEncoder(tokenizer, length, padToken)
     const shortened = (title: string | null) => (title === null ? null : augmentTitle(title, augmentation, random))
-    return this.text.encode(Array.from(rows, (row) => shortened(items.titles[row])))
+    return this.encoder.encode(Array.from(rows, (row) => shortened(items.titles.at(row)!)))
   }
 }
+
+/** What an encoder's tower reads of some rows. */
+type TowerInput = (rows: Int32Array) => Value
 
 /** Encodes `rows` of the catalogue with a session that has the programs of `encoderPrograms`. */
 export function encodeItems(
@@ -64,26 +83,71 @@ export function encodeItems(
   shape: EncoderShape,
   preprocessing: Preprocessing,
 ): ItemVectors {
-  const d = shape.config.projection
-  const width = contentWidth(shape)
-  const vectors = {
-    image: new Float32Array(rows.length * d),
-    text: new Float32Array(rows.length * d),
-    content: new Float32Array(rows.length * width),
+  const image = encodeImages(session, rows, shape, catalogue.hasImage, (part) => pixels(catalogue, part, preprocessing))
+  const text = encodeTexts(session, rows, shape, catalogue.hasText, (part) => tokens(catalogue, part, shape.length))
+  const has = (flags: Uint8Array) => Float32Array.from(rows, (row) => flags[row])
+  return {
+    image,
+    text,
+    content: encodeContent(session, { image, text }, has(catalogue.hasImage), has(catalogue.hasText), shape),
   }
+}
+
+/** Unit vectors [rows, projection] of the pictures that `read` gives; where no row near by has one, zeros. */
+export function encodeImages(
+  session: Session,
+  rows: Int32Array,
+  shape: EncoderShape,
+  has: Uint8Array,
+  read: TowerInput,
+) {
+  return encodeTower(rows, shape, has, (part) => session.run('image', { pixel_values: read(part) })['image_embedding'])
+}
+
+/** The same of titles. */
+export function encodeTexts(
+  session: Session,
+  rows: Int32Array,
+  shape: EncoderShape,
+  has: Uint8Array,
+  read: TowerInput,
+) {
+  return encodeTower(rows, shape, has, (part) => session.run('text', { input_ids: read(part) })['text_embedding'])
+}
+
+function encodeTower(rows: Int32Array, { config }: EncoderShape, has: Uint8Array, encode: (part: Int32Array) => Value) {
+  const d = config.projection
+  const out = new Float32Array(rows.length * d)
   for (let from = 0; from < rows.length; from += piece) {
     const part = rows.subarray(from, from + piece)
-    const flag = (has: Uint8Array): Value => ({
-      data: Float32Array.from(part, (row) => has[row]),
-      shape: [part.length],
-    })
-    const { image_embedding } = session.run('image', { pixel_values: pixels(catalogue, part, preprocessing) })
-    const { text_embedding } = session.run('text', { input_ids: tokens(catalogue, part, shape.length) })
-    const has = { has_image: flag(catalogue.hasImage), has_text: flag(catalogue.hasText) }
-    const { embedding } = session.run('content', { image_embedding, text_embedding, ...has })
-    vectors.image.set(image_embedding.data, from * d)
-    vectors.text.set(text_embedding.data, from * d)
-    vectors.content.set(embedding.data, from * width)
+    if (part.some((row) => has[row])) out.set(encode(part).data, from * d)
   }
-  return vectors
+  return out
+}
+
+/** Content vectors [n, content width] of unit vectors [n, projection]; `hasImage` and `hasText` [n] are 1 or 0. */
+export function encodeContent(
+  session: Session,
+  { image, text }: Pick<ItemVectors, 'image' | 'text'>,
+  hasImage: Float32Array,
+  hasText: Float32Array,
+  shape: EncoderShape,
+): Float32Array {
+  const d = shape.config.projection
+  const width = contentWidth(shape)
+  const count = hasImage.length
+  const out = new Float32Array(count * width)
+  for (let from = 0; from < count; from += piece) {
+    const to = Math.min(from + piece, count)
+    const vectors = (x: Float32Array): Value => ({ data: x.slice(from * d, to * d), shape: [to - from, d] })
+    const flags = (x: Float32Array): Value => ({ data: x.slice(from, to), shape: [to - from] })
+    const { embedding } = session.run('content', {
+      image_embedding: vectors(image),
+      text_embedding: vectors(text),
+      has_image: flags(hasImage),
+      has_text: flags(hasText),
+    })
+    out.set(embedding.data, from * width)
+  }
+  return out
 }

@@ -1,13 +1,11 @@
 /** Galleries of the reports: what was asked, and what a model found. */
-import { type Database, literal } from '../data/duckdb.js'
-import { type ItemColumns, type Items, itemNumbers, readPictures } from '../data/items.js'
+import { type ItemColumns, type Items, readPictures } from '../data/items.js'
 import type { AnchorKind, Positives } from '../data/positives.js'
 import { thumbnail } from '../data/thumbnail.js'
 import { nearestItems } from '../metrics/index.js'
-import { Random } from '../random.js'
 import { type Ask, type Card, type Child, gallery } from '../report/index.js'
 import type { ItemVectors } from './encoder.js'
-import type { Judged } from './sftTrainee.js'
+import type { Judged } from './sftJudge.js'
 
 /** Where pictures come from: a stage's `data` options. */
 interface Source {
@@ -122,32 +120,5 @@ export async function showSearches(
     'What is found',
     'What users asked with, what they then chose, and the six items that the vectors put first; green: the chosen one.',
     await Promise.all(asks),
-  )
-}
-
-/** Random items with those whose vectors, in the published table in `folder`, are nearest. */
-export async function showNeighbours(db: Database, items: Items, source: Source, folder: string): Promise<Child> {
-  const files = literal(`${folder}/*.parquet`)
-  const table = `(SELECT item, embedding FROM read_parquet(${files}) JOIN ${itemNumbers} USING (item_id))`
-  const drawn = Random.of('neighbours')
-    .shuffle(Int32Array.from({ length: items.count }, (_, i) => i))
-    .subarray(0, 6)
-  const rows = await db.rows<{ asked: number; found: number[] }>(
-    `SELECT q.item AS asked, max_by(t.item, list_inner_product(q.embedding, t.embedding), 7) AS found
-     FROM ${table} q JOIN ${table} t ON q.item <> t.item
-     WHERE q.item IN (${drawn.join(', ')}) GROUP BY q.item ORDER BY q.item`,
-  )
-  const card = await itemCards(
-    items,
-    source,
-    rows.flatMap(({ asked, found }) => [asked, ...found]),
-  )
-  return gallery(
-    'Nearest neighbours',
-    'Random items, and the seven items whose vectors are nearest.',
-    rows.map(({ asked, found }) => ({
-      asked: card(asked),
-      found: found.map((item) => card(item)),
-    })),
   )
 }

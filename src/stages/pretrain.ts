@@ -1,39 +1,32 @@
 /**
  * Stage 1: adapt an image-text model to the catalogue. Image and title of an item are each other's
- * positive; the fusion head learns that an item is the same when one of the two is missing.
+ * positive; the fusion head learns that an item is the same when one of the two is missing. Where no item
+ * has both, two views of its picture or of its title are.
  */
+import { type Adaptation, adaptModel } from '../checkpoint/adapt.js'
 import { newModel } from '../checkpoint/create.js'
-import {
-  checkpointFolder,
-  isOurs,
-  type ModelFolder,
-  openWeights,
-  readModelFolder,
-  writeModelFolder,
-} from '../checkpoint/model.js'
+import { hubFolder, isHubName } from '../checkpoint/hub.js'
+import { checkpointFolder, checkTowers, type ModelFolder, readModelFolder } from '../checkpoint/model.js'
+import { withProvenance } from '../checkpoint/provenance.js'
 import type { PretrainConfig } from '../config/pretrain.js'
-import { type Catalogue, equalTitles, prepareCatalogue } from '../data/catalogue.js'
+import { prepareCatalogue } from '../data/catalogue.js'
 import { Database } from '../data/duckdb.js'
-import { type Items, loadItems } from '../data/items.js'
-import { EpochOrder, inParts } from '../data/order.js'
+import { type Items, itemNumbers, loadItems } from '../data/items.js'
+import { pictureOptions } from '../data/preparePictures.js'
+import { kindsOf, writeRejected } from '../data/rejected.js'
 import { findTable } from '../data/table.js'
-import { type TextEncoder, textEncoder } from '../data/tokenizer.js'
-import { type Engine, openEngine, type Session, type Value } from '../engine/index.js'
-import { initialValues, loadVariables, saveVariables } from '../engine/state.js'
-import { makeTraining, type Training } from '../engine/training.js'
+import { textEncoder } from '../data/tokenizer.js'
+import { openEngine } from '../engine/index.js'
+import { inPrecision } from '../engine/precision.js'
 import { UserError } from '../errors.js'
-import { medianRank, ranksOfTargets, recallAtK } from '../metrics/index.js'
-import { type EncoderShape, encoderPrograms, encoderShape } from '../models/encoder.js'
-import { encoderGroups } from '../models/groups.js'
-import { pretrainLoss } from '../models/pretrain.js'
-import { Parameters } from '../nn/parameters.js'
-import { Random } from '../random.js'
-import { recallSection } from '../report/index.js'
-import { type StepResult, type Trainee, train } from '../train/loop.js'
+import { encoderShape } from '../models/encoder.js'
+import { judgedSection, recallSection } from '../report/index.js'
+import { train } from '../train/loop.js'
 import type { Run } from '../train/run.js'
-import { rateAt } from '../train/schedule.js'
-import { encodeItems, type ItemVectors, Views } from './encoder.js'
 import { showPairs } from './gallery.js'
+import { categoryPrompts, collapsedViews, recallPlaces } from './judge.js'
+import { splitItems } from './pretrainSplit.js'
+import { type OpenModel, PretrainTrainee } from './pretrainTrainee.js'
 import { prefixed } from './results.js'
 
 export async function pretrain(config: PretrainConfig, run: Run): Promise<Record<string, unknown>> {
@@ -41,39 +34,48 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
   const { data } = config
   const db = await Database.open()
   const items = await loadItems(db, findTable(data.root, data.items), data.columns)
-  const model = openModel(config, items)
+  const model = await openModel(config, items, run)
   const shape = encoderShape(model)
   const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
   const bar = run.terminal.bar('pictures', items.count)
   const catalogue = await prepareCatalogue(
     items,
     encoder,
-    {
-      size: shape.config.vision.imageSize,
-      fit: model.preprocessing.fit,
-      cache: data.cache,
-      maxBad: data.maxBadImages,
-      maxPixels: data.maxImagePixels,
+    pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit),
+    (done) => {
+      bar.update(done)
+      if (!run.isInterrupted) return
+      bar.stop()
+      throw run.interruption()
     },
-    (done) => bar.update(done),
   )
   bar.stop()
+  const { rejected } = catalogue.pictures
+  await writeRejected(db, itemNumbers, rejected, run.path('rejected.parquet'))
   db.close()
   const split = splitItems(catalogue, config)
   run.say(
     `items: ${items.count}, of which ${split.train.length} train and ${split.heldOut.length} are held out; ` +
-      `${catalogue.pictures.rejected.length} broken pictures`,
+      `${rejected.length} broken pictures${rejected.length > 0 ? ` (${kindsOf(rejected)}; see rejected.parquet)` : ''}`,
   )
 
-  const engine = await openEngine(config, (line) => run.say(line))
-  const trainee = new PretrainTrainee(engine, catalogue, split, model, shape, encoder, config)
-  const { stepsPerEpoch } = trainee.order
-  const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
-  const before = await trainee.evaluate()
+  const say = (line: string) => run.say(line)
+  const engine = await inPrecision(await openEngine(config, say), config.precision, run.path('precision.json'), say)
+  const trainee = new PretrainTrainee(engine, catalogue, split, model, shape, config)
+  const { stepsPerEpoch } = trainee
+  const { epochs } = config.train
+  const steps = epochs === 0 ? 0 : Math.max(1, Math.round(stepsPerEpoch * epochs))
+  const { modalities } = split
+  // A text tower that nothing has taught what texts show knows no categories.
+  const readsPrompts = modalities === 'both' || (modalities === 'image' && config.init !== null)
+  const prompts = readsPrompts ? categoryPrompts(items, data.columns.category, config.evaluation.prompt) : []
+  const evaluated = await trainee.evaluate()
+  const before = { ...evaluated, ...trainee.judge(prompts) }
   const {
     best,
     bestStep,
     steps: done,
+    stopped,
   } = await train(
     trainee.plan(steps),
     {
@@ -81,22 +83,33 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
       steps,
       evaluateEvery: config.train.evaluateEvery || stepsPerEpoch * Math.ceil(config.train.epochs / 10),
       saveEvery: config.train.saveEvery || Number.POSITIVE_INFINITY,
-      monitor: 'image_to_title_recall_10',
-      greaterIsBetter: true,
+      monitor: config.train.monitor ?? (split.modalities === 'both' ? 'image_to_title_recall_10' : 'view_mrr'),
+      metrics: Object.keys(evaluated),
     },
     run,
   )
   trainee.loadModel(run.path('checkpoint'))
-  await run.show(() => recallSection(recallTasks(before, best)))
-  await run.show(() => showPairs(items, data, split.heldOut, trainee.heldOutVectors()))
-  trainee.close()
+  const after = { ...best, ...trainee.judge(prompts) }
+  const collapsed = collapsedViews(after)
+  if (collapsed.length > 0) {
+    const remedy = 'try a lower learning rate, a larger batch or more epochs'
+    run.say(`warning: the vectors of ${collapsed.join(' and ')} have collapsed: all items are alike; ${remedy}`)
+  }
+  await run.show(() => recallSection(recallTasks(before, after)))
+  await run.show(() => judgedSection(before, after, collapsed))
+  if (split.modalities === 'both') {
+    await run.show(() => showPairs(items, data, split.heldOut, trainee.heldOutVectors()))
+  }
+  await trainee.close()
   return {
     ...prefixed('before', before),
-    ...prefixed('after', best),
+    ...prefixed('after', after),
     best_step: bestStep,
     steps: done,
+    stopped,
     pairs_seen: done * config.train.batch,
     held_out: split.heldOut.length,
+    broken: rejected.length,
     engine: engine.name,
     seconds: (Date.now() - started) / 1000,
   }
@@ -105,180 +118,46 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
 const tasks = [
   { name: 'image_to_title', title: 'Picture → title', hint: 'the title of the item, given its picture' },
   { name: 'title_to_image', title: 'Title → picture', hint: 'the picture of the item, given its title' },
+  { name: 'image_to_item', title: 'Picture → item', hint: 'the whole item, given its picture alone' },
+  { name: 'title_to_item', title: 'Title → item', hint: 'the whole item, given its title alone' },
+  { name: 'view', title: 'View → item', hint: 'the item, given a crop of its picture or a part of its title' },
 ] as const
-const ks = [1, 5, 10]
 
 function recallTasks(before: Record<string, number>, after: Record<string, number>) {
-  return tasks.map(({ name, title, hint }) => {
+  const judged = tasks.filter(({ name }) => `${name}_median_rank` in after)
+  return judged.map(({ name, title, hint }) => {
     const recall = (metrics: Record<string, number>, k: number) => metrics[`${name}_recall_${k}`]
-    return { title, hint, recalls: ks.map((k) => ({ k, before: recall(before, k), after: recall(after, k) })) }
+    return {
+      title,
+      hint,
+      recalls: recallPlaces.map((k) => ({ k, before: recall(before, k), after: recall(after, k) })),
+    }
   })
 }
 
-type OpenModel = Omit<ModelFolder, 'path'> & { path?: string }
-
 /** The model to start from: a checkpoint, or a new one whose tokenizer learns the titles. */
-function openModel({ init, model, fusion }: PretrainConfig, items: Items): OpenModel {
-  const opened: OpenModel = init ? readModelFolder(checkpointFolder(init)) : newModel(model, items.titles)
-  return { ...opened, mim: { ...opened.mim, fusion: opened.mim.fusion ?? { width: fusion.width } } }
+async function openModel(config: PretrainConfig, items: Items, run: Run): Promise<OpenModel> {
+  const { init, adapt, model, fusion, matryoshka } = config
+  const change = Object.entries(adapt).find(([, value]) => value !== null)
+  if (!init && change) {
+    const what = `adapt.${change[0]} ${change[1]}, but no model to adapt`
+    throw new UserError({ id: 'adapt', what, remedy: 'give --init, or set its like under `model`' })
+  }
+  const opened: OpenModel = init ? await openCheckpoint(init, adapt, run) : newModel(model, items.titles)
+  const width = opened.mim.fusion?.width ?? fusion.width
+  const long = matryoshka.find((size) => size >= width)
+  if (long !== undefined) {
+    const what = `matryoshka ${long}`
+    throw new UserError({ id: 'matryoshka-size', what, expected: `less than the ${width} of the content vector` })
+  }
+  const mim = { ...opened.mim, fusion: { width }, ...(matryoshka.length > 0 ? { matryoshka } : {}) }
+  const source = { table: 'items', path: items.table.path, rows: items.count }
+  return withProvenance({ ...opened, mim }, 'pretrain', config, [source])
 }
 
-/** Items with both modalities, in a random order that is the same for every seed; the first ones are held out. */
-function splitItems({ hasImage, hasText }: Catalogue, { train, evaluation }: PretrainConfig) {
-  const complete = Int32Array.from(hasImage.keys()).filter((row) => hasImage[row] && hasText[row])
-  Random.of('held out').shuffle(complete)
-  const heldOut = Math.min(evaluation.items, Math.floor(complete.length / 5))
-  if (complete.length - heldOut < train.batch || heldOut < 2) {
-    throw new UserError({
-      id: 'items-few',
-      what: `${complete.length} items have both picture and title`,
-      expected: `at least ${Math.max(10, Math.ceil((train.batch * 5) / 4))} for train.batch ${train.batch}`,
-      remedy: 'give more items or lower train.batch',
-    })
-  }
-  return { heldOut: complete.slice(0, heldOut), train: complete.slice(heldOut) }
-}
-
-type Split = ReturnType<typeof splitItems>
-
-class PretrainTrainee implements Trainee {
-  private readonly session: Session
-  private readonly training: Training
-  private readonly parameters: ReturnType<Parameters['list']>
-  private readonly titleGroups: Int32Array
-  private readonly views: Views
-  readonly order: EpochOrder
-  private steps = 0
-
-  constructor(
-    engine: Engine,
-    private readonly catalogue: Catalogue,
-    private readonly split: Split,
-    private readonly model: OpenModel,
-    private readonly shape: EncoderShape,
-    text: TextEncoder,
-    private readonly config: PretrainConfig,
-  ) {
-    this.views = new Views(model.preprocessing, text, shape.length, config.augment)
-    this.order = new EpochOrder(split.train, config.train.batch, config.seed)
-    const p = new Parameters()
-    const { batch, accumulate } = config.train
-    const loss = pretrainLoss(p, shape, batch / accumulate, config.fusion.weight)
-    this.parameters = p.list()
-    const names = this.parameters.map(({ name }) => name)
-    this.training = makeTraining(loss, p, [], { ...config.train, group: encoderGroups(names, config.train) })
-    const { programs, evaluated, state, scratch } = this.training
-    this.session = engine.open({ ...programs, ...encoderPrograms(evaluated, shape) }, [...state, ...scratch])
-    this.initialise()
-    this.titleGroups = equalTitles(catalogue.items.titles)
-  }
-
-  /** Sets how many steps the learning rate's course spans. */
-  plan(steps: number): this {
-    this.steps = steps
-    return this
-  }
-
-  async step(step: number): Promise<StepResult> {
-    const { config } = this
-    const waiting = performance.now()
-    const parts = inParts(this.order.at(step), config.train.accumulate).map((rows, i) => ({
-      inputs: this.inputs(rows, step * config.train.accumulate + i),
-      rows: rows.length,
-    }))
-    const waited = performance.now() - waiting
-    const learningRate = rateAt(config.train, step, this.steps)
-    const loss = this.training.step(this.session, parts, step, learningRate)
-    return { loss, samples: config.train.batch, waited, learningRate }
-  }
-
-  /** What part `part` (counted through all steps) of the training learns from. */
-  private inputs(rows: Int32Array, part: number): Record<string, Value> {
-    const { catalogue, config, shape, views } = this
-    const { size } = catalogue.pictures
-    const random = Random.of(config.seed, 'views', part)
-    const kept = secondViews(rows.length, config.fusion, random)
-    const flags = (data: Float32Array) => ({ data, shape: [rows.length] })
-    return {
-      pixel_values: { data: views.pixels(catalogue.pictures, rows, random), shape: [rows.length, 3, size, size] },
-      input_ids: { data: views.titles(catalogue, rows, random), shape: [rows.length, shape.length] },
-      title_group: { data: rows.map((row) => this.titleGroups[row]), shape: [rows.length] },
-      keep_image: flags(kept.image),
-      keep_text: flags(kept.text),
-    }
-  }
-
-  async evaluate(): Promise<Record<string, number>> {
-    const { image, text } = this.heldOutVectors()
-    const own = Int32Array.from(this.split.heldOut.keys())
-    const metrics: Record<string, number> = {}
-    for (const { name } of tasks) {
-      const [from, to] = name === 'image_to_title' ? [image, text] : [text, image]
-      const ranks = ranksOfTargets(from, to, this.shape.config.projection, own)
-      for (const [i, recall] of recallAtK(ranks, ks).entries()) metrics[`${name}_recall_${ks[i]}`] = recall
-      metrics[`${name}_median_rank`] = medianRank(ranks) + 1
-    }
-    return metrics
-  }
-
-  heldOutVectors(): ItemVectors {
-    return encodeItems(this.session, this.catalogue, this.split.heldOut, this.shape, this.model.preprocessing)
-  }
-
-  saveState(folder: string): void {
-    saveVariables(this.session, this.training.state, `${folder}/state.safetensors`)
-  }
-
-  loadState(folder: string): void {
-    loadVariables(this.session, this.training.state, `${folder}/state.safetensors`)
-  }
-
-  saveModel(folder: string): void {
-    const { evaluated } = this.training
-    writeModelFolder(folder, this.model, this.parameters, (name) => this.session.read(evaluated.prefix + name))
-  }
-
-  liveTensors(): number {
-    return this.session.liveTensors()
-  }
-
-  close(): void {
-    this.session.dispose()
-    this.catalogue.pictures.close()
-  }
-
-  loadModel(folder: string): void {
-    const weights = openWeights(folder)
-    for (const parameter of this.parameters) this.session.write(parameter.name, weights.read(parameter)!)
-    weights.close()
-  }
-
-  /** From the checkpoint where it has the parameter, else from the seed. */
-  private initialise(): void {
-    const { path } = this.model
-    const weights = path === undefined ? undefined : openWeights(path)
-    for (const parameter of this.parameters) {
-      const values = weights?.read(parameter)
-      if (weights && !values && !isOurs(parameter.name)) throw missingTensor(path!, parameter.name)
-      this.training.start(this.session, parameter.name, values ?? initialValues(parameter, this.config.seed))
-    }
-    weights?.close()
-  }
-}
-
-function missingTensor(path: string, name: string): UserError {
-  const remedy = 'use a complete checkpoint of the architecture in config.json'
-  return new UserError({ id: 'tensor-missing', where: path, what: `tensor '${name}' is missing`, remedy })
-}
-
-/** Which rows show their picture and their title in the second view: 1 or 0; at least one of the two stays. */
-function secondViews(rows: number, fusion: PretrainConfig['fusion'], random: Random) {
-  const image = new Float32Array(rows).fill(1)
-  const text = new Float32Array(rows).fill(1)
-  for (let i = 0; i < rows; i++) {
-    const u = random.uniform()
-    if (u < fusion.dropText) text[i] = 0
-    else if (u < fusion.dropText + fusion.dropImage) image[i] = 0
-  }
-  return { image, text }
+async function openCheckpoint(init: string, adapt: Adaptation, { terminal }: Run): Promise<ModelFolder> {
+  const bar = (title: string, total: number) => terminal.bar(title, total)
+  const model = readModelFolder(isHubName(init) ? await hubFolder(init, bar) : checkpointFolder(init))
+  checkTowers(model)
+  return adaptModel(model, adapt)
 }

@@ -1,52 +1,51 @@
 /** Stage 2, C-SFT: behaviour supervises the vectors. What a user asked with is drawn to what the user then chose. */
-import { checkpointFolder, openWeights, readModelFolder } from '../checkpoint/model.js'
+import { checkpointFolder, type ModelFolder, readModelFolder } from '../checkpoint/model.js'
+import { withProvenance } from '../checkpoint/provenance.js'
+import { openWeights, type Weights } from '../checkpoint/weights.js'
 import type { SftConfig } from '../config/sft.js'
-import { type Catalogue, prepareCatalogue } from '../data/catalogue.js'
-import { Database } from '../data/duckdb.js'
-import { folderOf, loadItems } from '../data/items.js'
-import { fingerprintOfFiles, type Pictures, preparePictures } from '../data/pictures.js'
-import { type AnchorKind, anchorKinds, buildPositives, type Positives } from '../data/positives.js'
+import type { Catalogue } from '../data/catalogue.js'
 import { findTable } from '../data/table.js'
-import { type TextEncoder, textEncoder } from '../data/tokenizer.js'
-import { openEngine } from '../engine/index.js'
-import { recallAtK } from '../metrics/index.js'
-import { encoderShape } from '../models/encoder.js'
+import { type Engine, openEngine } from '../engine/index.js'
+import { inPrecision } from '../engine/precision.js'
+import { UserError } from '../errors.js'
+import { isCollapsed, recallAtK } from '../metrics/index.js'
+import { contentWidth, encoderPrograms, encoderShape } from '../models/encoder.js'
+import { Parameters } from '../nn/parameters.js'
 import { type RecallTask, recallSection } from '../report/index.js'
 import { train } from '../train/loop.js'
 import type { Run } from '../train/run.js'
+import { encodeItems, type ItemVectors } from './encoder.js'
 import { showSearches } from './gallery.js'
 import { prefixed } from './results.js'
-import { type Judged, SftTrainee } from './sftTrainee.js'
-
-/** Anchors of a data set: the pictures and texts that users asked with. */
-export interface Anchors {
-  pictures: Pictures
-  /** Token ids [queryTexts, length]. */
-  tokens: Int32Array
-  /** Folder that paths of query pictures start from. */
-  folder: string
-}
-
-export interface SftData {
-  catalogue: Catalogue
-  positives: Positives
-  anchors: Anchors
-  text: TextEncoder
-}
+import { loadSftData } from './sftData.js'
+import { type Judged, recallMetrics, told } from './sftJudge.js'
+import { firstValues, SftTrainee } from './sftTrainee.js'
 
 export async function sft(config: SftConfig, run: Run): Promise<Record<string, unknown>> {
   const started = Date.now()
-  const model = readModelFolder(checkpointFolder(config.init))
+  const init = checkpointFolder(config.init.replaceAll('{seed}', String(config.seed)))
+  const sources = (['items', 'behaviors'] as const).map((table) => ({
+    table,
+    path: findTable(config.data.root, config.data[table]),
+  }))
+  const model = withProvenance(readModelFolder(init), 'sft', config, sources)
   const shape = encoderShape(model)
-  const data = await loadData(config, model, run)
-  describe(data.positives, run)
-  const engine = await openEngine(config, (line) => run.say(line))
-  const weights = openWeights(model.path)
+  const long = config.levels.matryoshka.find((size) => size >= contentWidth(shape))
+  if (long !== undefined) {
+    const expected = `less than the ${contentWidth(shape)} of the content vector`
+    throw new UserError({ id: 'matryoshka-size', what: `levels.matryoshka ${long}`, expected })
+  }
+  let opening: ReturnType<typeof openEncoder> | undefined
+  const open = () => (opening ??= openEncoder(config, model, run))
+  const data = await loadSftData(config, model, run, async (catalogue) => {
+    const { engine, weights } = await open()
+    return firstVectors(engine, model, weights, catalogue, config.seed)
+  })
+  const { engine, weights } = await open()
   const trainee = new SftTrainee(engine, data, model, shape, config, weights)
   weights.close()
-  const ranksBefore = new Map<AnchorKind, Float64Array>()
-  const before = trainee.judge('test', ({ kind, ranks }) => ranksBefore.set(kind, ranks))
-  run.say(`before: ${text(before)}`, before)
+  const before = trainee.judge('test', data.first)
+  run.say(`before: ${text(before.metrics)}`, before.metrics)
   const { stepsPerEpoch } = trainee
   const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
   const evaluateEvery = config.train.evaluateEvery || stepsPerEpoch
@@ -57,32 +56,85 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
       steps,
       evaluateEvery,
       saveEvery: config.train.saveEvery || evaluateEvery,
-      monitor: 'valid_recall_10',
-      greaterIsBetter: true,
+      monitor: config.train.monitor ?? 'valid_recall_10',
+      metrics: Object.keys(before.metrics).flatMap((name) => (told.test(name) ? [`valid_${name}`] : [])),
     },
     run,
   )
   const best = openWeights(run.path('checkpoint'))
   trainee.loadModel(best)
   best.close()
-  const judged: Judged[] = []
-  const after = trainee.judge('test', (found) => judged.push(found))
-  run.say(`after: ${text(after)}`, after)
-  await run.show(() => recallSection(judged.map((found) => recallTask(found, ranksBefore.get(found.kind)!))))
+  const after = trainee.judge('test')
+  run.say(`after: ${text(after.metrics)}`, after.metrics)
+  await run.show(() => recallSection(after.judged.map((found, i) => recallTask(found, before.judged[i].ranks))))
   const { catalogue, positives, anchors } = data
-  await run.show(() => showSearches(catalogue.items, config.data, positives, anchors.folder, judged))
-  trainee.close()
+  await run.show(() => showSearches(catalogue.items, config.data, positives, anchors.folder, after.judged))
+  await trainee.close()
+  for (const warning of contentWarnings(before.metrics, after.metrics, config.evaluation.retention))
+    run.say(`warning: ${warning}`)
   return {
-    ...prefixed('before', before),
-    ...prefixed('after', after),
+    ...prefixed('before', before.metrics),
+    ...prefixed('after', after.metrics),
+    ...prefixed('popularity', recallMetrics(data.baselines.popularity, trainee.seen)),
+    ...prefixed('cooccurrence', recallMetrics(data.baselines.cooccurrence, trainee.seen)),
     ...result.best,
     best_step: result.bestStep,
     steps: result.steps,
+    stopped: result.stopped,
     pairs_seen: result.steps * config.train.batch,
     positives: data.positives.bySource,
     engine: engine.name,
     seconds: (Date.now() - started) / 1000,
   }
+}
+
+async function openEncoder(config: SftConfig, { path }: ModelFolder, run: Run) {
+  const say = (line: string) => run.say(line)
+  const engine = await inPrecision(await openEngine(config, say), config.precision, run.path('precision.json'), say)
+  return { engine, weights: openWeights(path) }
+}
+
+/** Vectors of all items by the encoder that training starts from. */
+function firstVectors(
+  engine: Engine,
+  model: ModelFolder,
+  weights: Weights,
+  catalogue: Catalogue,
+  seed: number,
+): ItemVectors {
+  const shape = encoderShape(model)
+  const p = new Parameters()
+  const programs = encoderPrograms(p, shape)
+  const session = engine.open(
+    programs,
+    p.list().map(({ name, shape }) => ({ name, shape, dtype: 'float32' })),
+  )
+  try {
+    for (const parameter of p.list()) session.write(parameter.name, firstValues(parameter, model, weights, seed))
+    const all = Int32Array.from({ length: catalogue.items.count }, (_, i) => i)
+    return encodeItems(session, catalogue, all, shape, model.preprocessing)
+  } finally {
+    session.dispose()
+  }
+}
+
+/** What went wrong with content, if anything did: vectors that all point one way, or titles that lost their pictures. */
+export function contentWarnings(
+  before: Record<string, number>,
+  after: Record<string, number>,
+  retention: number,
+): string[] {
+  const warnings = []
+  const { mean_cosine: cosine, title_to_image_recall_10: recall } = after
+  if (isCollapsed(cosine))
+    warnings.push(`the vectors have collapsed: mean cosine ${cosine.toFixed(3)}; lower the learning rate`)
+  const kept = recall / before['title_to_image_recall_10']
+  if (kept < retention) {
+    const share = `${(100 * kept).toFixed(0)} %`
+    const remedy = 'raise levels.alignment or levels.distillation'
+    warnings.push(`title → picture recall@10 is ${share} of stage 1's; ${remedy}`)
+  }
+  return warnings
 }
 
 function recallTask({ kind, ranks }: Judged, ranksBefore: Float64Array): RecallTask {
@@ -92,62 +144,9 @@ function recallTask({ kind, ranks }: Judged, ranksBefore: Float64Array): RecallT
   return { title: `Asked with ${kind}`, hint: `${ranks.length} queries of the test period`, recalls }
 }
 
+/** The figures that a line has room for. */
 const text = (metrics: Record<string, number>) =>
   Object.entries(metrics)
+    .filter(([name]) => told.test(name))
     .map(([name, value]) => `${name} ${value.toFixed(4)}`)
     .join(', ')
-
-async function loadData(config: SftConfig, model: ReturnType<typeof readModelFolder>, run: Run): Promise<SftData> {
-  const { data, positives: options, split } = config
-  const shape = encoderShape(model)
-  const db = await Database.open()
-  const items = await loadItems(db, findTable(data.root, data.items), data.columns)
-  const path = findTable(data.root, data.behaviors)
-  const positives = await buildPositives(db, {
-    path,
-    columns: data.behaviorColumns,
-    timeUnit: data.timeUnit,
-    split,
-    ...options,
-  })
-  const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
-  const pictureOptions = {
-    size: shape.config.vision.imageSize,
-    fit: model.preprocessing.fit,
-    cache: data.cache,
-    maxBad: data.maxBadImages,
-    maxPixels: data.maxImagePixels,
-  }
-  const bar = run.terminal.bar('pictures', items.count + positives.queryImages.length)
-  const catalogue = await prepareCatalogue(items, encoder, pictureOptions, (done) => bar.update(done))
-  const folder = folderOf(path)
-  const source = {
-    count: positives.queryImages.length,
-    fingerprint: fingerprintOfFiles(folder, positives.queryImages),
-    folder,
-    async *read() {
-      for (let from = 0; from < positives.queryImages.length; from += 256)
-        yield positives.queryImages.slice(from, from + 256)
-    },
-  }
-  const pictures = await preparePictures(source, pictureOptions, (done) => bar.update(items.count + done))
-  bar.stop()
-  db.close()
-  return {
-    catalogue,
-    positives,
-    anchors: { pictures, tokens: encoder.encode(positives.queryTexts), folder },
-    text: encoder,
-  }
-}
-
-/** Says how many pairs there are, by source, part and kind of anchor. */
-function describe({ bySource, kind, part, count }: Positives, run: Run): void {
-  const sources = Object.entries(bySource).map(([source, n]) => `${source} ${n}`)
-  const inTraining = anchorKinds.map((name, k) => {
-    let n = 0
-    for (let i = 0; i < count; i++) if (kind[i] === k && part[i] === 0) n++
-    return `${n} by ${name}`
-  })
-  run.say(`pairs: ${sources.join(', ')}; for training ${inTraining.join(', ')}`)
-}

@@ -19,8 +19,9 @@ export class History {
 
   constructor(private readonly path: string) {}
 
-  /** Adds a row, or values to the last one if it is of the same step. */
-  add(row: HistoryRow): void {
+  /** Adds a row, or values to the last one if it is of the same step. A NaN, as the metric of no rows, is left out. */
+  add(values: HistoryRow): void {
+    const row = Object.fromEntries(Object.entries(values).filter(([, value]) => !Number.isNaN(value))) as HistoryRow
     const last = this.rows[this.rows.length - 1]
     if (last?.step === row.step) Object.assign(last, row)
     else this.rows.push(row)

@@ -1,12 +1,16 @@
 /** The training loop of all stages: steps, evaluations, early stop, states for resuming. It knows no model. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { replaceFolder } from '../files.js'
+import { secondsIn } from './duration.js'
+import { isGreaterBetter } from './monitor.js'
+import { type Best, Meter, type Progress, restore, save, setAside } from './progress.js'
+import { rehearse } from './rehearsal.js'
 import type { Run } from './run.js'
 
 export interface StepResult {
   loss: number
+  /** What the loss is made of, and whatever else the log should tell; the same names at every step. */
+  named?: Record<string, number>
   /** Rows of data that the step learnt from. */
   samples: number
   /** Milliseconds that it waited for them. */
@@ -18,6 +22,7 @@ export interface StepResult {
 export interface Trainee {
   /** Does step `step` (from 0); all randomness must come from the seed and this number. */
   step(step: number): Promise<StepResult>
+  /** Metrics by name. May choose variables by what it sees; state that was saved before does not depend on it. */
   evaluate(): Promise<Record<string, number>>
   /** Writes everything that the next step depends on into `folder`. */
   saveState(folder: string): void | Promise<void>
@@ -36,33 +41,47 @@ export interface LoopOptions {
   saveEvery: number
   /** The metric of `evaluate` that tells the best model. */
   monitor: string
-  /** Whether a greater value is better. */
-  greaterIsBetter: boolean
+  /** Names of metrics that `evaluate` gives, if they are known beforehand. */
+  metrics?: readonly string[]
   /** Evaluations without a better value after which training stops; 0: never. */
   patience: number
+  /** Time from the start of the run after which training ends, such as `30m`; null: none. */
+  maxTime: string | null
 }
 
-interface Progress {
-  step: number
-  best: { step: number; metrics: Record<string, number> } | undefined
-  evaluationsSinceBest: number
+/** Why training ended. */
+export type Stopped = 'steps' | 'patience' | 'max-time' | 'dry-run'
+
+export interface Trained {
+  /** Metrics of the best evaluation, and its step. */
+  best: Record<string, number>
+  bestStep: number
+  /** Steps done. */
+  steps: number
+  stopped: Stopped
 }
 
 /**
  * Trains, and leaves the best model in `checkpoint/` of the run folder. The state in `last/` is
- * enough to go on with the same result after a kill.
- * @returns the metrics of the best evaluation, its step, and how many steps were done.
+ * enough to go on with the same result after a kill, or after the time was up.
+ * @throws UserError `monitor-unknown` of `isGreaterBetter`.
  */
-export async function train(trainee: Trainee, options: LoopOptions, run: Run) {
-  const progress = (await restore(trainee, run)) ?? { step: 0, best: undefined, evaluationsSinceBest: 0 }
-  const { steps, logEvery, evaluateEvery, patience } = options
+export async function train(trainee: Trainee, options: LoopOptions, run: Run): Promise<Trained> {
+  if (options.metrics) isGreaterBetter(options.monitor, options.metrics)
+  if (run.isDry) return rehearse(trainee, options, run)
+  const progress = await restore(trainee, run)
+  const { steps, logEvery, evaluateEvery, patience, maxTime } = options
   const bar = run.terminal.bar('training', steps)
-  const meter = new Meter()
+  const meter = new Meter(progress.sums)
   let live = -1
   const first = progress.step + 1
   const stopsEarly = () => patience > 0 && progress.evaluationsSinceBest >= patience
+  const limit = maxTime === null ? Number.POSITIVE_INFINITY : secondsIn(maxTime)
+  // At least one step: a run that is resumed again and again must come to its end.
+  const timeIsUp = () => progress.step >= first && run.seconds >= limit
+  let evaluated = false
 
-  while (progress.step < steps && !stopsEarly()) {
+  while (progress.step < steps && !stopsEarly() && !timeIsUp()) {
     const started = performance.now()
     const result = await trainee.step(progress.step)
     progress.step++
@@ -76,16 +95,15 @@ export async function train(trainee: Trainee, options: LoopOptions, run: Run) {
     if (live >= 0 && trainee.liveTensors() !== live) {
       throw new Error(`tensors leak: ${trainee.liveTensors()} after step ${step}, ${live} after step ${first + 1}`)
     }
-    const note = `loss ${result.loss.toFixed(4)}`
-    bar.update(step, note)
-    const evaluates = step % evaluateEvery === 0 || step === steps
-    if (step % logEvery === 0 || evaluates) {
+    bar.update(step, `loss ${result.loss.toFixed(4)}, data wait ${(100 * meter.waitShare).toFixed(0)} %`)
+    evaluated = step % evaluateEvery === 0 || step === steps
+    if (step % logEvery === 0 || evaluated) {
       const row = { step, ...meter.read(), learning_rate: result.learningRate }
       run.history.add(row)
       run.log.info(row, 'step')
     }
-    if (evaluates) await evaluate(trainee, options, progress, run)
-    if (run.isInterrupted || evaluates || step % options.saveEvery === 0) await save(trainee, progress, run)
+    if (evaluated) await evaluate(trainee, options, progress, run)
+    if (run.isInterrupted || evaluated || step % options.saveEvery === 0) await save(trainee, progress, run)
     if (run.isInterrupted) {
       bar.stop()
       throw run.interruption()
@@ -93,66 +111,47 @@ export async function train(trainee: Trainee, options: LoopOptions, run: Run) {
     await turn()
   }
   bar.stop()
-  if (stopsEarly()) run.say(`stopped early: no better ${options.monitor} in ${patience} evaluations`)
-  return { best: progress.best?.metrics ?? {}, bestStep: progress.best?.step ?? 0, steps: progress.step }
+  // Without a step there is still a model to judge and to leave.
+  if (steps === 0 && !progress.best) await evaluate(trainee, options, progress, run)
+  const { step } = progress
+  if (step < steps && !stopsEarly()) {
+    const best = evaluated ? progress.best : await evaluateBetween(trainee, options, progress, run)
+    run.say(`stopped at step ${step} of ${steps}: ${maxTime} are over; --resume goes on`)
+    return { best: best?.metrics ?? {}, bestStep: best?.step ?? 0, steps: step, stopped: 'max-time' }
+  }
+  const early = step < steps
+  if (early) run.say(`stopped early: no better ${options.monitor} in ${patience} evaluations`)
+  const { best } = progress
+  return { best: best?.metrics ?? {}, bestStep: best?.step ?? 0, steps: step, stopped: early ? 'patience' : 'steps' }
 }
 
 async function evaluate(trainee: Trainee, options: LoopOptions, progress: Progress, run: Run): Promise<void> {
-  const metrics = await trainee.evaluate()
-  const { monitor, greaterIsBetter } = options
-  const value = metrics[monitor]
-  const before = progress.best?.metrics[monitor]
-  const isBetter = before === undefined || (greaterIsBetter ? value > before : value < before)
+  const { metrics, isBetter } = await judge(trainee, options, progress, run)
   run.history.add({ step: progress.step, ...metrics })
-  const text = Object.entries(metrics).map(([name, v]) => `${name} ${v.toFixed(4)}`)
-  run.say(`step ${progress.step}: ${text.join(', ')}${isBetter ? ' (best)' : ''}`, { step: progress.step, ...metrics })
   progress.evaluationsSinceBest = isBetter ? 0 : progress.evaluationsSinceBest + 1
   if (!isBetter) return
   progress.best = { step: progress.step, metrics }
   await replaceFolder(run.path('checkpoint'), (folder) => trainee.saveModel(folder))
 }
 
-async function save(trainee: Trainee, progress: Progress, run: Run): Promise<void> {
-  await run.history.save()
-  await replaceFolder(run.path('last'), async (folder) => {
-    await trainee.saveState(folder)
-    writeFileSync(join(folder, 'trainer_state.json'), JSON.stringify(progress, null, 2))
-  })
+/** An evaluation that is not due, when the time is up: a resumed run knows nothing of it. Returns the best one. */
+async function evaluateBetween(trainee: Trainee, options: LoopOptions, progress: Progress, run: Run) {
+  await save(trainee, progress, run)
+  const { metrics, isBetter } = await judge(trainee, options, progress, run)
+  if (!isBetter) return progress.best
+  setAside(run)
+  await replaceFolder(run.path('checkpoint'), (folder) => trainee.saveModel(folder))
+  return { step: progress.step, metrics } satisfies Best
 }
 
-async function restore(trainee: Trainee, run: Run): Promise<Progress | undefined> {
-  const file = run.path('last', 'trainer_state.json')
-  if (!existsSync(file)) return undefined
-  const progress = JSON.parse(readFileSync(file, 'utf8')) as Progress
-  await trainee.loadState(run.path('last'))
-  await run.history.load(progress.step)
-  run.say(`resumed at step ${progress.step}`)
-  return progress
-}
-
-/** Rates since the last reading. */
-class Meter {
-  private loss = 0
-  private count = 0
-  private samples = 0
-  private waited = 0
-  private elapsed = 0
-
-  add({ loss, samples, waited }: StepResult, milliseconds: number): void {
-    this.loss += loss
-    this.count++
-    this.samples += samples
-    this.waited += waited
-    this.elapsed += milliseconds
-  }
-
-  read() {
-    const row = {
-      loss: this.loss / this.count,
-      samples_per_second: this.samples / (this.elapsed / 1000),
-      data_wait_share: this.waited / this.elapsed,
-    }
-    this.loss = this.count = this.samples = this.waited = this.elapsed = 0
-    return row
-  }
+/** Evaluates, says what came out, and whether it is better than all before. */
+async function judge(trainee: Trainee, { monitor }: LoopOptions, { step, best }: Progress, run: Run) {
+  const metrics = await trainee.evaluate()
+  const greater = isGreaterBetter(monitor, Object.keys(metrics))
+  const value = metrics[monitor]
+  const before = best?.metrics[monitor]
+  const isBetter = before === undefined || (greater ? value > before : value < before)
+  const text = Object.entries(metrics).map(([name, v]) => `${name} ${v.toFixed(4)}`)
+  run.say(`step ${step}: ${text.join(', ')}${isBetter ? ' (best)' : ''}`, { step, ...metrics })
+  return { metrics, isBetter }
 }

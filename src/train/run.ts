@@ -1,5 +1,6 @@
 /** A run folder: configuration, log, history, states and results of one stage, made to be resumed and inspected. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { parse, stringify } from 'yaml'
@@ -7,6 +8,7 @@ import { Interrupted, messageOf, UserError } from '../errors.js'
 import { recoverFolder, replaceFile, writeJson } from '../files.js'
 import { type Child, stageReport } from '../report/index.js'
 import { History } from './history.js'
+import type { Estimate } from './rehearsal.js'
 import { Terminal } from './terminal.js'
 
 export interface RunOptions {
@@ -19,12 +21,14 @@ export interface RunOptions {
   overwrite?: boolean
   /** The stage brings its results up to date however often it runs, with whatever configuration. */
   repeatable?: boolean
+  /** Only see what the run would cost; `out` is not touched. */
+  dry?: boolean
 }
 
 export type Metrics = Record<string, unknown>
 
 /** Options that may change between the parts of a resumed run: they do not change its result. */
-const free = new Set(['engine', 'device'])
+const free = new Set(['engine', 'device', 'train.workers', 'train.maxTime'])
 
 export class Run {
   readonly terminal = new Terminal()
@@ -34,6 +38,8 @@ export class Run {
   readonly finished: Metrics | undefined
   private readonly sections: Child[] = []
   private interrupted = false
+  private readonly opened = performance.now()
+  private rehearsal: { estimate: Estimate; seconds: number } | undefined
   private readonly onSignal = () => {
     if (this.interrupted) process.exit(130)
     this.interrupted = true
@@ -47,9 +53,10 @@ export class Run {
   ) {
     this.history = new History(this.path('history.parquet'))
     this.log = pino({ base: { stage: options.stage } }, pino.destination({ dest: this.path('log.jsonl'), sync: true }))
-    const metrics = this.path('metrics.json')
-    this.finished =
-      existsSync(metrics) && !options.repeatable ? (JSON.parse(readFileSync(metrics, 'utf8')) as Metrics) : undefined
+    const results = this.path('metrics.json')
+    this.finished = options.repeatable ? undefined : finishedIn(results)
+    // They are those of a part of the run: what goes on has none yet.
+    if (!this.finished && !options.repeatable) rmSync(results, { force: true })
     process.on('SIGINT', this.onSignal)
     process.on('SIGTERM', this.onSignal)
   }
@@ -62,6 +69,7 @@ export class Run {
    * remove something else than a run.
    */
   static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
+    if (options.dry) return Run.rehearse(options, work)
     const run = await Run.open(options)
     try {
       return await work(run)
@@ -70,6 +78,18 @@ export class Run {
       throw error
     } finally {
       run.close()
+    }
+  }
+
+  /** As `with`, in a folder that is removed. */
+  private static async rehearse<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
+    const out = mkdtempSync(join(tmpdir(), 'mim-dry-run-'))
+    const run = await Run.open({ ...options, out, resume: false, overwrite: false })
+    try {
+      return await work(run)
+    } finally {
+      run.close()
+      rmSync(out, { recursive: true, force: true })
     }
   }
 
@@ -120,8 +140,36 @@ export class Run {
     return this.interrupted
   }
 
+  /** True where only the cost is to be seen. */
+  get isDry(): boolean {
+    return this.options.dry === true
+  }
+
+  /** Seconds since the run was opened. */
+  get seconds(): number {
+    return (performance.now() - this.opened) / 1000
+  }
+
+  /** Takes down what steps, evaluations and saves would take; trying that has taken `seconds`. */
+  rehearsed(estimate: Estimate, seconds: number): void {
+    this.rehearsal = { estimate, seconds }
+  }
+
+  /** What the whole run would cost at most, as seen after a dry run: seconds, and the peak of memory so far in MB. */
+  cost(): Metrics {
+    const { estimate, seconds } = this.rehearsal!
+    const { steps, step_seconds, evaluations, evaluation_seconds, save_seconds } = estimate
+    const training = steps * step_seconds + evaluations * (evaluation_seconds + save_seconds)
+    return {
+      ...estimate,
+      seconds: this.seconds - seconds + training,
+      peak_memory_mb: process.resourceUsage().maxRSS / 1024,
+    }
+  }
+
   interruption(): Interrupted {
-    const { stage, repeatable } = this.options
+    const { stage, repeatable, dry } = this.options
+    if (dry) return new Interrupted('a dry run keeps nothing')
     const command = `mim ${stage} … --out ${this.folder}`
     return new Interrupted(
       repeatable
@@ -154,6 +202,13 @@ export class Run {
     process.off('SIGTERM', this.onSignal)
     this.log.flush()
   }
+}
+
+/** Results that a file holds, unless they are those of a run that has not come to its end. */
+function finishedIn(file: string): Metrics | undefined {
+  if (!existsSync(file)) return undefined
+  const metrics = JSON.parse(readFileSync(file, 'utf8')) as Metrics
+  return metrics['stopped'] === 'max-time' ? undefined : metrics
 }
 
 /** Paths at which two trees of plain values differ. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -25,7 +25,14 @@ test('when every kind of workload runs beside a peer then pairs are compared and
   // The peer is a script that answers as the real one does, with figures that are easy to tell.
   const calls = join(scratch, 'calls')
   const script = join(scratch, 'peer.cjs')
-  const figures = { peer: 'fake 1', samples_per_s: 2, pairs_per_s: 2, images_per_s: 2, encoder_only_images_per_s: 2 }
+  const figures = {
+    peer: 'fake 1',
+    samples_per_s: 2,
+    pairs_per_s: 2,
+    images_per_s: 2,
+    encoder_only_images_per_s: 2,
+    max_rss_mb: 2,
+  }
   writeFileSync(
     script,
     `require('node:fs').appendFileSync(${JSON.stringify(calls)}, process.argv.slice(2).join(' ') + '\\n')
@@ -37,17 +44,17 @@ test('when every kind of workload runs beside a peer then pairs are compared and
     peer,
   )
   assert.equal(status, 0, stderr)
-  const names = ['ctr', 'ctr-ragged', 'clip', 'embed', 'embed-encoder', 'start']
+  const names = ['ctr', 'ctr-memory', 'ctr-ragged', 'clip', 'embed', 'embed-encoder', 'start']
   assert.deepEqual(
     results().map(({ workload }) => workload),
     names,
   )
   for (const { workload, value, peer, peer_value, ratio, load } of results()) {
-    assert.ok(value > 0 && load >= 0, workload)
+    assert.ok(value > 0 && load! >= 0, workload)
     if (workload === 'start') continue
     assert.equal(peer, 'fake 1')
     assert.equal(peer_value, 2)
-    assert.equal(ratio, value / 2)
+    assert.equal(ratio, workload === 'ctr-memory' ? 2 / value : value / 2)
   }
   const what = readFileSync(calls, 'utf8').trim().split('\n')
   assert.deepEqual(
@@ -55,6 +62,29 @@ test('when every kind of workload runs beside a peer then pairs are compared and
     ['ctr', 'ctr', 'clip', 'embed'],
   )
   for (const line of what) assert.match(line, / --threads 1$/)
+})
+
+test('when make reproduce has left runs then the median of their times is told by stage', () => {
+  const runs = join(scratch, 'reproduce')
+  for (const [seed, stage, metrics] of [
+    ['seed-1', 'pretrain', { seconds: 10 }],
+    ['seed-2', 'pretrain', { seconds: 30 }],
+    ['seed-1', 'din', { seconds: 5, auc: 1 }],
+    ['seed-1', 'broken', {}],
+  ] as const) {
+    mkdirSync(join(runs, seed, stage), { recursive: true })
+    writeFileSync(join(runs, seed, stage, 'metrics.json'), JSON.stringify(metrics))
+  }
+  const { status, stderr } = bench(['reproduce', '--runs', runs])
+  assert.equal(status, 0, stderr)
+  assert.deepEqual(
+    results().map(({ workload, value, unit, peer }) => [workload, value, unit, peer]),
+    [
+      ['reproduce-din', 5, 's', null],
+      ['reproduce-pretrain', 20, 's', null],
+    ],
+  )
+  assert.equal(bench(['reproduce', '--runs', join(scratch, 'absent')]).stdout, '')
 })
 
 test('when there is no peer then our figures stand alone and the reason is told', () => {

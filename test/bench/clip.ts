@@ -19,7 +19,7 @@ const tower = { width: 256, layers: 4, heads: 4, hidden: 1024, activation: 'gelu
 export const config: DualEncoderConfig = {
   architecture: 'clip',
   vision: { ...tower, imageSize: 64, patch: 8 },
-  text: { ...tower, vocabulary: 8192, positions: 32, padToken: 0, endToken: 8191 },
+  text: { ...tower, tokenTypes: 2, vocabulary: 8192, positions: 32, padToken: 0, endToken: 8191 },
   projection: 128,
   logitScale: Math.log(1 / 0.07),
 }

@@ -12,15 +12,16 @@ export interface Result {
   unit: string
   peer: string | null
   peer_value: number | null
-  /** Median over the pairs; above 1 ours is faster. */
+  /** Median over the pairs; above 1 ours is faster, or needs less. */
   ratio: number | null
-  /** Processes that wanted a core, over the minute before the end. */
-  load: number
+  /** Processes that wanted a core, over the minute before the end; null where it is not known any more. */
+  load: number | null
 }
 
 export function compare({ figures, ours, peer }: Workload, pairs: number): Result[] {
   const rows = Array.from({ length: pairs }, () => [run(ours), peer && run(peer)] as const)
-  return figures.map(({ workload, key, unit }) => {
+  return figures.map(({ workload, key, unit, isLessBetter = false }) => {
+    const ratio = (own: number, theirs: number) => (isLessBetter ? theirs / own : own / theirs)
     const own = rows.map(([figures]) => Number(figures[key]))
     const theirs = rows.flatMap(([, figures]) => (figures ? [Number(figures[key])] : []))
     return {
@@ -29,7 +30,7 @@ export function compare({ figures, ours, peer }: Workload, pairs: number): Resul
       unit,
       peer: rows[0][1] ? String(rows[0][1]['peer']) : null,
       peer_value: theirs.length > 0 ? median(theirs) : null,
-      ratio: theirs.length > 0 ? median(own.map((value, i) => value / theirs[i])) : null,
+      ratio: theirs.length > 0 ? median(own.map((value, i) => ratio(value, theirs[i]))) : null,
       load: loadavg()[0],
     }
   })
@@ -67,7 +68,7 @@ function run({ command, args, env }: Call): Record<string, unknown> {
   return JSON.parse(stdout.trim().split('\n').pop()!)
 }
 
-function median(values: number[]): number {
+export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2

@@ -4,10 +4,14 @@
  * made within each step. `padded`: every impression owns `history` behaviours, as many as the peer computes under
  * its mask. `ragged`: it owns 1 to `history` of them, the data that the peer's mask stands for, laid end to end.
  */
+
+import { ctrConfig } from '../../src/config/ctr.js'
+import { loadConfig } from '../../src/config/load.js'
 import type { Session, Value } from '../../src/engine/index.js'
 import { initialValues } from '../../src/engine/state.js'
 import { makeTraining } from '../../src/engine/training.js'
-import { CtrInputs, ctrBranches, ctrLoss, historyInput, tableName, targetInput } from '../../src/models/ctr.js'
+import { CtrInputs, ctrLoss, ctrModel, historyInput, tableName, targetInput } from '../../src/models/ctr/index.js'
+import { BatchStatistics } from '../../src/nn/norm.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { input, type Shape } from '../../src/ops/index.js'
 import { Random } from '../../src/random.js'
@@ -19,17 +23,18 @@ export async function ctr(histories: 'padded' | 'ragged', size: Size): Promise<F
   const { vocab = 1_000_000, batch = 1024, history = 50, dim = 32, steps = 20 } = size
   const engine = await benchEngine()
   const p = new Parameters()
-  const inputs = new CtrInputs({ impression: [], item: [{ name: 'item', size: vocab }], content: undefined }, dim)
-  const shape = {
-    name: 'din',
+  const inputs = new CtrInputs(
+    {
+      impression: [],
+      item: [{ name: 'item', table: 'item', size: vocab, values: 1, isWeighted: false }],
+      content: undefined,
+    },
     dim,
-    attention: [64],
-    head: [200, 80],
-    contentDim: 0,
-    simTier: false,
-    dropout: 0,
-  } as const
-  const loss = ctrLoss(ctrBranches(p, inputs, shape, undefined), input('label', [-1]), 0)
+  )
+  const sets = ['name=din', `dim=${dim}`, 'attention=[64]', 'head=[200, 80]'].map((set) => `model.${set}`)
+  const { model } = loadConfig(ctrConfig, { sets })
+  const mode = { statistics: new BatchStatistics(true), prefix: '' }
+  const loss = ctrLoss(ctrModel(p, inputs, model, mode), input('label', [-1]), 0)
   const table = { name: tableName('item'), shape: [vocab, dim], lookups: inputs.lookups }
   const training = makeTraining(loss, p, [table], {})
   const session = engine.open(training.programs, training.state)

@@ -7,7 +7,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { decodeAll, writeNormalised } from '../../src/data/decode.js'
+import { decodeAll } from '../../src/data/decode.js'
+import { writeNormalised } from '../../src/data/normalise.js'
 import { prefetch } from '../../src/data/prefetch.js'
 import { initialValues } from '../../src/engine/state.js'
 import { encoderPrograms } from '../../src/models/encoder.js'
@@ -55,7 +56,7 @@ export async function embed({ batch = 64, steps = 10, threads }: Size, folder: s
 async function* batches(paths: string[], batch: number): AsyncGenerator<Float32Array> {
   for (let from = 0; from < paths.length; from += batch) {
     const bytes = await Promise.all(paths.slice(from, from + batch).map((path) => readFile(path)))
-    const decoded = await decodeAll(bytes, '.', { size: side, fit: 'fill', maxPixels: 1e8 })
+    const decoded = await decodeAll(bytes, { folder: '.' }, { size: side, fit: 'fill', maxPixels: 1e8 })
     const out = new Float32Array(decoded.length * 3 * side * side)
     for (const [i, pixels] of decoded.entries()) {
       if (!(pixels instanceof Uint8Array)) throw new Error(`${paths[from + i]} does not decode: ${pixels}`)

@@ -18,6 +18,8 @@ export interface Options {
    * threads that wait for each other suffer most, PyTorch's more than TensorFlow's.
    */
   threads?: number
+  /** Folder of JPEG files for `embed`; undefined: drawn ones. */
+  images?: string
 }
 
 /** One figure that a pair of processes yields. */
@@ -25,6 +27,7 @@ interface Figure {
   workload: string
   key: string
   unit: string
+  isLessBetter?: boolean
 }
 
 export interface Workload {
@@ -56,27 +59,32 @@ const quickVocabulary = 100
 export const pictureFolder = (quick: boolean) => `${root}runs/bench/pictures${quick ? '-quick' : ''}`
 export const pictureCount = (quick: boolean) => (quick ? 8 : 512)
 
-export function plan(peer: Peer | undefined, { quick, steps, threads }: Options): Workload[] {
-  const images = pictureFolder(quick)
+export function plan(
+  peer: Peer | undefined,
+  { quick, steps, threads, images = pictureFolder(quick) }: Options,
+): Workload[] {
   const base = { ...(quick ? quickSize : {}), ...(steps ? { steps } : {}), ...(threads ? { threads } : {}) }
   const pools = ['TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS', 'UV_THREADPOOL_SIZE']
+  // What bin/mim starts Node with.
+  const asMim = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
   const call = (name: string, own: object): Call => ({
     command: process.execPath,
     args: [`${root}dist/test/bench/workload.js`, name, JSON.stringify({ ...base, ...own })],
-    env: threads ? Object.fromEntries(pools.map((pool) => [pool, String(threads)])) : {},
+    env: { ...asMim, ...(threads ? Object.fromEntries(pools.map((pool) => [pool, String(threads)])) : {}) },
   })
   const limits = [steps ? ['--steps', `${steps}`] : [], threads ? ['--threads', `${threads}`] : []].flat()
   const theirs = (what: string, ...args: (string | number)[]): Call | undefined =>
     peer && { command: peer.python, args: [peer.script, what, ...args.map(String), ...limits] }
 
-  const ctr = (name: string, way: 'ctr' | 'ctr-ragged', vocab: number): Workload => ({
+  const memory: Figure = { workload: 'ctr-memory', key: 'max_rss_mb', unit: 'MB', isLessBetter: true }
+  const ctr = (name: string, way: 'ctr' | 'ctr-ragged', vocab: number, more: Figure[] = []): Workload => ({
     name,
-    figures: [{ workload: name, key: 'samples_per_s', unit: 'samples/s' }],
+    figures: [{ workload: name, key: 'samples_per_s', unit: 'samples/s' }, ...more],
     ours: call(way, { vocab: quick ? quickVocabulary : vocab }),
     peer: theirs('ctr', '--vocab', vocab),
   })
   return [
-    ctr('ctr', 'ctr', 1e6),
+    ctr('ctr', 'ctr', 1e6, [memory]),
     ctr('ctr-ragged', 'ctr-ragged', 1e6),
     // With `ctr` in the middle: what a step costs must not depend on the rows of the table.
     ctr('ctr-100000', 'ctr', 1e5),

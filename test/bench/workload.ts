@@ -12,4 +12,6 @@ const workloads: Record<string, (size: Size & { images: string }) => Promise<Fig
 }
 
 const [, , name, sizes] = process.argv
-process.stdout.write(`${JSON.stringify(await workloads[name](JSON.parse(sizes)))}\n`)
+const figures = await workloads[name](JSON.parse(sizes))
+const max_rss_mb = process.resourceUsage().maxRSS / 1024
+process.stdout.write(`${JSON.stringify({ ...figures, max_rss_mb })}\n`)

@@ -5,21 +5,14 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { z } from 'zod'
 import { ctrConfig } from '../../src/config/ctr.js'
-import { embedConfig } from '../../src/config/embed.js'
 import { type ConfigSources, loadConfig, presetNames } from '../../src/config/load.js'
-import { pretrainConfig } from '../../src/config/pretrain.js'
+import { schemas } from '../../src/config/schemas.js'
 import { sftConfig } from '../../src/config/sft.js'
 import { mim } from '../commands/cli.js'
 import { refusal } from '../refusal.js'
 import { temporaryFolder } from '../sample/folders.js'
 
 const folder = await temporaryFolder()
-const schemas: Record<string, z.ZodType> = {
-  pretrain: pretrainConfig,
-  sft: sftConfig,
-  embed: embedConfig,
-  ctr: ctrConfig,
-}
 
 async function yaml(text: string): Promise<string> {
   const path = join(folder, 'config.yaml')
@@ -73,7 +66,7 @@ describe('Mistakes', () => {
       /^ {2}train\.epoch: unknown option; did you mean 'epochs'\?$/,
       /^ {2}train\.batch: "many"; expected number/,
       /^ {2}modle: unknown option; did you mean 'model'\?$/,
-      /^ {2}model\.name: "dinn"; expected one of "din"\|"content"\|"ciubm"$/,
+      /^ {2}model\.name: "dinn"; expected one of "din"\|"sim-hard"\|.*\|"ciubm"$/,
       /^ {2}model\.dropout: 1; /,
       /^ {2}seed: -1; /,
       /^ {2}history\.actions: "click"; expected array/,
@@ -127,7 +120,7 @@ describe('Presets', () => {
     for (const name of names) {
       const stage = name.split('/').at(-1)!
       assert.ok(stage in schemas, `${name} is of no stage`)
-      loadConfig(schemas[stage], { file: name })
+      loadConfig(schemas[stage as keyof typeof schemas] as z.ZodType, { file: name })
     }
   })
 

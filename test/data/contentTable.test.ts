@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { loadContent, quantise } from '../../src/data/contentTable.js'
+import { loadContent } from '../../src/data/contentTable.js'
 import { openTables } from './tables.js'
 
 const { db, write } = await openTables()
 await db.run('CREATE TEMP TABLE numbers AS SELECT 10 * i AS item_id, CAST(i AS INTEGER) AS item FROM range(4) r(i)')
+const source = { item: 'item_id', embedding: 'embedding', scale: 1, normalise: false }
 const loadAs = async (type: 'float32' | 'int8', ...tuples: string[]) => {
   const query = `SELECT item_id, v::FLOAT[] AS embedding FROM (VALUES ${tuples.join(', ')}) AS t(item_id, v)`
-  return loadContent(db, await write('vectors', query), 'numbers', 4, type)
+  const path = await write('vectors', query)
+  return loadContent(db, { ...source, path, type }, 'numbers', 4)
 }
 const load = (...tuples: string[]) => loadAs('float32', ...tuples)
 
@@ -47,7 +49,31 @@ describe('Content vectors', () => {
     })
   })
 
-  test('when all numbers are zero then they stay zero as int8', () => {
-    assert.deepEqual(quantise(new Float32Array(3)), { values: new Int8Array(3), scale: 1 })
+  test('when all numbers are zero then they stay zero as int8', async () => {
+    const { vectors, scale } = await loadAs('int8', '(10, [0, 0, 0])')
+    assert.deepEqual([[...vectors], scale], [[0, 0, 0, 0, 0, 0], 1])
+  })
+
+  test('when a table of other names holds int8 of a scale then it is read as it is, or scaled to length 1', async () => {
+    const path = await write('bytes', 'SELECT 10 AS id, [127, -127, 64]::TINYINT[] AS v')
+    const bytes = { path, item: 'id', embedding: 'v', scale: 1 / 127, normalise: false }
+    const [held, exact, unit] = [
+      await loadContent(db, { ...bytes, type: 'int8' }, 'numbers', 4),
+      await loadContent(db, { ...bytes, type: 'float32' }, 'numbers', 4),
+      await loadContent(db, { ...bytes, type: 'float32', normalise: true }, 'numbers', 4),
+    ]
+    assert.deepEqual([[...held.vectors.subarray(3)], held.scale], [[127, -127, 64], 1 / 127])
+    assert.deepEqual([...exact.vectors.subarray(3)], [1, -1, Math.fround(64 / 127)])
+    assert.ok(Math.abs(Math.hypot(...unit.vectors.subarray(3)) - 1) < 1e-6)
+  })
+
+  test('when int8 comes with its scale in the footer then no one need tell it', async () => {
+    const path = await write('scaled', 'SELECT 10 AS item_id, [127, -127, 64]::TINYINT[] AS embedding')
+    const copy = path.replace('scaled', 'told')
+    await db.writeParquet(`SELECT * FROM read_parquet('${path}')`, copy, 100, { scale: String(1 / 127) })
+    const held = await loadContent(db, { ...source, path: copy, type: 'int8' }, 'numbers', 4)
+    assert.deepEqual([[...held.vectors.subarray(3)], held.scale], [[127, -127, 64], 1 / 127])
+    const exact = await loadContent(db, { ...source, path: copy, type: 'float32' }, 'numbers', 4)
+    assert.deepEqual([...exact.vectors.subarray(3)], [1, -1, Math.fround(64 / 127)])
   })
 })

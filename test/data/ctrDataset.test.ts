@@ -2,13 +2,16 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { buildDataset } from '../../src/data/ctrDataset.js'
 import type { Impressions } from '../../src/data/impressions.js'
-import { numberTexts, paddingRow, unknownRow, vocabulary } from '../../src/data/vocabulary.js'
+import { paddingRow, unknownRow, vocabulary } from '../../src/data/vocabulary.js'
+import { plainImpressions, textColumn } from './featureColumns.js'
 
 /**
  * Ten impressions: seven train, one validates, two test. Events 0 to 2 are seen by training impressions,
  * event 3 lies between two histories, event 4 is seen by the test only.
  */
+const page = textColumn('page', ['home', 'home', 'list', null, 'home', 'home', 'list', 'cart', 'home', 'cart'])
 const impressions: Impressions = {
+  ...plainImpressions,
   rows: 10,
   user: Int32Array.of(0, 0, 0, 1, 1, 1, 1, 0, 2, 2),
   item: Int32Array.of(0, 0, 1, 1, 0, 1, 0, 6, 7, 0),
@@ -18,13 +21,13 @@ const impressions: Impressions = {
   historyEnd: Int32Array.of(0, 1, 2, 2, 3, 3, 3, 2, 0, 5),
   users: 3,
   items: 9,
-  context: { page: ['home', 'home', 'list', null, 'home', 'home', 'list', 'cart', 'home', 'cart'] },
+  context: [page.column],
 }
 // Item 2 is in training histories only, item 5 in those of the test only, item 8 nowhere.
-const category = ['a', 'a', 'b', 'c', 'd', 'd', 'e', null, 'a']
+const category = textColumn('category', ['a', 'a', 'b', 'c', 'd', 'd', 'e', null, 'a'])
 
-const options = { split: { train: 0.7, valid: 0.1 }, user: true, minCount: 1 }
-const build = (minCount = 1) => buildDataset(impressions, { category }, undefined, { ...options, minCount })
+const options = { split: { train: 0.7, valid: 0.1 }, user: true, tables: { ...page.tables, ...category.tables } }
+const build = (minCount = 1) => buildDataset(impressions, [category.column], undefined, { ...options, minCount })
 const itemFeature = (name: string, minCount?: number) =>
   build(minCount).itemFeatures.find((feature) => feature.name === name)!
 const impressionFeature = (name: string) => build().impressionFeatures.find((feature) => feature.name === name)!
@@ -74,16 +77,9 @@ describe('Data sets of the click model', () => {
   })
 
   test('when a vocabulary is made then no number shares the row of padding', () => {
-    const { rowOf, size } = vocabulary(3, [2, 0, 2], 1)
+    const { rowOf, size } = vocabulary(3, [Int32Array.of(2, 0), Int32Array.of(2, -1)], 1)
     assert.deepEqual([...rowOf], [2, unknownRow, 3])
     assert.equal(size, 4)
     assert.ok(!rowOf.includes(paddingRow))
-  })
-
-  test('when texts are numbered then the numbers do not depend on their order', () => {
-    assert.deepEqual(numberTexts(['b', null, 'a', 'b']), {
-      numbers: Int32Array.of(1, -1, 0, 1),
-      names: ['a', 'b'],
-    })
   })
 })

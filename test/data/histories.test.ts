@@ -5,6 +5,7 @@ import {
   type Impressions,
   itemNumbers,
   loadImpressions,
+  openImpressions,
   userNumbers,
 } from '../../src/data/impressions.js'
 import type { TimeUnit } from '../../src/data/table.js'
@@ -14,19 +15,20 @@ const { db, write, rows } = await openTables()
 
 const columns = { user: 'user_id', item: 'item_id', label: 'label', time: 'ts', action: 'action', history: null }
 
+const defaults: ImpressionOptions = {
+  impressions: '',
+  behaviors: '',
+  columns,
+  timeUnit: 'us',
+  actions: ['click'],
+  length: 10,
+  padding: null,
+}
+
 /** The impressions in order as "user item: history", with the ids of the files. */
 async function histories(options: Partial<ImpressionOptions>): Promise<string[]> {
-  const all: ImpressionOptions = {
-    impressions: '',
-    behaviors: '',
-    columns,
-    timeUnit: 'us',
-    actions: ['click'],
-    length: 10,
-    context: [],
-    ...options,
-  }
-  const read = await loadImpressions(db, all, [])
+  const all = { ...defaults, ...options }
+  const read = await loadImpressions(db, all, await openImpressions(db, all))
   const names = async (table: string, id: string, by: string) =>
     (await db.columns(`SELECT CAST(${id} AS VARCHAR) AS id FROM ${table} ORDER BY ${by}`, { id: 'string' })).id
   const [users, items] = [await names(userNumbers, 'user_id', 'usr'), await names(itemNumbers, 'item_id', 'item')]
@@ -119,6 +121,19 @@ describe('Histories', () => {
     )
     const found = await histories({ impressions, columns: { ...columns, history: 'seen' }, length: 3 })
     assert.deepEqual(found, ['a 1: 4 3 4', 'b 1:', 'c 1:', 'd 1: 6 7'])
+  })
+
+  test('when impressions list the same history then it is held once', async () => {
+    const rowsOf = Array.from(
+      { length: 30 },
+      (_, i) => `('a', ${i}, 1, ${i}, ${i % 3 === 2 ? '[7, 8]' : '[5, 6, 7, 8]'})`,
+    )
+    const impressions = await rows('i', 'user_id, item_id, label, ts, seen', ...rowsOf)
+    const all = { ...defaults, impressions, columns: { ...columns, history: 'seen' }, length: 3 }
+    const { events, historyStart, historyEnd } = await loadImpressions(db, all, await openImpressions(db, all))
+    assert.equal(events.length, 5)
+    const lengths = historyEnd.map((end, i) => end - historyStart[i])
+    assert.deepEqual([...lengths.subarray(0, 4)], [3, 3, 2, 3])
   })
 
   test('when ids are beyond 2^53 or strings then neighbours stay apart', async () => {

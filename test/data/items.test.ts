@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { EmbeddingWriter } from '../../src/data/embeddings.js'
-import { itemNumbers, loadItems } from '../../src/data/items.js'
+import { loadItems } from '../../src/data/items.js'
+import { preparePictures } from '../../src/data/preparePictures.js'
 import { openTables } from './tables.js'
 
 const { db, folder, write, rows } = await openTables()
@@ -35,50 +34,40 @@ describe('Items', () => {
   })
 })
 
-describe('Embedding tables', () => {
-  const unit = (x: number, y: number) => Float32Array.of(x, y)
-  const publish = async (name: string, version: string, fill: (writer: EmbeddingWriter) => void, older = '') => {
-    const writer = await EmbeddingWriter.open(db)
-    fill(writer)
-    await mkdir(join(folder, name))
-    await writer.publish(join(folder, name, 'part.parquet'), itemNumbers, version, join(folder, older))
-    return db.rows<Record<string, unknown>>(`SELECT * FROM read_parquet('${join(folder, name)}/part.parquet')`)
+describe('Catalogues of one modality', () => {
+  const prepared = async (query: string) => {
+    const items = await loadItems(db, await write('single', query), columns)
+    const options = {
+      size: 8,
+      fit: 'cover' as const,
+      maxPixels: 10_000,
+      cache: join(folder, 'cache'),
+      cacheLimit: 1,
+      maxBad: 0,
+      allowOutside: false,
+    }
+    const pictures = await preparePictures(items.pictures, options)
+    pictures.close()
+    return { titles: items.titles, present: [...pictures.present] }
   }
 
-  test('when vectors are published then rows are sorted by ids of the type they had, kept rows as they were', async () => {
-    await loadItems(db, await write('big', 'SELECT 9007199254740993 - i AS item_id FROM range(3) r(i)'), columns)
-    const made = { image: null, text: unit(0, 1), contentHash: 'new' }
-    const first = await publish('first', 'v1', (writer) => {
-      writer.add({ item: 2, embedding: unit(1, 0), ...made })
-      writer.add({ item: 0, embedding: unit(0.6, 0.8), ...made })
-    })
-    assert.deepEqual(
-      first.map(({ item_id, content_hash, model_version }) => [item_id, content_hash, model_version]),
-      [
-        [9007199254740991n, 'new', 'v1'],
-        [9007199254740993n, 'new', 'v1'],
-      ],
-    )
-    assert.deepEqual(
-      [first[1]['embedding'], first[1]['image_embedding'], first[1]['text_embedding']],
-      [[1, 0], null, [0, 1]],
-    )
-    const second = await publish(
-      'second',
-      'v1',
-      (writer) => {
-        writer.keep(2)
-        writer.add({ item: 1, embedding: unit(0, 1), image: unit(1, 0), text: null, contentHash: 'newer' })
-      },
-      'first',
-    )
-    assert.deepEqual(
-      second.map(({ item_id, content_hash }) => [item_id, content_hash]),
-      [
-        [9007199254740992n, 'newer'],
-        [9007199254740993n, 'new'],
-      ],
-    )
-    assert.deepEqual(second[1], first[1])
+  test('when there is no picture column, or one of nulls of any type, then no item has a picture', async () => {
+    const expected = { titles: ['hat', 'bag'], present: [0, 0] }
+    const titles = "SELECT i AS item_id, ['hat', 'bag'][i] AS title"
+    assert.deepEqual(await prepared(`${titles} FROM range(1, 3) r(i)`), expected)
+    // What pandas and Arrow write as null arrives as INTEGER.
+    for (const type of ['INTEGER', 'VARCHAR', 'BLOB', 'DOUBLE']) {
+      const query = `${titles}, NULL::${type} AS image FROM range(1, 3) r(i)`
+      assert.deepEqual(await prepared(query), expected, type)
+    }
+    const numbers = write('numbers', `${titles}, nullif(i, 1) AS image FROM range(1, 3) r(i)`)
+    await assert.rejects(loadItems(db, await numbers, columns), { id: 'column-type' })
+  })
+
+  test('when titles are nulls of any type then no item has a title', async () => {
+    for (const type of ['INTEGER', 'VARCHAR']) {
+      const { titles } = await prepared(`SELECT i AS item_id, NULL::${type} AS title FROM range(2) r(i)`)
+      assert.deepEqual(titles, [null, null], type)
+    }
   })
 })

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
 import sharp, { type Sharp } from 'sharp'
-import { decodeAll, writeNormalised } from '../../src/data/decode.js'
+import { decodeAll } from '../../src/data/decode.js'
 import { literal } from '../../src/data/duckdb.js'
 import { loadItems } from '../../src/data/items.js'
-import { type PictureOptions, preparePictures } from '../../src/data/pictures.js'
+import { writeNormalised } from '../../src/data/normalise.js'
+import { type PictureOptions, preparePictures } from '../../src/data/preparePictures.js'
+import { openDatabase, temporaryFolder } from '../sample/folders.js'
 import { openTables } from './tables.js'
 
 const { db, folder, write } = await openTables()
@@ -31,7 +33,7 @@ const options = { size: 8, fit: 'cover' as const, maxPixels: 10_000 }
 
 /** Colour of the decoded picture at the middle of its left, right, upper and lower edge. */
 async function edges(picture: Uint8Array | string, more: Partial<typeof options> | { fit: 'fill' } = {}) {
-  const [decoded] = await decodeAll([picture], folder, { ...options, ...more })
+  const [decoded] = await decodeAll([picture], { folder }, { ...options, ...more })
   if (!(decoded instanceof Uint8Array)) throw decoded ?? new Error('no picture')
   assert.equal(decoded.length, 8 * 8 * 3)
   const at = (x: number, y: number) => [...decoded.subarray(3 * (8 * y + x), 3 * (8 * y + x) + 3)]
@@ -112,22 +114,64 @@ describe('Decoding', () => {
       .png()
       .toBuffer()
     near((await edges(wide)).left, blue, 20)
-    near((await edges(wide, { fit: 'fill' })).left, red, 20)
+    near((await edges(wide, { fit: 'fill' })).left, red, 24)
   })
 
-  test('when a picture is broken, too large, missing or outside the folder then an error stands for it', async () => {
+  test('when a picture is broken then an error says of what kind, and why', async () => {
     const whole = await halves(red, blue).jpeg().toBuffer()
-    const huge = await halves(red, blue, 101, 100).png().toBuffer()
+    const elsewhere = await temporaryFolder()
+    await writeFile(join(elsewhere, 'ok.jpg'), whole)
     await writeFile(join(folder, 'ok.jpg'), whole)
+    await symlink(join(elsewhere, 'ok.jpg'), join(folder, 'link.jpg'))
     await mkdir(join(folder, '..odd'), { recursive: true })
     await writeFile(join(folder, '..odd', 'ok.jpg'), whole)
-    const bad = [whole.subarray(0, whole.length / 2), huge, Buffer.from('no picture'), Buffer.alloc(0)]
-    const outside = ['gone.jpg', '', '../ok.jpg', join(folder, 'ok.jpg'), 'https://example.com/x.png']
-    for (const result of await decodeAll([...bad, ...outside], folder, options)) assert.ok(result instanceof Error)
-    const [none, ok, odd, again] = await decodeAll([null, 'ok.jpg', '..odd/ok.jpg', whole], folder, options)
+    const cut = (await halves(red, blue).png().toBuffer()).subarray(0, 90)
+    const page = Buffer.from('<!DOCTYPE html><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>')
+    const broken: [Uint8Array | string, RegExp][] = [
+      [whole.subarray(0, whole.length / 2), /^corrupt: ./],
+      [cut, /^corrupt: ./],
+      [await halves(red, blue, 101, 100).png().toBuffer(), /^too large: more than 10000 pixels$/],
+      [page, /^no picture: the file starts with "<!DOCTYPE html>/],
+      [page.subarray(15), /^no picture: /],
+      [Buffer.alloc(0), /^empty: /],
+      [await halves(red, blue, 1, 1).png().toBuffer(), /^blank: a single pixel$/],
+      ['gone.jpg', /^missing: no such file$/],
+      ['https://example.com/x.png', /^missing: /],
+      ['', /^missing: a folder/],
+      ['../ok.jpg', /^outside: .*data\.allowOutside/],
+      [join(elsewhere, 'ok.jpg'), /^outside: /],
+      ['link.jpg', /^outside: /],
+    ]
+    const found = await decodeAll(
+      broken.map(([picture]) => picture),
+      { folder },
+      options,
+    )
+    for (const [i, result] of found.entries()) {
+      assert.ok(result instanceof Error, `${broken[i][1]}`)
+      assert.match(result.message, broken[i][1])
+    }
+    const good = [whole, 'ok.jpg', '..odd/ok.jpg', join(folder, 'ok.jpg')]
+    const [none, first, ...others] = await decodeAll([null, ...good], { folder }, options)
     assert.equal(none, null)
-    assert.deepEqual(ok, again)
-    assert.deepEqual(odd, again)
+    for (const other of others) assert.deepEqual(other, first)
+    const outside = ['link.jpg', join(elsewhere, 'ok.jpg'), join('..', basename(elsewhere), 'ok.jpg')]
+    for (const other of await decodeAll(outside, { folder, allowOutside: true }, options)) {
+      assert.deepEqual(other, first)
+    }
+  })
+
+  test('when a picture is animated or a long strip then its first frame and its middle are taken', async () => {
+    const frames = await sharp([await halves(red, blue).gif().toBuffer(), await halves(blue, red).gif().toBuffer()], {
+      join: { animated: true },
+    })
+      .gif()
+      .toBuffer()
+    assert.equal((await sharp(frames).metadata()).pages, 2)
+    near((await edges(frames)).left, red, 12)
+    const strip = await edges(await halves(red, blue, 900, 4).png().toBuffer())
+    near(strip.left, red)
+    near(strip.right, blue)
   })
 
   test('when pixels are normalised then channels come first, each by its own mean and deviation', () => {
@@ -142,11 +186,15 @@ describe('Decoding', () => {
 })
 
 describe('Pictures of a catalogue', () => {
+  const defaults = { ...options, cache: join(folder, 'cache'), cacheLimit: 1, maxBad: 0.5, allowOutside: false }
   const prepare = async (items: string, more: Partial<PictureOptions> = {}) => {
     const { pictures } = await loadItems(db, items, columns)
-    return preparePictures(pictures, { ...options, cache: join(folder, 'cache'), maxBad: 0.5, ...more })
+    return preparePictures(pictures, { ...defaults, ...more })
   }
   const plain = { mean: [0, 0, 0], std: [1, 1, 1] }
+  /** Files of decoded pictures. */
+  const pixels = async (cache: string) =>
+    ((await readdir(cache, { recursive: true })) as string[]).filter((file) => /^[\da-f-]{36}$/.test(basename(file)))
 
   /** Four items, in a folder of their own: two pictures, none, and a broken one; as bytes and as paths. */
   async function catalogue(name: string): Promise<{ bytes: string; paths: string; broken: string }> {
@@ -189,7 +237,7 @@ describe('Pictures of a catalogue', () => {
   test('when pictures were prepared before then they come from the cache, unless something changed', async () => {
     const { paths } = await catalogue('cached')
     const cache = join(folder, 'own cache')
-    const files = async () => (await readdir(cache)).sort()
+    const files = async () => ((await readdir(cache, { recursive: true })) as string[]).sort()
     const open = async (more: Partial<PictureOptions> = {}) => {
       const pictures = await prepare(paths, { cache, ...more })
       const values = pictures.normalised([0, 1, 2, 3], plain)
@@ -198,25 +246,93 @@ describe('Pictures of a catalogue', () => {
     }
     const first = await open()
     const kept = await files()
-    assert.equal(kept.length, 2)
     assert.deepEqual(await open(), first)
     assert.deepEqual(await files(), kept)
-    await writeFile(join(folder, 'cached', '0.png'), await halves(white, white).png().toBuffer())
-    assert.notDeepEqual(await open(), first)
-    assert.equal((await files()).length, 4)
+    const changed = await halves(white, white).png().toBuffer()
+    await writeFile(join(folder, 'cached', '0.png'), changed)
+    const second = await open()
+    assert.notDeepEqual(second, first)
+    // One picture more is stored; the other is known by its bytes.
+    const added = (await pixels(cache)).filter((file) => !kept.includes(file))
+    assert.deepEqual(await Promise.all(added.map(async (file) => (await stat(join(cache, file))).size)), [8 * 8 * 3])
     await open({ fit: 'fill' })
-    assert.equal((await files()).length, 6)
+    assert.ok((await readdir(cache)).length === 2)
+    // Without its pixels what a list says is made again.
+    for (const file of await pixels(cache)) await rm(join(cache, file))
+    assert.deepEqual(await open(), second)
   })
 
-  test('when too many are broken then the run stops, keeps nothing, and goes on once they are repaired', async () => {
+  test('when pictures are equal then they are decoded and stored once', async () => {
+    const picture = await halves(red, blue).png().toBuffer()
+    const items = await write(
+      'equal',
+      `SELECT i AS item_id, from_hex('${picture.toString('hex')}') AS image FROM range(600) r(i)`,
+    )
+    const cache = join(folder, 'equal cache')
+    const pictures = await prepare(items, { cache })
+    assert.deepEqual(pictures.normalised([0], plain), pictures.normalised([599], plain))
+    assert.deepEqual([pictures.prepared.distinct[0], pictures.prepared.distinct[599]], [0, 0])
+    assert.equal(pictures.prepared.slot.length, 1)
+    pictures.close()
+  })
+
+  test('when preparing is stopped then what was decoded is there when it goes on', async () => {
+    const { paths } = await catalogue('stopped')
+    const cache = join(folder, 'stopped cache')
+    const { pictures: source } = await loadItems(db, paths, columns)
+    const stop = () => {
+      throw new Error('enough')
+    }
+    await assert.rejects(preparePictures(source, { ...defaults, cache }, stop), { message: 'enough' })
+    const kept = await pixels(cache)
+    assert.equal(kept.length, 1)
+    ;(await prepare(paths, { cache })).close()
+    assert.deepEqual(await pixels(cache), kept)
+  })
+
+  test('when several fill one cache at once then both get all pictures', async () => {
+    const { bytes, paths } = await catalogue('both')
+    const cache = join(folder, 'shared cache')
+    // A connection reads one table at a time.
+    const connections = await Promise.all([bytes, paths, bytes, paths].map(() => openDatabase()))
+    const all = await Promise.all(
+      [bytes, paths, bytes, paths].map(async (items, i) => {
+        const { pictures } = await loadItems(connections[i], items, columns)
+        return preparePictures(pictures, { ...defaults, cache })
+      }),
+    )
+    const values = all.map((pictures) => pictures.normalised([0, 1, 2, 3], plain))
+    for (const other of values) assert.deepEqual(other, values[0])
+    const left = (await readdir(cache, { recursive: true })).filter((file) => file.endsWith('.part'))
+    assert.deepEqual(left, [])
+    const again = await prepare(paths, { cache })
+    assert.deepEqual(again.normalised([0, 1, 2, 3], plain), values[0])
+    for (const pictures of [...all, again]) pictures.close()
+  })
+
+  test('when the cache is full then what was idle for a day goes, and else the run stops', async () => {
+    const { paths } = await catalogue('full')
+    const cache = join(folder, 'full cache')
+    const limit = { cache, cacheLimit: 500e-9 }
+    ;(await prepare(paths, limit)).close()
+    await assert.rejects(prepare(paths, { ...limit, size: 9 }), {
+      id: 'cache-limit',
+      message: /take \S+ GB.*at most 5\.00e-7 GB; raise data\.cacheLimit/,
+    })
+    const yesterday = Date.now() / 1000 - 90_000
+    for (const file of await pixels(cache)) await utimes(join(cache, file), yesterday, yesterday)
+    ;(await prepare(paths, { ...limit, size: 9 })).close()
+  })
+
+  test('when too many are broken then the run stops, keeps no list of them, and goes on once they are repaired', async () => {
     const { paths, broken } = await catalogue('broken')
     const cache = join(folder, 'clean cache')
     const strict = { cache, maxBad: 0.2 }
     await assert.rejects(prepare(paths, strict), {
       id: 'pictures-bad',
-      message: /1 of 4 pictures are broken, first number 4: .+; expected at most 20 %; repair them or raise/,
+      message:
+        /1 of 4 pictures are broken \(1 no picture\), first number 4: .+; expected at most 20 %; repair them or raise/,
     })
-    assert.deepEqual(await readdir(cache), [])
     ;(await prepare(paths, { cache })).close()
     await assert.rejects(prepare(paths, strict), { id: 'pictures-bad' })
     await writeFile(broken, await readFile(join(folder, 'broken', '0.png')))

@@ -1,43 +1,42 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { positiveSources } from '../../src/config/sft.js'
+import type { ContentVectors } from '../../src/data/contentFiltered.js'
 import { loadItems } from '../../src/data/items.js'
 import { anchorKinds, buildPositives, type PositiveOptions, type Positives } from '../../src/data/positives.js'
-import { openTables } from './tables.js'
+import { behaviorColumns, openTables } from './tables.js'
 
 const { db, write, rows } = await openTables()
 // Dense numbers are ids − 100, so that a mix-up shows.
 const items = await write('items', 'SELECT 100 + i AS item_id FROM range(10) r(i)')
 await loadItems(db, items, { id: 'item_id', title: 'title', image: 'image', category: 'category' })
 
-const columns = {
-  user: 'user_id',
-  item: 'item_id',
-  action: 'action',
-  time: 'ts',
-  request: 'request_id',
-  queryText: 'query_text',
-  queryImage: 'query_image',
-}
-const names = Object.values(columns).join(', ')
+const names = Object.values(behaviorColumns).join(', ')
 
 /** Pairs of behaviours given as tuples; times are minutes. */
-async function build(tuples: string[], options: Partial<PositiveOptions>): Promise<Positives> {
+async function build(
+  tuples: string[],
+  options: Partial<PositiveOptions>,
+  content?: ContentVectors,
+): Promise<Positives> {
   const minutes = await rows('minutes', names, ...tuples)
   const path = await write(
     'behaviors',
     `SELECT user_id, item_id, action, ts * 60 AS ts, CAST(COLUMNS('request|query') AS VARCHAR) FROM read_parquet('${minutes}')`,
   )
-  return buildPositives(db, {
+  const defaults: PositiveOptions = {
     path,
-    columns,
+    columns: behaviorColumns,
     timeUnit: 's',
     sources: ['query-purchase'],
     purchaseWeight: 1,
     clickWeight: 0.5,
+    exposureWeight: 0.1,
+    lookBack: 2,
     sessionMinutes: 30,
     split: { train: 0.8, valid: 0.1 },
-    ...options,
-  })
+  }
+  return buildPositives(db, { ...defaults, ...options }, content && (async () => content))
 }
 
 /** Pairs as "part kind anchor → item × weight". */
@@ -156,12 +155,80 @@ describe('Positive pairs', () => {
 
   test('when later events change then the pairs of training stay as they are', async () => {
     const inTraining = async (tuples: string[]) =>
-      pairs(await build(tuples, { sources: ['query-purchase', 'query-click', 'session'] })).filter((pair) =>
+      pairs(await build(tuples, { sources: [...positiveSources] }, { vectors: ten, width: 1 })).filter((pair) =>
         pair.startsWith('train'),
       )
+    const ten = new Float32Array(10).fill(1)
     const planted = log.map((tuple) => tuple.replace(/'x', 106, '(\w+)', (\d+)/, "'u', 100, '$1', $2"))
     assert.notDeepEqual(planted, log)
     assert.deepEqual(await inTraining(planted), await inTraining(log))
+  })
+
+  test('when choices are of one moment then their order is that of the log', async () => {
+    const at = (item: number) => `('u', ${100 + item}, 'purchase', 5, NULL, NULL, NULL)`
+    const later = "('u', 100, 'expose', 9, NULL, NULL, NULL)"
+    const found = await build([at(3), at(1), at(2), later], { sources: ['session'] })
+    assert.deepEqual(
+      pairs(found).map((pair) => pair.split(' × ')[0]),
+      ['train product 3 → 1', 'train product 1 → 2'],
+    )
+  })
+
+  test('when exposures teach then what a search showed is a weak pair of training, once a request', async () => {
+    const found = await build(log, { sources: ['query-purchase', 'query-exposure'], exposureWeight: 0.25 })
+    const shown = pairs(found).filter((pair) => pair.endsWith('0.25'))
+    const expected = ['image q/1.jpg', 'text red shoe'].flatMap((asked) =>
+      [0, 1, 2].map((item) => `train ${asked} → ${item} × 0.25`),
+    )
+    assert.deepEqual(shown.sort(), expected)
+    assert.deepEqual(found.bySource, { 'query-purchase': 3, 'query-exposure': 6 })
+    // Of after the cut-off there is none.
+    const late = [...log, "('y', 100, 'expose', 99, 'r9', 'late', NULL)"]
+    const again = await build(late, { sources: ['query-purchase', 'query-exposure'], exposureWeight: 0.25 })
+    assert.equal(again.bySource['query-exposure'], 6)
+  })
+
+  test('when content filters then the nearest of the last choices asks, never the item itself nor a later one', async () => {
+    const at = (user: string, minute: number, item: number) =>
+      `('${user}', ${100 + item}, 'click', ${minute}, NULL, NULL, NULL)`
+    // Item n points to n · 30°.
+    const angles = Array.from({ length: 10 }, (_, n) => (n * Math.PI) / 6)
+    const vectors = Float32Array.from(angles.flatMap((a) => [Math.cos(a), Math.sin(a)]))
+    const tuples = [
+      at('u', 0, 1),
+      at('u', 1, 5),
+      at('u', 2, 2),
+      at('u', 3, 2),
+      // Item 1 is nearer, but no longer among the last two.
+      at('u', 4, 0),
+      at('v', 5, 7),
+      at('u', 90, 3),
+      at('w', 91, 4),
+    ]
+    const found = await build(tuples, { sources: ['content-filtered'] }, { vectors, width: 2 })
+    assert.deepEqual(pairs(found), [
+      'train product 1 → 5 × 0.25',
+      'train product 1 → 2 × 0.25',
+      'train product 5 → 2 × 0.25',
+      'train product 2 → 0 × 0.25',
+    ])
+  })
+
+  test('when choices follow without a pause then they are of one session, and training knows what it chose', async () => {
+    const at = (user: string, minute: number, item: number) =>
+      `('${user}', ${100 + item}, 'click', ${minute}, 'r${item}', 'q${item}', NULL)`
+    const tuples = [at('u', 0, 0), at('u', 20, 1), at('u', 60, 2), at('v', 61, 3), at('v', 90, 4), at('w', 99, 5)]
+    const { session, inSession, second } = await build(tuples, {
+      sources: ['query-click'],
+      split: { train: 0.7, valid: 0.1 },
+    })
+    assert.deepEqual([...session], [0, 0, 1, 2, 2, 3])
+    assert.deepEqual([...inSession.items], [0, 1, 2, 3])
+    assert.deepEqual([...inSession.offsets], [0, 2, 3, 4, 4])
+    assert.deepEqual(
+      [...second],
+      [0, 20, 60, 61, 90, 99].map((minute) => minute * 60),
+    )
   })
 
   test('when request and query columns are missing then sessions are built and queries refused', async () => {

@@ -23,3 +23,14 @@ export async function openTables(): Promise<Tables> {
     write(name, `SELECT * FROM (VALUES ${tuples.join(', ')}) AS t(${columns})`)
   return { db, folder, write, rows }
 }
+
+/** The customary names of the columns of a log of behaviours. */
+export const behaviorColumns = {
+  user: 'user_id',
+  item: 'item_id',
+  action: 'action',
+  time: 'ts',
+  request: 'request_id',
+  queryText: 'query_text',
+  queryImage: 'query_image',
+}

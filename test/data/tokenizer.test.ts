@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Tokenizer } from '@huggingface/tokenizers'
+import { SafetensorsFile } from '../../src/checkpoint/safetensors.js'
 import { trainTokenizer } from '../../src/data/bpe.js'
 import { readTokenizer, type TokenizerFiles, textEncoder } from '../../src/data/tokenizer.js'
+import { sharedFile } from '../fixtures.js'
 import { temporaryFolder } from '../sample/folders.js'
 
 const folder = await temporaryFolder()
@@ -94,5 +96,23 @@ describe('Byte-level BPE', () => {
     await assert.rejects(async () => readTokenizer(folder), { id: 'tokenizer-missing' })
     await writeFile(join(folder, 'tokenizer.json'), 'not\njson')
     await assert.rejects(async () => readTokenizer(folder), { id: 'tokenizer-broken', message: /tokenizer\.json: .+$/ })
+  })
+})
+
+describe('Tokenizers of published models', () => {
+  const { path, skip } = sharedFile('fixtures/hf-chinese_clip')
+  test('when a BERT has vocab.txt and no tokenizer.json then token ids are those of transformers', {
+    skip,
+  }, async () => {
+    const { vocab } = readTokenizer(path).tokenizer['model'] as { vocab: Record<string, number> }
+    const lines = Object.keys(vocab).sort((a, b) => vocab[a] - vocab[b])
+    const bert = join(folder, 'bert')
+    await mkdir(bert)
+    await writeFile(join(bert, 'vocab.txt'), `${lines.join('\n')}\n`)
+    const expected = new SafetensorsFile(join(path, 'expected.safetensors'))
+    const texts = JSON.parse(await readFile(join(path, 'texts.json'), 'utf8')) as string[]
+    const { encode } = textEncoder(readTokenizer(bert), expected.shape('input_ids')[1], 0)
+    assert.deepEqual(encode(texts), expected.ints('input_ids'))
+    expected.close()
   })
 })

@@ -23,6 +23,15 @@ test('when a finished run is resumed then nothing is done and the same results a
   assert.deepEqual(JSON.parse(stdout), results)
   assert.match(stderr, /run is finished; nothing to do\n$/)
   assert.equal(readFileSync(state, 'utf8'), 'would be an error to read')
+  // For people: what is known before and after stands side by side.
+  const told = (await mim([...pretrain, '--out', run, '--resume'])).stdout.split('\n')
+  assert.match(told[0], /^ +before +after$/)
+  const row = told
+    .find((line) => line.startsWith('image_to_title_mrr '))!
+    .split(/ +/)
+    .slice(1)
+  const [was, is] = ['before', 'after'].map((when) => Number(results[`${when}_image_to_title_mrr`]).toFixed(4))
+  assert.deepEqual(row, [was, is])
 })
 
 test('when a folder holds a run then neither another run nor another configuration touches it', async () => {

@@ -45,8 +45,9 @@ await onEachEngine('the chain of stages', ({ name: engine }) => {
       assert.deepEqual(JSON.parse(readFileSync(join(run(stage), 'metrics.json'), 'utf8')), results)
       assert.ok(stderr.length > 0)
     }
-    const { auc, logloss, test_impressions } = JSON.parse(ended['ctr'].stdout)
-    assert.ok(auc > 0 && auc < 1 && logloss > 0 && test_impressions > 0)
+    const { auc, auc_low, auc_high, logloss, test_impressions } = JSON.parse(ended['ctr'].stdout)
+    assert.ok(0 < auc_low && auc_low < auc && auc < auc_high && auc_high < 1)
+    assert.ok(logloss > 0 && test_impressions > 0)
   })
 
   test('when a stage is done then its folder holds configuration, log, history, checkpoint and last state', async () => {

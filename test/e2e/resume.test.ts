@@ -55,22 +55,25 @@ await mimJson([...stages.embed, '--checkpoint', pretrained, '--out', embeddings]
 
 const commands: Record<string, string[]> = {
   pretrain: stages.pretrain,
-  sft: [...stages.sft, '--init', pretrained],
+  sft: [...stages.sft, '--init', pretrained, '--set', 'negatives.mineEvery=5', '--set', 'levels.matryoshka=[6]'],
   ctr: [...stages.ctr, '--embeddings', embeddings],
 }
 
 interface Disturbance {
-  signal: 'SIGKILL' | 'SIGINT'
+  /** `time`: --max-time is over with the first step. */
+  signal: 'SIGKILL' | 'SIGINT' | 'time'
   /** Saved step at which it strikes. */
   at: number
 }
 
+const timeIsUp: Disturbance = { signal: 'time', at: 1 }
+
 const kills: Disturbance[] = [3, 8].map((at) => ({ signal: 'SIGKILL', at }))
 
 const cases: { engine: string; stage: string; disturbances: Disturbance[] }[] = [
-  { engine: 'tensorflow', stage: 'pretrain', disturbances: kills },
-  { engine: 'tensorflow', stage: 'sft', disturbances: kills },
-  { engine: 'tensorflow', stage: 'ctr', disturbances: [...kills, { signal: 'SIGINT', at: 11 }] },
+  { engine: 'tensorflow', stage: 'pretrain', disturbances: [timeIsUp, ...kills] },
+  { engine: 'tensorflow', stage: 'sft', disturbances: [timeIsUp, ...kills] },
+  { engine: 'tensorflow', stage: 'ctr', disturbances: [timeIsUp, ...kills, { signal: 'SIGINT', at: 11 }] },
   { engine: 'wasm', stage: 'sft', disturbances: [{ signal: 'SIGINT', at: 5 }] },
 ]
 
@@ -84,6 +87,11 @@ await onEachEngine('a disturbed run', ({ name }) => {
 
       const command = [...start(out), '--resume']
       for (const { signal, at } of disturbances) {
+        if (signal === 'time') {
+          const { stopped, steps } = await mimJson([...command, '--max-time', '0s'])
+          assert.deepEqual([stopped, steps], ['max-time', at])
+          continue
+        }
         const ended = await mimUntil(command, () => savedStep(out) >= at, signal)
         assert.equal(ended.code, signal === 'SIGINT' ? 130 : null, ended.stderr)
         assert.equal(existsSync(join(out, 'metrics.json')), false)

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { mim } from '../commands/cli.js'
+import { root } from '../fixtures.js'
 import { temporaryFolder } from '../sample/folders.js'
 
 const folder = await temporaryFolder()
@@ -45,4 +47,10 @@ test('when a stage starts then its heavy modules are seen, so that the test abov
   const list = join(folder, 'stage.txt')
   await mim(['embed', '--out', join(folder, 'run')], recording(list))
   assert.match(readFileSync(list, 'utf8'), heavy)
+})
+
+test('when mim is started by its own name then it runs', () => {
+  const { status, stdout } = spawnSync(join(root, 'bin/mim'), ['--version'], { encoding: 'utf8' })
+  assert.equal(status, 0)
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
 })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
-import { checkpointFolder, openWeights, readModelFolder } from '../../src/checkpoint/model.js'
+import { checkpointFolder, readModelFolder } from '../../src/checkpoint/model.js'
+import { openWeights } from '../../src/checkpoint/weights.js'
 import { prepareCatalogue } from '../../src/data/catalogue.js'
 import { Database } from '../../src/data/duckdb.js'
 import { loadItems } from '../../src/data/items.js'
@@ -40,7 +41,12 @@ async function open(stage: string) {
   const { preprocessing, tokenizer } = model
   const text = textEncoder(tokenizer, shape.length, shape.config.text.padToken)
   const pictures = { size: shape.config.vision.imageSize, fit: preprocessing.fit, maxPixels: 1e6, maxBad: 0 }
-  const catalogue = await prepareCatalogue(items, text, { ...pictures, cache: run('cache') }, () => {})
+  const catalogue = await prepareCatalogue(
+    items,
+    text,
+    { ...pictures, cache: run('cache'), cacheLimit: 1, allowOutside: false },
+    () => {},
+  )
   db.close()
   return { model, shape, catalogue }
 }

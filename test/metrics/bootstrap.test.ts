@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
   auc,
-  aucInterval,
   aucOfGroups,
   gauc,
-  gaucInterval,
-  pairedAucDifference,
-  pairedGaucDifference,
+  logLoss,
+  metricInterval,
+  pairedDifference,
   rankRows,
   userBootstrap,
   weightedAuc,
@@ -108,7 +107,7 @@ describe('userBootstrap', () => {
 
   test('when there are no rows then value and bounds are NaN over 0 samples', () => {
     const nothing = { value: Number.NaN, low: Number.NaN, high: Number.NaN, samples: 0 }
-    assert.deepEqual(aucInterval([], f32(), i32()), nothing)
+    assert.deepEqual(metricInterval('auc', [], [f32()], i32()), nothing)
   })
 
   test('when options are out of range then they are refused', () => {
@@ -123,21 +122,24 @@ describe('intervals', () => {
   const worse = scores.map((score) => score + 0.5 * noise.uniform())
 
   test('when AUC and GAUC are given an interval then it contains their value', () => {
-    const auroc = aucInterval(labels, scores, groups)
+    const auroc = metricInterval('auc', labels, [scores], groups)
     assert.equal(auroc.value, auc(labels, scores))
     assert.ok(auroc.low < auroc.value && auroc.value < auroc.high)
     assert.ok(auroc.high - auroc.low < 0.08)
-    const grouped = gaucInterval(labels, scores, groups)
+    const grouped = metricInterval('gauc', labels, [scores], groups)
     close(grouped.value, gauc(labels, scores, groups).gauc, 1e-12)
     assert.ok(grouped.low < grouped.value && grouped.value < grouped.high)
   })
 
   test('when the seed is the same then so are the numbers, and another seed gives others', () => {
     const options = { samples: 100, seed: 7 }
-    assert.deepEqual(aucInterval(labels, scores, groups, options), aucInterval(labels, scores, groups, options))
+    assert.deepEqual(
+      metricInterval('auc', labels, [scores], groups, options),
+      metricInterval('auc', labels, [scores], groups, options),
+    )
     assert.notEqual(
-      aucInterval(labels, scores, groups, options).low,
-      aucInterval(labels, scores, groups, { samples: 100, seed: 8 }).low,
+      metricInterval('auc', labels, [scores], groups, options).low,
+      metricInterval('auc', labels, [scores], groups, { samples: 100, seed: 8 }).low,
     )
   })
 
@@ -147,14 +149,16 @@ describe('intervals', () => {
     const tenfold = { length: 2000 }
     const copiedLabels = Uint8Array.from(tenfold, (_, i) => labels[row(i)])
     const copiedScores = Float32Array.from(tenfold, (_, i) => scores[row(i)])
-    const byUser = aucInterval(
+    const byUser = metricInterval(
+      'auc',
       copiedLabels,
-      copiedScores,
+      [copiedScores],
       Int32Array.from(tenfold, (_, i) => row(i)),
     )
-    const byRow = aucInterval(
+    const byRow = metricInterval(
+      'auc',
       copiedLabels,
-      copiedScores,
+      [copiedScores],
       Int32Array.from(tenfold, (_, i) => i),
     )
     close((byUser.high - byUser.low) / (byRow.high - byRow.low), Math.sqrt(10), 0.5)
@@ -162,27 +166,43 @@ describe('intervals', () => {
 
   test('when the two models are the same then the difference and its interval are exactly 0', () => {
     const nothing = { difference: 0, low: 0, high: 0, samples: 1000 }
-    assert.deepEqual(pairedAucDifference(labels, scores, scores, groups), nothing)
-    assert.deepEqual(pairedGaucDifference(labels, scores, scores.slice(), groups), nothing)
+    assert.deepEqual(pairedDifference('auc', labels, [scores], [scores], groups), nothing)
+    assert.deepEqual(pairedDifference('gauc', labels, [scores], [scores.slice()], groups), nothing)
   })
 
   test('when one model is better then the interval excludes 0, with the sign of A minus B', () => {
-    const better = pairedAucDifference(labels, scores, worse, groups)
+    const better = pairedDifference('auc', labels, [scores], [worse], groups)
     assert.equal(better.difference, auc(labels, scores) - auc(labels, worse))
     assert.ok(0 < better.low && better.low < better.difference && better.difference < better.high)
-    const grouped = pairedGaucDifference(labels, worse, scores, groups)
+    const grouped = pairedDifference('gauc', labels, [worse], [scores], groups)
     assert.ok(grouped.low < grouped.difference && grouped.difference < grouped.high && grouped.high < 0)
+  })
+
+  test('when log loss is resampled then its value is that of the rows, and the better model has less of it', () => {
+    const probabilities = scores.map((score) => 1 / (1 + Math.exp(-score)))
+    const { value, low, high } = metricInterval('logloss', labels, [probabilities], groups)
+    close(value, logLoss(labels, probabilities), 1e-12)
+    assert.ok(low < value && value < high)
+    const flat = probabilities.map(() => 0.5)
+    const { difference } = pairedDifference('logloss', labels, [probabilities], [flat], groups)
+    close(difference, value - Math.log(2), 1e-9)
+  })
+
+  test('when a model was trained several times then the difference is that of the means over its runs', () => {
+    const several = pairedDifference('auc', labels, [scores, worse], [worse], groups, { samples: 20 })
+    const single = pairedDifference('auc', labels, [scores], [worse], groups, { samples: 20 })
+    close(several.difference, single.difference / 2, 1e-12)
   })
 
   test('when models are compared in pairs then the interval is narrower than that of one model', () => {
     const near = scores.map((score) => score + 0.02 * noise.uniform())
-    const paired = pairedAucDifference(labels, scores, near, groups)
-    const single = aucInterval(labels, scores, groups)
+    const paired = pairedDifference('auc', labels, [scores], [near], groups)
+    const single = metricInterval('auc', labels, [scores], groups)
     assert.ok(paired.high - paired.low < (single.high - single.low) / 5)
   })
 
   test('when there is a single user then the interval has no width', () => {
-    const { value, low, high } = aucInterval(labels, scores, new Int32Array(2000), { samples: 20 })
+    const { value, low, high } = metricInterval('auc', labels, [scores], new Int32Array(2000), { samples: 20 })
     assert.deepEqual([low, high], [value, value])
   })
 })

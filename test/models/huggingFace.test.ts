@@ -22,8 +22,10 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
 const names = ['hf-clip', 'hf-chinese_clip', 'hf-siglip']
 
 /** A checkpoint of the fixtures with what transformers makes of eight pictures and texts. */
-function load(path: string) {
-  const config = parseModelConfig(JSON.parse(readFileSync(`${path}/config.json`, 'utf8')), `${path}/config.json`)
+function load(path: string, change: (json: { text_config: object }) => void = () => {}) {
+  const json = JSON.parse(readFileSync(`${path}/config.json`, 'utf8'))
+  change(json)
+  const config = parseModelConfig(json, `${path}/config.json`)
   const weights = new SafetensorsFile(`${path}/model.safetensors`)
   const expected = new SafetensorsFile(`${path}/expected.safetensors`)
   const p = new Parameters()
@@ -41,6 +43,21 @@ function load(path: string) {
 }
 
 await onEachEngine('Hugging Face checkpoints', (engine) => {
+  const { path, skip } = sharedFile('fixtures/hf-clip')
+  test('when CLIP is published with the end token 2 then texts are read at their highest id', { skip }, () => {
+    const { p, weights, expected, programs, feeds } = load(path, ({ text_config }) => {
+      Object.assign(text_config, { eos_token_id: 2 })
+    })
+    const session = engine.open(
+      { text: programs.text },
+      p.list().map(({ name, shape }) => ({ name, shape, dtype: 'float32' })),
+    )
+    for (const { name } of p.list()) session.write(name, weights.floats(name))
+    const { y } = session.run('text', feeds.text)
+    assert.ok(largestDifference(y.data, expected.floats('text_features')) < 1e-4)
+    session.dispose()
+  })
+
   for (const name of names) {
     const { path, skip } = sharedFile(`fixtures/${name}`)
     test(`when ${name} is loaded then features are those of transformers`, { skip }, () => {

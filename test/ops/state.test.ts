@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { VariableSpec } from '../../src/engine/index.js'
 import * as op from '../../src/ops/index.js'
 import { program } from '../../src/ops/program.js'
@@ -134,6 +137,33 @@ await onEachEngine('variables', (engine) => {
   test('when an input is missing then the error names program and input', () => {
     const session = engine.open({ p: program({ y: op.exp(op.input('x', [1])) }) }, [])
     assert.throws(() => session.run('p', {}), /program 'p' needs input 'x'/)
+    session.dispose()
+  })
+
+  test('when a variable was assigned an input then it does not hold on to the memory of that input', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const names = ['a', 'b', 'c', 'd']
+    const takes = names.map((name) => [name, program({}, [op.assign(name, op.input('x', [64]))])] as const)
+    const session = engine.open(
+      Object.fromEntries(takes),
+      names.map((name) => spec(name, [64])),
+    )
+    // Views at all offsets of 16 bytes, for an engine may take over memory that lies as it likes it.
+    const arrays = names.map((name, i) => {
+      const data = new Float32Array(new ArrayBuffer(512), i * 16, 64).fill(i)
+      session.run(name, { x: { data, shape: [64] } })
+      return new WeakRef(data)
+    })
+    for (let i = 0; i < 3; i++) {
+      await setTimeout(5)
+      collect()
+    }
+    assert.deepEqual(
+      arrays.map((array) => array.deref()),
+      [undefined, undefined, undefined, undefined],
+    )
+    assert.equal(session.read('d')[63], 3)
     session.dispose()
   })
 })

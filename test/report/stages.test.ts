@@ -48,6 +48,7 @@ test('when pretraining ends then its report shows recalls, what was found for he
   const page = await reportOf('pretrain', pretrainConfig, { data: catalogue, model, train }, pretrain)
   assert.deepEqual(headings(page), [
     'Finding the right one',
+    'What the vectors know',
     'Titles found for pictures',
     'Pictures found for titles',
     'Learning curves',
@@ -57,7 +58,12 @@ test('when pretraining ends then its report shows recalls, what was found for he
   assert.equal(pictures(page).length, 8 + 4 * 7)
   for (const source of pictures(page)) assert.match(source, /^data:image\/jpeg;base64,.{100}/)
   const metrics = JSON.parse(readFileSync(join(root, 'pretrain', 'metrics.json'), 'utf8')) as Metrics
-  for (const name of ['before_image_to_title_recall_10', 'after_title_to_image_recall_10', 'best_step']) {
+  for (const name of [
+    'before_image_to_title_recall_10',
+    'after_title_to_image_recall_10',
+    'before_zero_shot_accuracy',
+    'best_step',
+  ]) {
     assert.ok(Number.isFinite(metrics[name]), name)
   }
 })

@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { lower, type Program } from '../program.js'
 import type { TypedArray } from '../tensor.js'
 import { OnnxOps } from './ops.js'
-import { encodeModel, type TensorProto, valueInfo } from './proto.js'
+import { encodeModel, type RowsName, type TensorProto, valueInfo } from './proto.js'
 
 export { opset } from './proto.js'
 
@@ -13,15 +13,16 @@ const embeddedLimit = 2 ** 28
 
 /**
  * Writes `program` as an ONNX model to `path` (and its weights to `path.data` where they are large).
- * Inputs and outputs keep their names; int32 inputs become int64. `weight` gives the numbers of a variable.
+ * Inputs and outputs keep their names; int32 inputs become int64. `weight` gives the numbers of a variable; `rows`
+ * names the unknown first dimension of an input or output, `batch` for all if they are of one length.
  */
 export function exportOnnx(
   path: string,
   program: Program,
   weight: (name: string) => TypedArray,
-  metadata: Record<string, string> = {},
+  { metadata = {}, rows = () => 'batch' }: { metadata?: Record<string, string>; rows?: RowsName } = {},
 ): void {
-  const target = new OnnxOps(weight)
+  const target = new OnnxOps(weight, rows)
   const value = lower(program.nodes, target.ops, Object.values(program.outputs))
   const outputs = Object.entries(program.outputs)
   for (const [name, t] of outputs) {
@@ -34,7 +35,7 @@ export function exportOnnx(
     node: target.nodes,
     initializer,
     input: target.inputs,
-    output: outputs.map(([name, { shape, dtype }]) => valueInfo(name, shape, dtype)),
+    output: outputs.map(([name, { shape, dtype }]) => valueInfo(name, shape, dtype, rows)),
   }
   writeFileSync(path, encodeModel(graph, metadata))
 }

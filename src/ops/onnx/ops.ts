@@ -1,6 +1,6 @@
 /** The operations of forward passes as ONNX nodes. */
 import type { ActivationForm, DType, Ops, Shape, Tensor, TypedArray } from '../tensor.js'
-import { elementTypes, type NodeProto, type TensorProto, type ValueInfo, valueInfo } from './proto.js'
+import { elementTypes, type NodeProto, type RowsName, type TensorProto, type ValueInfo, valueInfo } from './proto.js'
 
 type Attribute = number | readonly number[] | { float: number }
 
@@ -12,7 +12,10 @@ export class OnnxOps {
   private readonly constants = new Map<string, string>()
 
   /** `weight` gives the numbers of a variable; ids of equal name are written once. */
-  constructor(private readonly weight: (name: string) => TypedArray) {}
+  constructor(
+    private readonly weight: (name: string) => TypedArray,
+    private readonly rows: RowsName,
+  ) {}
 
   private emit(opType: string, input: string[], attributes: Record<string, Attribute> = {}): string {
     const name = `${opType}_${this.nodes.length}`
@@ -100,7 +103,7 @@ export class OnnxOps {
     constant: (_, { value }, { shape, dtype }) => this.constant(value, shape, dtype),
     input: (_, { name }, { shape, dtype }) => {
       // Ids are int64 in models for ONNX, as exporters and their users expect.
-      this.inputs.push(valueInfo(name, shape, dtype === 'int32' ? 'int64' : dtype))
+      this.inputs.push(valueInfo(name, shape, dtype === 'int32' ? 'int64' : dtype, this.rows))
       return dtype === 'int32' ? this.cast(name, 'int32') : name
     },
     variable: (_, { name }, { shape, dtype }) => {
@@ -109,7 +112,10 @@ export class OnnxOps {
       this.constants.set(`variable ${name}`, name)
       return this.initializer(name, this.weight(name), shape, dtype)
     },
-    lookup: unsupported('lookup'),
+    lookup: ([ids], { table, scale }, { shape }) => {
+      const rows = this.emit('Gather', [this.table(table, shape[shape.length - 1]), ids], { axis: 0 })
+      return scale === 1 ? rows : this.scale(rows, scale)
+    },
     neg: this.direct('Neg'),
     exp: this.direct('Exp'),
     log: this.direct('Log'),
@@ -177,6 +183,8 @@ export class OnnxOps {
     crossEntropy: unsupported('crossEntropy'),
     uniform: unsupported('uniform'),
     stopGradient: ([x]) => x,
+    block: ([x]) => x,
+    after: unsupported('after'),
     part: unsupported('part'),
     assign: unsupported('assign'),
     assignRows: unsupported('assignRows'),
@@ -186,6 +194,15 @@ export class OnnxOps {
     sgd: unsupported('sgd'),
     adamRows: unsupported('adamRows'),
     adagradRows: unsupported('adagradRows'),
+  }
+
+  /** A float32 table [rows, width], written once however many look-ups go there. */
+  private table(name: string, width: number): string {
+    const known = this.constants.get(`table ${name}`)
+    if (known) return known
+    this.constants.set(`table ${name}`, name)
+    const numbers = this.weight(name)
+    return this.initializer(name, numbers, [numbers.length / width, width], 'float32')
   }
 
   private int(value: number): string {

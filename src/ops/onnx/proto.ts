@@ -52,9 +52,12 @@ export interface GraphProto {
   output: ValueInfo[]
 }
 
-/** Description of an input or output; unknown dimensions get the name of the value and their place, but the first: `batch`. */
-export function valueInfo(name: string, shape: Shape, dtype: DType | 'int64'): ValueInfo {
-  const dim = shape.map((d, i) => (d !== -1 ? { dimValue: d } : { dimParam: i === 0 ? 'batch' : `${name}_${i}` }))
+/** Name of the unknown first dimension of an input or output; those of one name are equal when the model runs. */
+export type RowsName = (name: string) => string
+
+/** Description of an input or output; unknown dimensions but the first get the name of the value and their place. */
+export function valueInfo(name: string, shape: Shape, dtype: DType | 'int64', rows: RowsName): ValueInfo {
+  const dim = shape.map((d, i) => (d !== -1 ? { dimValue: d } : { dimParam: i === 0 ? rows(name) : `${name}_${i}` }))
   return { name, type: { tensorType: { elemType: elementTypes[dtype], shape: { dim } } } }
 }
 

@@ -8,10 +8,13 @@ export interface VariableShape {
 }
 
 /** TensorFlow's numbers for our types. */
-const types = { float32: 1, int32: 3, bool: 10, int8: 6 } as const
+const types = { float32: 1, int32: 3, bool: 10, int8: 6, bfloat16: 14 } as const
 
-export const type = (dtype: VariableType): AttrValue => ({ type: types[dtype] })
+export type GraphType = keyof typeof types
+
+export const type = (dtype: GraphType): AttrValue => ({ type: types[dtype] })
 export const flag = (b: boolean): AttrValue => ({ b })
+export const real = (f: number): AttrValue => ({ f })
 export const dims = (shape: Shape) => ({ dim: shape.map((size) => ({ size })) })
 
 /** Collects the nodes of a graph; a value is named by its node, `name:output` where it is not the first output. */
@@ -21,7 +24,11 @@ export class GraphWriter {
   private readonly handles = new Map<string, string>()
   private readonly variables: Map<string, VariableShape>
 
-  constructor(variables: readonly VariableShape[]) {
+  /** `kernels`: whether our own operations (bin/adam-rows.cc) are there to be used. */
+  constructor(
+    variables: readonly VariableShape[],
+    readonly kernels: boolean,
+  ) {
     this.variables = new Map(variables.map((v) => [v.name, v]))
   }
 

@@ -1,6 +1,6 @@
 /** Lowers programs to a TensorFlow graph: one node or a few for each operation. */
 import { executionOrder, lower, type Program } from '../program.js'
-import { arrayOf, type Tensor } from '../tensor.js'
+import { arrayOf, type Precision, type Tensor } from '../tensor.js'
 import { GraphWriter, type, type VariableShape } from './graph.js'
 import { TensorFlowOps } from './ops.js'
 import { encodeSavedModel } from './proto.js'
@@ -16,13 +16,21 @@ export const done = 'done'
 /** A program beside the given ones that sets all variables to zero; it must run first. */
 export const zero = 'zero'
 
-/** Writes programs that share `variables` as one SavedModel, and says where each one's values are found. */
-export function buildGraph(programs: Record<string, Program>, variables: readonly VariableShape[]) {
-  const graph = new GraphWriter(variables)
+/**
+ * Writes programs that share `variables` as one SavedModel, and says where each one's values are found.
+ * `kernels`: whether our own operations (bin/adam-rows.cc) are there to be used.
+ */
+export function buildGraph(
+  programs: Record<string, Program>,
+  variables: readonly VariableShape[],
+  precision: Precision = 'fp32',
+  kernels = false,
+) {
+  const graph = new GraphWriter(variables, kernels)
   const entries: Record<string, GraphProgram> = {}
   for (const [i, [name, program]] of Object.entries(programs).entries()) {
     const scope = `program${i}`
-    const target = new TensorFlowOps(graph, scope)
+    const target = new TensorFlowOps(graph, scope, precision)
     const value = lower(executionOrder(program), target.ops, [...Object.values(program.outputs), ...program.effects])
     // An Identity each, for an input cannot be fetched as it is.
     const output = (t: Tensor, i: number) =>

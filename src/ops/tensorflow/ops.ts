@@ -1,11 +1,19 @@
-import type { ActivationForm, Ops, Tensor } from '../tensor.js'
-import { dims, flag, type } from './graph.js'
+import type { ActivationForm, Ops, Precision, Tensor } from '../tensor.js'
+import { dims, flag, type GraphWriter, type } from './graph.js'
 import { ProgramWriter } from './program.js'
 import { updateOps } from './updates.js'
 
 /** The operations of one program as TensorFlow nodes. */
 export class TensorFlowOps extends ProgramWriter {
   private readonly values = new Map<string, string>()
+
+  constructor(
+    graph: GraphWriter,
+    scope: string,
+    private readonly precision: Precision,
+  ) {
+    super(graph, scope)
+  }
 
   private gelu(x: string, form: ActivationForm): string {
     if (form === 'quickGelu') return this.float('Mul', x, this.float('Sigmoid', this.scale(x, 1.702)))
@@ -101,14 +109,19 @@ export class TensorFlowOps extends ProgramWriter {
     logicalAnd: (inputs) => this.emit('LogicalAnd', inputs),
     logicalNot: (inputs) => this.emit('LogicalNot', inputs),
     select: (inputs, _, { dtype }) => this.emit('SelectV2', inputs, { T: type(dtype) }),
-    matmul: ([a, b], { transposeA, transposeB }, { shape }) =>
-      shape.length === 2
-        ? this.emit('MatMul', [a, b], {
-            T: type('float32'),
-            transpose_a: flag(transposeA),
-            transpose_b: flag(transposeB),
-          })
-        : this.emit('BatchMatMulV2', [a, b], { T: type('float32'), adj_x: flag(transposeA), adj_y: flag(transposeB) }),
+    matmul: ([a, b], { transposeA, transposeB, exact }, { shape }) => {
+      const dtype = exact || this.precision === 'fp32' ? 'float32' : 'bfloat16'
+      const operands = [a, b].map((x) => this.cast(x, 'float32', dtype))
+      const product =
+        shape.length === 2
+          ? this.emit('MatMul', operands, {
+              T: type(dtype),
+              transpose_a: flag(transposeA),
+              transpose_b: flag(transposeB),
+            })
+          : this.emit('BatchMatMulV2', operands, { T: type(dtype), adj_x: flag(transposeA), adj_y: flag(transposeB) })
+      return this.cast(product, dtype, 'float32')
+    },
     sum: ([x], { axes, keepDims }, { dtype }) => this.reduce('Sum', x, axes, keepDims, dtype),
     mean: ([x], { axes, keepDims }) => this.reduce('Mean', x, axes, keepDims),
     max: ([x], { axes, keepDims }, { dtype }) => this.reduce('Max', x, axes, keepDims, dtype),
@@ -189,6 +202,8 @@ export class TensorFlowOps extends ProgramWriter {
       return this.emit('StatelessRandomUniform', [this.shapeOf(like, 'float32'), salted], attr)
     },
     stopGradient: ([x]) => x,
+    block: ([x]) => x,
+    after: ([x, other], _, { dtype }) => this.emit('Identity', [x, `^${other.split(':')[0]}`], { T: type(dtype) }),
     part: (parts, { index }) => parts[index],
     ...updateOps(this),
   }

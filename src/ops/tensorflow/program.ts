@@ -1,5 +1,5 @@
-import type { DType, Tensor, VariableType } from '../tensor.js'
-import { flag, type GraphWriter, type } from './graph.js'
+import type { DType, Tensor } from '../tensor.js'
+import { flag, type GraphType, type GraphWriter, type } from './graph.js'
 import type { AttrValue } from './proto.js'
 
 /** Writes the nodes of one program under the name scope `scope`, and keeps reads of variables before their updates. */
@@ -47,7 +47,7 @@ export class ProgramWriter {
     return this.emit('GatherV2', [x, ids, this.graph.int(0)], attr)
   }
 
-  cast(x: string, from: VariableType, to: VariableType): string {
+  cast(x: string, from: GraphType, to: GraphType): string {
     if (from === to) return x
     return this.emit('Cast', [x], { SrcT: type(from), DstT: type(to) })
   }

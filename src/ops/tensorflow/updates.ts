@@ -1,14 +1,19 @@
 /** What changes variables. */
 import type { Ops } from '../tensor.js'
-import { flag, type } from './graph.js'
+import { flag, real, type } from './graph.js'
 import type { ProgramWriter } from './program.js'
 
 type Update = 'assign' | 'assignRows' | 'follow' | 'adam' | 'sgd' | 'adagrad' | 'adamRows' | 'adagradRows'
 
 export function updateOps(w: ProgramWriter): Pick<Ops<string>, Update> {
   return {
-    assign: ([value], { variable }) =>
-      w.update(variable, 'AssignVariableOp', [value], { dtype: type(w.graph.variable(variable).dtype) }),
+    assign: ([value], { variable }) => {
+      const { dtype } = w.graph.variable(variable)
+      // A variable keeps the memory it is assigned, and a worker thread of TensorFlow's frees it later. Memory
+      // that was fed belongs to JavaScript, which may be entered from its own thread only: hence a copy.
+      const own = w.emit('DeepCopy', [value], { T: type(dtype) })
+      return w.update(variable, 'AssignVariableOp', [own], { dtype: type(dtype) })
+    },
     assignRows: ([ids, rows], { variable }, { inputs }) => {
       const stored = w.cast(rows, inputs[1].dtype, w.graph.variable(variable).dtype)
       return w.scatter('ResourceScatterUpdate', variable, ids, stored)
@@ -47,6 +52,11 @@ export function updateOps(w: ProgramWriter): Pick<Ops<string>, Update> {
       return w.update(variable, 'ResourceApplyAdagradV2', inputs, { T: type('float32') })
     },
     adamRows: ([ids, gradients, rate, epsilon], { variable, m, v, beta1, beta2, l2 }) => {
+      if (w.graph.kernels) {
+        const inputs = [w.graph.handle(m), w.graph.handle(v), ids, gradients, rate, epsilon]
+        const keep = { keep_m: real(beta1), take_m: real(1 - beta1), keep_v: real(beta2), take_v: real(1 - beta2) }
+        return w.update(variable, 'MimAdamRows', inputs, { ...keep, l2: real(l2) })
+      }
       const [distinct, gradient] = distinctRows(w, variable, ids, gradients, l2)
       const blend = (old: string, keep: number, fresh: string) =>
         w.float('AddV2', w.scale(w.rowsOf(old, distinct), keep), w.scale(fresh, 1 - keep))

@@ -42,12 +42,12 @@ const peak = 1 / Math.sqrt(2 * Math.PI)
 
 type Loop = (x: Float32Array, out: Float32Array) => void
 
-const loops: Record<ActivationForm, Loop> = {
+/** Forms that have no kernel of the backend's own, or a slow one. */
+type LoopForm = Exclude<ActivationForm, 'sigmoid'>
+
+const loops: Record<LoopForm, Loop> = {
   relu: (x, out) => {
     for (let i = 0; i < x.length; i++) out[i] = x[i] > 0 ? x[i] : 0
-  },
-  sigmoid: (x, out) => {
-    for (let i = 0; i < x.length; i++) out[i] = sigma(x[i])
   },
   tanh: (x, out) => {
     for (let i = 0; i < x.length; i++) out[i] = tanh(x[i])
@@ -113,7 +113,7 @@ const gradLoops: Record<ActivationForm, GradLoop> = {
   },
 }
 
-export const activation = (form: ActivationForm, x: Float32Array, out: Float32Array) => loops[form](x, out)
+export const activation = (form: LoopForm, x: Float32Array, out: Float32Array) => loops[form](x, out)
 
 /** Gradient at the input `x` of an activation: `y` is its output, `dy` the gradient that arrives there. */
 export const activationGrad = (

@@ -105,12 +105,36 @@ export function oneHot(ids: Int32Array, out: Float32Array, depth: number): void 
   for (let j = 0; j < ids.length; j++) if (ids[j] >= 0 && ids[j] < depth) out[j * depth + ids[j]] = 1
 }
 
+/** Numbers in a line of the processor's cache. */
+const cacheLine = 16
+/** Rows that are worked on at once: so many fit in the nearest cache. */
+export const blockOfRows = 64
+/** A reading that nobody looked at would be left out. */
+const lastRead = new Float64Array(1)
+
+/**
+ * Reads a bit of the rows `ids[from…to)` of a table. What lies all over the memory is waited for one by one by a loop
+ * that computes; here nothing hangs on what is read, so that the waits overlap.
+ */
+export function touchRows(table: TypedArray, ids: Int32Array, from: number, to: number, width: number): void {
+  let sum = 0
+  for (let j = from; j < to; j++) {
+    const end = (ids[j] + 1) * width
+    for (let at = ids[j] * width; at < end; at += cacheLine) sum += table[at]
+  }
+  lastRead[0] = sum
+}
+
 /** `scale` times the rows `ids` of a table that is as wide as the rows of `out`. */
 export function gatherRows(table: TypedArray, ids: Int32Array, out: TypedArray, scale = 1): void {
   const width = out.length / ids.length
-  for (let j = 0, at = 0; j < ids.length; j++) {
-    const from = ids[j] * width
-    for (let i = from; i < from + width; i++) out[at++] = table[i] * scale
+  for (let first = 0, at = 0; first < ids.length; first += blockOfRows) {
+    const end = Math.min(first + blockOfRows, ids.length)
+    touchRows(table, ids, first, end, width)
+    for (let j = first; j < end; j++) {
+      const from = ids[j] * width
+      for (let i = from; i < from + width; i++) out[at++] = table[i] * scale
+    }
   }
 }
 
@@ -137,11 +161,47 @@ export function copyBlock(x: TypedArray, strides: readonly number[], begin: numb
 
 /** Sums over the middle dimension of x [outer, middle, inner]. */
 export function sum(x: Float32Array, out: Float32Array, middle: number, inner: number): void {
+  if (inner === 1) {
+    sumRows(x, out, middle)
+    return
+  }
   const totals = new Float64Array(inner)
   for (let row = 0, at = 0; row < out.length; row += inner) {
     totals.fill(0)
     for (let j = 0; j < middle; j++) for (let i = 0; i < inner; i++) totals[i] += x[at++]
     out.set(totals, row)
+  }
+}
+
+function sumRows(x: Float32Array, out: Float32Array, width: number): void {
+  for (let row = 0, at = 0; row < out.length; row++) {
+    let total = 0
+    for (let i = 0; i < width; i++) total += x[at++]
+    out[row] = total
+  }
+}
+
+/** Σ weights[row] · x[row] over the rows of `x` [weights.length, out.length]. */
+export function weightedRows(weights: Float32Array, x: Float32Array, out: Float32Array): void {
+  const totals = new Float64Array(out.length)
+  for (let row = 0, at = 0; row < weights.length; row++) {
+    const weight = weights[row]
+    for (let i = 0; i < totals.length; i++) totals[i] += weight * x[at++]
+  }
+  out.set(totals)
+}
+
+/** Rows and columns of each matrix [rows, columns] in `x` change place; tile by tile, for the sake of the cache. */
+export function turn(x: Float32Array, out: Float32Array, rows: number, columns: number): void {
+  const tile = 32
+  for (let matrix = 0; matrix < x.length; matrix += rows * columns) {
+    for (let top = 0; top < rows; top += tile) {
+      const bottom = Math.min(top + tile, rows)
+      for (let column = 0; column < columns; column++) {
+        let at = matrix + column * rows + top
+        for (let row = top; row < bottom; row++) out[at++] = x[matrix + row * columns + column]
+      }
+    }
   }
 }
 
@@ -155,110 +215,4 @@ export function uniform(seed: Int32Array, salt: number, out: Float32Array): void
     h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
     out[i] = ((h ^ (h >>> 16)) >>> 8) / 2 ** 24
   }
-}
-
-export interface AdamArrays {
-  variable: Float32Array
-  m: Float32Array
-  v: Float32Array
-}
-
-/** What an Adam step needs beside the arrays; `rate` and `epsilon` as in `AdamStep`. */
-export interface AdamNumbers {
-  beta1: number
-  beta2: number
-  rate: number
-  epsilon: number
-}
-
-/** Adam on `gradient.length` values that start at `offset` of the variable; they shrink by `decay` first. */
-export function adam(
-  { variable, m, v }: AdamArrays,
-  gradient: Float32Array,
-  { beta1, beta2, rate, epsilon }: AdamNumbers,
-  { offset = 0, decay = 0 } = {},
-): void {
-  for (let i = 0, at = offset; i < gradient.length; i++, at++) {
-    const g = gradient[i]
-    m[at] = beta1 * m[at] + (1 - beta1) * g
-    v[at] = beta2 * v[at] + (1 - beta2) * g * g
-    variable[at] = variable[at] * (1 - decay) - (rate * m[at]) / (Math.sqrt(v[at]) + epsilon)
-  }
-}
-
-/** Gradient descent on a whole variable that shrinks by `decay` first; see the operation `sgd`. */
-export function sgd(
-  variable: Float32Array,
-  velocity: Float32Array | undefined,
-  gradient: Float32Array,
-  { momentum, nesterov, rate, decay }: { momentum: number; nesterov: boolean; rate: number; decay: number },
-): void {
-  for (let i = 0; i < gradient.length; i++) {
-    let direction = gradient[i]
-    if (velocity) {
-      velocity[i] = momentum * velocity[i] + gradient[i]
-      direction = nesterov ? gradient[i] + momentum * velocity[i] : velocity[i]
-    }
-    variable[i] = variable[i] * (1 - decay) - rate * direction
-  }
-}
-
-interface AdagradNumbers {
-  rate: number
-  epsilon: number
-}
-
-/** Adagrad on `gradient.length` values that start at `offset` of the variable; they shrink by `decay` first. */
-export function adagrad(
-  variable: Float32Array,
-  accumulator: Float32Array,
-  gradient: Float32Array,
-  { rate, epsilon }: AdagradNumbers,
-  { offset = 0, decay = 0 } = {},
-): void {
-  for (let i = 0, at = offset; i < gradient.length; i++, at++) {
-    accumulator[at] += gradient[i] ** 2
-    variable[at] = variable[at] * (1 - decay) - (rate * gradient[i]) / (Math.sqrt(accumulator[at]) + epsilon)
-  }
-}
-
-/** Adagrad on row `id` of a table, whose accumulator has one number for each row. */
-export function rowwiseAdagrad(
-  table: Float32Array,
-  accumulator: Float32Array,
-  gradient: Float32Array,
-  { rate, epsilon }: AdagradNumbers,
-  id: number,
-): void {
-  let squares = 0
-  for (let i = 0; i < gradient.length; i++) squares += gradient[i] * gradient[i]
-  accumulator[id] += squares / gradient.length
-  const step = rate / (Math.sqrt(accumulator[id]) + epsilon)
-  for (let i = 0; i < gradient.length; i++) table[id * gradient.length + i] -= step * gradient[i]
-}
-
-/** variable ← keep·variable + (1 − keep)·source. */
-export function follow(variable: Float32Array, source: Float32Array, keep: number): void {
-  for (let i = 0; i < variable.length; i++) variable[i] -= (1 - keep) * (variable[i] - source[i])
-}
-
-/**
- * Distinct ids in order of appearance, with their gradient rows summed and `l2` times the table's row added.
- * Row 0 is padding and left out.
- */
-export function distinctRows(ids: Int32Array, gradients: Float32Array, table: Float32Array, l2: number) {
-  const width = gradients.length / ids.length
-  const slots = new Map<number, number>()
-  const summed = new Float32Array(gradients.length)
-  for (let j = 0; j < ids.length; j++) {
-    if (ids[j] === 0) continue
-    const slot = slots.get(ids[j]) ?? slots.size
-    slots.set(ids[j], slot)
-    for (let i = 0; i < width; i++) summed[slot * width + i] += gradients[j * width + i]
-  }
-  return [...slots.keys()].map((id, slot) => {
-    const gradient = summed.subarray(slot * width, (slot + 1) * width)
-    if (l2 > 0) for (let i = 0; i < width; i++) gradient[i] += l2 * table[id * width + i]
-    return { id, offset: id * width, gradient }
-  })
 }

@@ -6,6 +6,7 @@ import { arrayOf, type DType, type Ops, type Shape, type Tensor, type TypedArray
 import { activation, activationGrad } from './activations.js'
 import * as kernel from './kernels.js'
 import type { Multiply } from './matmul.js'
+import * as update from './updates.js'
 
 /** Variables live in JavaScript memory: tables may outgrow the 4 GiB of a WASM heap. */
 export type Variables = Map<string, TypedArray>
@@ -42,7 +43,14 @@ export function wasmOps(
 
   const address = (x: tf.Tensor) => backend.getMemoryOffset(x.dataId)
   /** A matrix whose rows and columns change place, in a tensor of its own. */
-  const turned = (x: tf.Tensor) => tf.transpose(x, [...x.shape.keys()].slice(0, -2).concat(x.rank - 1, x.rank - 2))
+  const turned = (x: tf.Tensor) => {
+    const [rows, columns] = x.shape.slice(-2)
+    // A single row or column lies the same either way.
+    if (rows === 1 || columns === 1) return tf.reshape(x, [...x.shape.slice(0, -2), columns, rows])
+    const out = make([...x.shape.slice(0, -2), columns, rows])
+    kernel.turn(view(x), view(out), rows, columns)
+    return out
+  }
 
   const binary = (run: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (operands: tf.Tensor[]) =>
     run(operands[0], operands[1])
@@ -67,6 +75,7 @@ export function wasmOps(
     floor: unary(tf.floor),
     cast: ([x], { dtype }) => tf.cast(x, dtype),
     activation: ([x], { form }) => {
+      if (form === 'sigmoid') return tf.sigmoid(x)
       const out = make(x.shape)
       activation(form, view(x), view(out))
       return out
@@ -89,6 +98,13 @@ export function wasmOps(
     logicalNot: unary(tf.logicalNot),
     select: ([condition, a, b]) => tf.where(condition, a, b),
     matmul: ([a, b], { transposeA, transposeB }) => {
+      const [columnsA, columnsB] = [a.shape[a.rank - 1], b.shape[b.rank - 1]]
+      if (transposeA && !transposeB && a.rank === 2 && (columnsA === 1 || columnsB === 1)) {
+        const [weights, rows] = columnsA === 1 ? [a, b] : [b, a]
+        const out = make([columnsA, columnsB])
+        kernel.weightedRows(view(weights), view(rows), view(out))
+        return out
+      }
       const left = transposeA ? turned(a) : a
       const right = transposeB ? turned(b) : b
       const [m, k] = left.shape.slice(-2)
@@ -196,6 +212,8 @@ export function wasmOps(
       return out
     },
     stopGradient: ([x]) => own(x),
+    block: ([x]) => own(x),
+    after: ([x]) => own(x),
     part: (parts, { index }) => own(parts[index]),
     assign: ([value], { variable }) => {
       variables.get(variable)!.set(view(value))
@@ -211,40 +229,37 @@ export function wasmOps(
       return []
     },
     follow: ([keep], { variable, source }) => {
-      kernel.follow(floats(variable), floats(source), scalar(keep))
+      update.follow(floats(variable), floats(source), scalar(keep))
       return []
     },
     sgd: ([gradient, rate, decay], { variable, velocity, momentum, nesterov }) => {
       const numbers = { momentum, nesterov, rate: scalar(rate), decay: decay ? scalar(decay) : 0 }
-      kernel.sgd(floats(variable), velocity === undefined ? undefined : floats(velocity), view(gradient), numbers)
+      update.sgd(floats(variable), velocity === undefined ? undefined : floats(velocity), view(gradient), numbers)
       return []
     },
     adagrad: ([gradient, rate, decay], { variable, accumulator, epsilon }) => {
-      const numbers = { rate: scalar(rate), epsilon }
-      const options = { decay: decay ? scalar(decay) : 0 }
-      kernel.adagrad(floats(variable), floats(accumulator), view(gradient), numbers, options)
+      const [values, total, numbers] = [floats(variable), floats(accumulator), { rate: scalar(rate), epsilon }]
+      update.adagradRows(values, total, update.wholeVariable, view(gradient), numbers, decay && scalar(decay))
       return []
     },
     adam: ([gradient, rate, epsilon, decay], { variable, m, v, beta1, beta2 }) => {
       const arrays = { variable: floats(variable), m: floats(m), v: floats(v) }
       const numbers = { beta1, beta2, rate: scalar(rate), epsilon: scalar(epsilon) }
-      kernel.adam(arrays, view(gradient), numbers, { decay: decay ? scalar(decay) : 0 })
+      update.adamRows(arrays, update.wholeVariable, view(gradient), numbers, decay && scalar(decay))
       return []
     },
     adamRows: ([ids, gradients, rate, epsilon], { variable, m, v, beta1, beta2, l2 }) => {
       const arrays = { variable: floats(variable), m: floats(m), v: floats(v) }
       const numbers = { beta1, beta2, rate: scalar(rate), epsilon: scalar(epsilon) }
-      for (const { offset, gradient } of kernel.distinctRows(ints(ids), view(gradients), arrays.variable, l2)) {
-        kernel.adam(arrays, gradient, numbers, { offset })
-      }
+      const { distinct, rows } = update.distinctRows(ints(ids), view(gradients), arrays.variable, l2)
+      update.adamRows(arrays, distinct, rows, numbers)
       return []
     },
     adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, rowwise, l2 }) => {
       const [table, total, numbers] = [floats(variable), floats(accumulator), { rate: scalar(rate), epsilon }]
-      for (const { id, offset, gradient } of kernel.distinctRows(ints(ids), view(gradients), table, l2)) {
-        if (rowwise) kernel.rowwiseAdagrad(table, total, gradient, numbers, id)
-        else kernel.adagrad(table, total, gradient, numbers, { offset })
-      }
+      const { distinct, rows } = update.distinctRows(ints(ids), view(gradients), table, l2)
+      const apply = rowwise ? update.rowwiseAdagradRows : update.adagradRows
+      apply(table, total, distinct, rows, numbers)
       return []
     },
   }

@@ -1,0 +1,85 @@
+/** The model card of a checkpoint: README.md with what it is, what it learnt from, how well, and how to use it. */
+import { stringify } from 'yaml'
+import type { ModelFolder } from './model.js'
+
+/** What an evaluation found, by name: before the training and after. */
+export interface Judgement {
+  before: Record<string, number>
+  after: Record<string, number>
+}
+
+/** Markdown with the front matter that the Hugging Face Hub reads. */
+export function modelCard({ config, mim }: Pick<ModelFolder, 'config' | 'mim'>, judgement?: Judgement): string {
+  const stages = mim.provenance ?? []
+  const { architecture, vision, text, projection } = config
+  const [base] = stages.flatMap(({ init }) => /^hf:([^@]+)/.exec(init ?? '')?.[1] ?? [])
+  const matter = {
+    library_name: 'transformers',
+    pipeline_tag: 'feature-extraction',
+    ...(base ? { base_model: base } : {}),
+    tags: ['mim', architecture, 'image-text'],
+  }
+  const rows = stages.flatMap(({ stage, data, init }) => [
+    [`${stage}: starts from`, init ?? 'scratch', ''],
+    ...data.map(({ table, path, rows }) => [`${stage}: ${table}`, path, rows === undefined ? '' : `${rows} rows`]),
+  ])
+  const vectors = `Pictures of ${vision.imageSize} × ${vision.imageSize} pixels and titles become vectors of ${projection} numbers`
+  return [
+    `---\n${stringify(matter)}---`,
+    '# Image-text encoder of a catalogue',
+    `${vectors}; \`${architecture}\`, ${vision.layers} + ${text.layers} blocks.`,
+    ...(mim.fusion ? [`Both together become a content vector of ${mim.fusion.width} numbers.`] : []),
+    ...(mim.matryoshka ? [`Vectors may be cut to ${mim.matryoshka.join(', ')} numbers and normalised again.`] : []),
+    ...(rows.length > 0 ? ['## Data', table(['', 'what', ''], rows)] : []),
+    ...(judgement ? ['## Metrics', metricsTable(judgement)] : []),
+    '## Use',
+    'In Python, towers alone:',
+    python(mim.fusion !== undefined),
+    'With `mim`, for every item of a catalogue:',
+    '```sh\nmim embed --checkpoint FOLDER --data CATALOGUE -o vectors\n```',
+    ...stages.map(provenanceLine),
+    '',
+  ].join('\n\n')
+}
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+function metricsTable({ before, after }: Judgement): string {
+  const text = (value: number | undefined) => (value === undefined ? '' : String(Number(value.toFixed(4))))
+  const rows = Object.keys(after).map((name) => [name, text(before[name]), text(after[name])])
+  return `On items held out of training.\n\n${table(['metric', 'before', 'after'], rows)}`
+}
+
+function python(fuses: boolean): string {
+  const lines = [
+    'from transformers import AutoImageProcessor, AutoModel, AutoTokenizer',
+    'from torch.nn.functional import normalize',
+    '',
+    'model = AutoModel.from_pretrained("FOLDER")',
+    'tokens = AutoTokenizer.from_pretrained("FOLDER")(titles, padding="max_length", truncation=True, return_tensors="pt")',
+    'pixels = AutoImageProcessor.from_pretrained("FOLDER")(pictures, return_tensors="pt")',
+    'unit = lambda x: normalize(getattr(x, "pooler_output", x), dim=-1)',
+    'image, text = unit(model.get_image_features(**pixels)), unit(model.get_text_features(**tokens))',
+  ]
+  const head = [
+    '',
+    '# The content vector; zeros stand for a picture or a title that is missing.',
+    'import torch',
+    'from safetensors.torch import load_file',
+    'head = load_file("FOLDER/mim.safetensors")',
+    'content = normalize(torch.cat([image, text], -1) @ head["fusion.weight"].T + head["fusion.bias"], dim=-1)',
+  ]
+  return `\`\`\`python\n${[...lines, ...(fuses ? head : [])].join('\n')}\n\`\`\``
+}
+
+function provenanceLine({
+  stage,
+  mim,
+  revision,
+  config,
+}: NonNullable<ModelFolder['mim']['provenance']>[number]): string {
+  return `Made by \`mim ${stage}\` ${mim}${revision ? `, revision ${revision}` : ''}, configuration ${config.slice(0, 16)}.`
+}

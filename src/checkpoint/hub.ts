@@ -1,0 +1,66 @@
+/** Checkpoints by name, from the Hugging Face Hub or another server of its kind (HF_ENDPOINT), kept in its usual cache. */
+import { join } from 'node:path'
+import { messageOf, UserError } from '../errors.js'
+import { shardNames, weightsFile, weightsIndex } from './weights.js'
+
+/** Whether `--init` names a checkpoint on a server: `hf:owner/name` or `hf:owner/name@revision`. */
+export const isHubName = (name: string) => name.startsWith('hf:')
+
+/** Files that say all but the weights; those of ours are there if the checkpoint is ours. */
+const described = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json', 'vocab.txt']
+const ours = ['mim.json', 'mim.safetensors']
+
+/** Shows how far a download is, in bytes. */
+type OpenBar = (title: string, total: number) => { update(done: number, note?: string): void; stop(): void }
+
+/**
+ * The folder of a checkpoint that `name` stands for; what the cache lacks is fetched, and of the repository only what we
+ * read. HF_ENDPOINT, HF_TOKEN, and for the cache HF_HOME or HF_HUB_CACHE count as they do in Python.
+ * @throws UserError `hub-name` for a malformed name, `hub-files` where the server refuses or lacks what is needed.
+ */
+export async function hubFolder(name: string, openBar: OpenBar): Promise<string> {
+  const [, repository, revision = 'main'] = /^hf:([\w.-]+\/[\w.-]+)(?:@(\S+))?$/.exec(name) ?? []
+  if (!repository)
+    throw new UserError({ id: 'hub-name', what: `'${name}'`, expected: 'hf:owner/name or hf:owner/name@revision' })
+  const { downloadFileToCacheDir, listFiles, modelInfo } = await import('@huggingface/hub')
+  const server = {
+    ...(process.env['HF_ENDPOINT'] ? { hubUrl: process.env['HF_ENDPOINT'].replace(/\/$/, '') } : {}),
+    ...(process.env['HF_TOKEN'] ? { accessToken: process.env['HF_TOKEN'] } : {}),
+  }
+  // The library tells of downloads on standard output, which is for results.
+  const { debug } = console
+  console.debug = () => {}
+  try {
+    const { sha } = await modelInfo({ ...server, name: repository, revision, additionalFields: ['sha'] })
+    const at = { ...server, repo: { type: 'model', name: repository } as const, revision: sha }
+    const sizes = new Map<string, number>()
+    for await (const { path, size } of listFiles(at)) sizes.set(path, size)
+    const fetchAll = async (files: readonly string[]) => {
+      const total = files.reduce((bytes, file) => bytes + (sizes.get(file) ?? 0), 0)
+      const bar = openBar(name, total)
+      let done = 0
+      let folder = ''
+      for (const file of files) {
+        bar.update(done, file)
+        folder = join(await downloadFileToCacheDir({ ...at, path: file }), '..')
+        done += sizes.get(file) ?? 0
+      }
+      bar.stop()
+      return folder
+    }
+    const there = (files: readonly string[]) => files.filter((file) => sizes.has(file))
+    const weights = there([weightsFile, weightsIndex]).slice(0, 1)
+    const lost = sizes.has('config.json') ? (weights.length === 0 ? weightsFile : undefined) : 'config.json'
+    if (lost) throw new UserError({ id: 'hub-files', where: name, what: `the repository has no ${lost}` })
+    const folder = await fetchAll([...there([...described, ...ours]), ...weights])
+    const shards = weights[0] === weightsIndex ? shardNames(join(folder, weightsIndex)) : []
+    if (shards.length > 0) await fetchAll(shards)
+    return folder
+  } catch (error) {
+    if (error instanceof UserError) throw error
+    const remedy = 'check name, network and HF_TOKEN, or give a folder'
+    throw new UserError({ id: 'hub-files', where: name, what: messageOf(error).split('\n')[0], remedy })
+  } finally {
+    console.debug = debug
+  }
+}

@@ -1,0 +1,126 @@
+/** How pictures become pixels: preprocessor_config.json of Hugging Face's image processors. */
+import type { Fit } from '../data/decode.js'
+import { UserError } from '../errors.js'
+import type { Architecture, DualEncoderConfig } from '../models/config.js'
+
+export interface Preprocessing {
+  /** Of each channel, on the scale 0 to 1. */
+  mean: number[]
+  std: number[]
+  fit: Fit
+}
+
+interface Normal {
+  mean: number[]
+  std: number[]
+}
+
+const clipNormal: Normal = {
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+}
+const halfNormal: Normal = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
+
+const normals: Record<Architecture, Normal> = { clip: clipNormal, chinese_clip: clipNormal, siglip: halfNormal }
+
+/** PIL's numbers of filters, by the name of the same filter in sharp. */
+const kernels = new Map([
+  [0, 'nearest'],
+  [1, 'lanczos3'],
+  [2, 'linear'],
+  [3, 'cubic'],
+] as const)
+
+type Size = number | { shortest_edge?: number; height?: number; width?: number }
+
+/** The keys that decide; all have defaults in the processors' classes. */
+interface ProcessorJson {
+  do_resize?: boolean
+  size?: Size
+  resample?: number
+  do_center_crop?: boolean
+  crop_size?: Size
+  do_rescale?: boolean
+  rescale_factor?: number
+  do_normalize?: boolean
+  image_mean?: number[]
+  image_std?: number[]
+}
+
+/**
+ * What the processor in `json`, the content of the file at `path`, does; a key that is left out has the default of the
+ * architecture's processor.
+ * @throws UserError `preprocessor` where it does not make squares of the model's size, or by a filter we do not have.
+ */
+export function parsePreprocessing(
+  json: Record<string, unknown>,
+  { architecture, vision: { imageSize } }: DualEncoderConfig,
+  path: string,
+): Preprocessing {
+  const given = json as ProcessorJson
+  const refuse = (what: string, expected: string) => new UserError({ id: 'preprocessor', where: path, what, expected })
+  if (given.do_resize === false) throw refuse('do_resize is false', 'true: pictures come in all sizes')
+  const kernel = kernels.get((given.resample ?? 3) as 3)
+  if (!kernel) throw refuse(`resample ${given.resample}`, [...kernels].map((entry) => entry.join(': ')).join(', '))
+
+  const siglip = architecture === 'siglip'
+  const size = given.size ?? (siglip ? { height: imageSize, width: imageSize } : { shortest_edge: imageSize })
+  const exact = siglip ? squareOf(size) : typeof size === 'number' ? undefined : squareOf(size)
+  const shortest = exact ?? (typeof size === 'number' ? size : size.shortest_edge)
+  if (shortest === undefined) throw refuse(`size ${JSON.stringify(size)}`, 'a shortest edge or a square')
+  const crops = given.do_center_crop ?? !siglip
+  const made = crops ? squareOf(given.crop_size ?? imageSize) : exact
+  if (made !== imageSize || shortest < imageSize) {
+    const what = `size ${JSON.stringify(size)}, ${crops ? `crop_size ${JSON.stringify(given.crop_size)}` : 'not cropped'}`
+    throw refuse(what, `squares of ${imageSize} pixels by config.json`)
+  }
+  const mode = exact === undefined ? 'cover' : 'fill'
+  return {
+    ...normalOf(given, normals[architecture]),
+    fit: shortest === imageSize && kernel === 'cubic' ? mode : { mode, shortest, kernel },
+  }
+}
+
+/** Side of a square; undefined for another size. */
+function squareOf(size: Size): number | undefined {
+  if (typeof size === 'number') return size
+  return size.height === size.width ? size.height : undefined
+}
+
+/** Mean and deviation for values on the scale 0 to 1, whatever scale the processor works on. */
+function normalOf(given: ProcessorJson, preset: Normal): Normal {
+  const factor = given.do_rescale === false ? 1 : (given.rescale_factor ?? 1 / 255)
+  const normalises = given.do_normalize !== false
+  const mean = normalises ? (given.image_mean ?? preset.mean) : [0, 0, 0]
+  const std = normalises ? (given.image_std ?? preset.std) : [1, 1, 1]
+  const scale = 255 * factor
+  // A factor of 1/255 as JSON writes it must not change a bit of the usual case.
+  if (Math.abs(scale - 1) < 1e-9) return { mean, std }
+  return { mean: mean.map((m) => m / scale), std: std.map((s) => s / scale) }
+}
+
+/** The preprocessor_config.json of a model that has none or is new. */
+export function preprocessorFor({ architecture, vision: { imageSize } }: DualEncoderConfig): Record<string, unknown> {
+  const square = { height: imageSize, width: imageSize }
+  const { mean, std } = normals[architecture]
+  const common = { do_resize: true, resample: 3, do_rescale: true, rescale_factor: 1 / 255, do_normalize: true }
+  if (architecture === 'siglip') {
+    return {
+      ...common,
+      image_processor_type: 'SiglipImageProcessor',
+      size: square,
+      image_mean: mean,
+      image_std: std,
+    }
+  }
+  return {
+    ...common,
+    image_processor_type: architecture === 'clip' ? 'CLIPImageProcessor' : 'ChineseCLIPImageProcessor',
+    size: { shortest_edge: imageSize },
+    do_center_crop: true,
+    crop_size: square,
+    do_convert_rgb: true,
+    image_mean: mean,
+    image_std: std,
+  }
+}

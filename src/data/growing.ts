@@ -1,0 +1,60 @@
+/** Typed arrays that fill up. */
+
+const arrayOf = {
+  int32: Int32Array,
+  int64: BigInt64Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  uint8: Uint8Array,
+} as const
+
+type ArrayOf = { [K in keyof typeof arrayOf]: InstanceType<(typeof arrayOf)[K]> }
+export type NumericKind = keyof typeof arrayOf
+export type NumericArray = ArrayOf[NumericKind]
+
+/** A typed array that doubles as it fills, from room for `expected` numbers on. */
+export class Growing<K extends NumericKind = NumericKind> {
+  length = 0
+  private array: NumericArray
+
+  constructor(
+    private readonly kind: K,
+    expected = 1024,
+  ) {
+    this.array = new arrayOf[kind](Math.max(1, expected))
+  }
+
+  add(value: number): void {
+    if (this.length === this.array.length) this.makeRoom(1)
+    ;(this.array as Int32Array)[this.length++] = value
+  }
+
+  at(place: number): number {
+    return (this.array as Int32Array)[place]
+  }
+
+  /** Forgets all but the first numbers. */
+  cut(length: number): void {
+    this.length = length
+  }
+
+  push(items: NumericArray, from: number, count: number): void {
+    if (this.length + count > this.array.length)
+      this.makeRoom(count)
+      // Both are of the kind that the column was cast to.
+    ;(this.array as Int32Array).set((items as Int32Array).subarray(from, from + count), this.length)
+    this.length += count
+  }
+
+  /** The numbers so far; nothing may be added afterwards. */
+  finish(): ArrayOf[K] {
+    const { array, length } = this
+    return (length === array.length ? array : array.slice(0, length)) as ArrayOf[K]
+  }
+
+  private makeRoom(count: number): void {
+    const larger = new arrayOf[this.kind](Math.max(this.array.length * 2, this.length + count))
+    ;(larger as Int32Array).set(this.array as Int32Array)
+    this.array = larger
+  }
+}

@@ -1,0 +1,63 @@
+/** The bytes of pictures, and where a table may take them from. */
+import { realpathSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { relative, resolve, sep } from 'node:path'
+
+/** An encoded picture, or its path: absolute, or from the table's folder on. */
+export type PictureInput = Uint8Array | string
+
+/** Where paths of pictures start from and whether they may lead elsewhere. */
+export interface PicturePlace {
+  folder: string
+  /** Default: no, a table must not make us read other files. */
+  allowOutside?: boolean
+}
+
+/** @throws Error whose message is the reason why there are none, for people. */
+export async function pictureBytes(picture: PictureInput, place: PicturePlace): Promise<Uint8Array> {
+  const bytes = typeof picture === 'string' ? await readFile(picturePath(picture, place)).catch(unreadable) : picture
+  if (bytes.length === 0) throw new Error('empty: 0 bytes')
+  return bytes
+}
+
+/**
+ * The full path of a picture, links followed.
+ * @throws Error where there is no such file, or where it leads out of the folder and may not.
+ */
+function picturePath(path: string, { folder, allowOutside }: PicturePlace): string {
+  const full = resolve(folder, path)
+  if (!allowOutside && leavesFolder(folder, full)) throw outside()
+  const real = realPath(full)
+  if (!allowOutside && leavesFolder(realFolder(folder), real)) throw outside()
+  return real
+}
+
+function leavesFolder(folder: string, path: string): boolean {
+  // An empty way is the folder itself; from another drive there is no way but an absolute one.
+  const way = relative(resolve(folder), path)
+  return way.split(sep)[0] === '..' || resolve(way) === way
+}
+
+const outside = () => new Error("outside: the path leads out of the table's folder (data.allowOutside permits it)")
+
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path)
+  } catch (error) {
+    return unreadable(error)
+  }
+}
+
+let known = { folder: '', real: '' }
+
+function realFolder(folder: string): string {
+  if (known.folder !== folder) known = { folder, real: realPath(folder) }
+  return known.real
+}
+
+function unreadable(error: unknown): never {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT' || code === 'ENOTDIR') throw new Error('missing: no such file')
+  if (code === 'EISDIR') throw new Error('missing: a folder, not a file')
+  throw new Error(`unreadable: ${code ?? error}`)
+}

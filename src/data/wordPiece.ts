@@ -1,0 +1,52 @@
+/** BERT's tokenizer (Devlin et al. 2019, arXiv:1810.04805) in the layout of tokenizer.json, from its vocabulary alone. */
+import { specialToken, type TokenizerFiles } from './tokenizer.js'
+
+const marks = { pad_token: '[PAD]', unk_token: '[UNK]', cls_token: '[CLS]', sep_token: '[SEP]', mask_token: '[MASK]' }
+
+/** `vocabulary` has a token a line, in the order of their numbers; `config` is tokenizer_config.json. */
+export function bertTokenizer(vocabulary: string, config: Record<string, unknown>): TokenizerFiles {
+  const vocab = Object.fromEntries(
+    vocabulary
+      .replace(/\r?\n$/, '')
+      .split(/\r?\n/)
+      .map((token, id) => [token, id]),
+  )
+  const mark = (id: string, type: number) => ({ SpecialToken: { id, type_id: type } })
+  const sequence = (id: string, type: number) => ({ Sequence: { id, type_id: type } })
+  const { cls_token: first, sep_token: last } = marks
+  return {
+    tokenizer: {
+      version: '1.0',
+      truncation: null,
+      padding: null,
+      added_tokens: Object.values(marks)
+        .filter((token) => token in vocab)
+        .map((token) => specialToken(vocab[token], token)),
+      normalizer: {
+        type: 'BertNormalizer',
+        clean_text: true,
+        handle_chinese_chars: config['tokenize_chinese_chars'] ?? true,
+        strip_accents: config['strip_accents'] ?? null,
+        lowercase: config['do_lower_case'] ?? true,
+      },
+      pre_tokenizer: { type: 'BertPreTokenizer' },
+      post_processor: {
+        type: 'TemplateProcessing',
+        single: [mark(first, 0), sequence('A', 0), mark(last, 0)],
+        pair: [mark(first, 0), sequence('A', 0), mark(last, 0), sequence('B', 1), mark(last, 1)],
+        special_tokens: Object.fromEntries(
+          [first, last].map((token) => [token, { id: token, ids: [vocab[token]], tokens: [token] }]),
+        ),
+      },
+      decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+      model: {
+        type: 'WordPiece',
+        unk_token: marks.unk_token,
+        continuing_subword_prefix: '##',
+        max_input_chars_per_word: 100,
+        vocab,
+      },
+    },
+    config: { ...marks, tokenizer_class: 'BertTokenizer', ...config },
+  }
+}

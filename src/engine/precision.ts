@@ -1,0 +1,57 @@
+/** In what matrix products are multiplied, and whether the machine gains by less than float32. */
+import { existsSync, readFileSync } from 'node:fs'
+import { writeJson } from '../files.js'
+import { matmul, type Precision, sum, variable } from '../ops/index.js'
+import { program } from '../ops/program.js'
+import type { Engine } from './session.js'
+
+const precisionNames = ['fp32', 'bf16', 'auto'] as const
+
+/** bfloat16 is taken where a product needs less than this share of the time in float32. */
+const worthwhile = 0.9
+const trials = 5
+/** A product [m, k] × [k, n] of the size of a small transformer's. */
+const [m, k, n] = [4096, 256, 1024]
+
+/**
+ * `engine` with all sessions opened in the precision that was asked for. `auto` measures which is faster and keeps
+ * the answer in `file`, so that a resumed run goes on as it began. `say` hears what was taken where it is not float32.
+ */
+export async function inPrecision(
+  engine: Engine,
+  asked: (typeof precisionNames)[number],
+  file: string,
+  say: (line: string) => void,
+): Promise<Engine> {
+  const precision = asked === 'auto' ? await remembered(engine, file) : asked
+  if (asked !== 'fp32') say(`precision: ${precision}${asked === 'auto' ? ', the faster one here' : ''}`)
+  return { ...engine, open: (programs, variables) => engine.open(programs, variables, precision) }
+}
+
+async function remembered(engine: Engine, file: string): Promise<Precision> {
+  if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { precision: Precision }).precision
+  const precision = engine.name === 'tensorflow' ? faster(engine) : 'fp32'
+  await writeJson(file, { precision })
+  return precision
+}
+
+/** The precision in which a product takes less time; the least of several trials each, turn about. */
+function faster(engine: Engine): Precision {
+  const left = { name: 'left', shape: [m, k], dtype: 'float32' } as const
+  const right = { name: 'right', shape: [k, n], dtype: 'float32' } as const
+  const total = sum(matmul(variable(left.name, left.shape), variable(right.name, right.shape)))
+  const [single, half] = (['fp32', 'bf16'] as const).map((precision) => {
+    const session = engine.open({ product: program({ total }) }, [left, right], precision)
+    session.run('product')
+    return { session, least: Number.POSITIVE_INFINITY }
+  })
+  for (let i = 0; i < trials; i++) {
+    for (const one of [single, half]) {
+      const started = performance.now()
+      one.session.run('product')
+      one.least = Math.min(one.least, performance.now() - started)
+    }
+  }
+  for (const { session } of [single, half]) session.dispose()
+  return half.least < worthwhile * single.least ? 'bf16' : 'fp32'
+}

@@ -1,0 +1,166 @@
+/** What click models take in: embeddings of ids and frozen content vectors, of targets and of histories. */
+
+import type { ContentTable } from '../../data/contentTable.js'
+import { unknownRow } from '../../data/vocabulary.js'
+import { type Dropout, dropIds } from '../../nn/dropout.js'
+import { similarities } from '../../nn/interest.js'
+import {
+  cast,
+  concat,
+  gather,
+  greater,
+  input,
+  lookup,
+  mul,
+  reshape,
+  segmentSum,
+  sum,
+  type Tensor,
+} from '../../ops/index.js'
+
+/** A feature that is looked up in an embedding table. */
+export interface TableFeature {
+  name: string
+  /** Features may share a table. */
+  table: string
+  /** Rows of the table. */
+  size: number
+  /** Look-ups whose embeddings are summed: ids are int32 [n], or [n, values] where there are several. */
+  values: number
+  /** Whether a number scales the embedding, float32 [n] in the input `weightInput`. */
+  isWeighted: boolean
+}
+
+/** What a click model may read. */
+export interface CtrFeatures {
+  /** Of the impression alone: user, context. */
+  impression: TableFeature[]
+  /** Of an item, as target and in the history: its id, category, …; and of a behaviour, its action or its age. */
+  item: TableFeature[]
+  /** Whether impressions count by weights, float32 [B] in the input `weightInput('label')`. */
+  isWeighted?: boolean
+  /** The frozen table of content vectors; row 0 stands for "no vector". */
+  content: Pick<ContentTable, 'rows' | 'width' | 'type' | 'scale'> | undefined
+}
+
+/** Names of a program's inputs for a feature. */
+export const targetInput = (feature: string) => `target.${feature}`
+export const historyInput = (feature: string) => `history.${feature}`
+export const weightInput = (input: string) => `${input}.weight`
+/** Vectors [n, d] of the rows that an input names, where a model is given them. */
+export const vectorInput = (input: string) => `${input}.vectors`
+/** float32 [B]: ln(1 + training impressions of the target). */
+export const frequencyInput = targetInput('frequency')
+
+/** Variable of an embedding table. */
+export const tableName = (table: string) => `table.${table}`
+export const contentTable = 'content'
+
+/** A look-up in an id table, kept so that its gradient can be asked for. */
+export interface TableLookup {
+  table: string
+  ids: Tensor
+  rows: Tensor
+}
+
+/** Vectors [n, d] with 1 or 0 [n] for "has one". */
+export interface Vectors {
+  vectors: Tensor
+  present: Tensor
+}
+
+/** The tensors that a click model starts from; each is made once, however many parts of the model read it. */
+export class CtrInputs {
+  readonly lookups: TableLookup[] = []
+  /** int32 [N]: the impression that each behaviour belongs to. */
+  readonly owner = input('owner', [-1], 'int32')
+  /** Weights [N] by which parts of the model sum behaviours, by the name of the part. */
+  readonly attention: Record<string, Tensor> = {}
+  private readonly made = new Map<string, unknown>()
+
+  /**
+   * `dim`: width of an id embedding; `unknown`: the share of ids that a training step takes for unknown;
+   * `givenVectors`: content vectors are inputs, `vectorInput`, and not looked up.
+   */
+  constructor(
+    private readonly features: CtrFeatures,
+    private readonly dim: number,
+    private readonly options: { unknown?: Dropout; givenVectors?: boolean } = {},
+  ) {}
+
+  /** Embeddings of impression features: [B, D] each. */
+  impression(): Tensor[] {
+    return this.once('impression', () =>
+      this.features.impression.map((feature) => this.embed(feature, targetInput(feature.name))),
+    )
+  }
+
+  /** Embeddings of the target [B, D], all features of items side by side. */
+  target(): Tensor {
+    return this.once('target', () => this.items(targetInput))
+  }
+
+  /** The same of behaviours [N, D]. */
+  history(): Tensor {
+    return this.once('history', () => this.items(historyInput))
+  }
+
+  /** Frozen content vectors of targets [B, d] and of behaviours [N, d]. */
+  content(): { target: Vectors; history: Vectors } {
+    return this.once('content', () => ({ target: this.vectors(targetInput), history: this.vectors(historyInput) }))
+  }
+
+  /** Cosines of behaviours and their targets [N], 0 where a vector is missing, and 1 where both have one [N]. */
+  relevance(): { cosines: Tensor; both: Tensor } {
+    return this.once('relevance', () => {
+      const { target, history } = this.content()
+      const { owner } = this
+      const cosines = similarities({ history: history.vectors, target: target.vectors, owner })
+      return { cosines, both: mul(history.present, gather(target.present, owner)) }
+    })
+  }
+
+  /** ln(1 + training impressions of the target) [B, 1]. */
+  frequency(): Tensor {
+    return this.once('frequency', () => reshape(input(frequencyInput, [-1]), [-1, 1]))
+  }
+
+  /** 1 for each impression that has no behaviours, else 0: [B, 1]. `like` has a row for each impression. */
+  isEmpty(like: Tensor): Tensor {
+    return this.once('empty', () => {
+      const one = cast(greater(this.owner, -1), 'float32')
+      return cast(greater(1, segmentSum(reshape(one, [-1, 1]), this.owner, like)), 'float32')
+    })
+  }
+
+  private once<T>(name: string, make: () => T): T {
+    if (!this.made.has(name)) this.made.set(name, make())
+    return this.made.get(name) as T
+  }
+
+  private vectors(inputName: (feature: string) => string): Vectors {
+    const { width, scale } = this.features.content!
+    const name = inputName('content')
+    const rows = input(name, [-1], 'int32')
+    const present = cast(greater(rows, 0), 'float32')
+    if (this.options.givenVectors) return { vectors: input(vectorInput(name), [-1, width]), present }
+    return { vectors: lookup(contentTable, width, rows, scale), present }
+  }
+
+  private items(inputName: (feature: string) => string): Tensor {
+    return concat(
+      this.features.item.map((feature) => this.embed(feature, inputName(feature.name))),
+      1,
+    )
+  }
+
+  private embed({ table, values, isWeighted }: TableFeature, name: string): Tensor {
+    const isPlain = values === 1 && !isWeighted
+    const given = input(name, values > 1 ? [-1, values] : [-1], 'int32')
+    const ids = isPlain ? dropIds(given, unknownRow, this.options.unknown, name) : given
+    const rows = lookup(tableName(table), this.dim, ids)
+    this.lookups.push({ table: tableName(table), ids, rows })
+    if (isWeighted) return mul(rows, reshape(input(weightInput(name), [-1]), [-1, 1]))
+    return values > 1 ? sum(rows, 1) : rows
+  }
+}

@@ -1,0 +1,41 @@
+/** Parts of the towers that training leaves as they were (LiT, Zhai et al. 2022, arXiv:2111.07991). */
+import { UserError } from '../errors.js'
+import type { DualEncoderConfig } from './config.js'
+
+/** A whole tower with its projection, or its embeddings and so many blocks from below. */
+export type Frozen = 'none' | 'all' | number
+
+export interface Freeze {
+  vision: Frozen
+  text: Frozen
+}
+
+const towers = [
+  { tower: 'vision', model: 'vision_model', projection: 'visual_projection' },
+  { tower: 'text', model: 'text_model', projection: 'text_projection' },
+] as const
+
+/**
+ * Whether training leaves the parameter of a name alone. Projections of a new size learn in any case.
+ * @throws UserError `freeze-blocks` for more blocks than a tower has.
+ */
+export function frozenBy(freeze: Freeze, config: DualEncoderConfig, newProjection: boolean): (name: string) => boolean {
+  const tests = towers.map(({ tower, model, projection }) => {
+    const part = freeze[tower]
+    if (part === 'none') return () => false
+    if (part === 'all') {
+      return (name: string) => name.startsWith(`${model}.`) || (name.startsWith(`${projection}.`) && !newProjection)
+    }
+    const { layers } = config[tower]
+    if (part > layers) {
+      const what = `freeze.${tower} ${part}, but the tower has ${layers} blocks`
+      throw new UserError({ id: 'freeze-blocks', what, expected: `at most ${layers}, none or all` })
+    }
+    const lower = new RegExp(`^${model}\\.(?:embeddings\\.|pre_layrnorm\\.|encoder\\.layers?\\.(\\d+)\\.)`)
+    return (name: string) => {
+      const match = lower.exec(name)
+      return match !== null && Number(match[1] ?? -1) < part
+    }
+  })
+  return (name) => tests.some((isFrozen) => isFrozen(name))
+}

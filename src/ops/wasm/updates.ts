@@ -1,0 +1,159 @@
+/** Steps of optimisers over typed arrays, in place. */
+import { blockOfRows, touchRows } from './kernels.js'
+
+/** A dense variable is one row. */
+export const wholeVariable = Int32Array.of(0)
+
+export interface AdamArrays {
+  variable: Float32Array
+  m: Float32Array
+  v: Float32Array
+}
+
+/** What an Adam step needs beside the arrays; `rate` and `epsilon` as in `AdamStep`. */
+export interface AdamNumbers {
+  beta1: number
+  beta2: number
+  rate: number
+  epsilon: number
+}
+
+/** Adam on rows of the variable: row r of `gradient` is for row `ids[r]`. All shrink by `decay` first. */
+export function adamRows(
+  { variable, m, v }: AdamArrays,
+  ids: Int32Array,
+  gradient: Float32Array,
+  { beta1, beta2, rate, epsilon }: AdamNumbers,
+  decay = 0,
+): void {
+  const width = gradient.length / ids.length
+  for (let r = 0, i = 0; r < ids.length; r++) {
+    if (r % blockOfRows === 0 && ids.length > 1) {
+      const to = Math.min(r + blockOfRows, ids.length)
+      for (const table of [variable, m, v]) touchRows(table, ids, r, to, width)
+    }
+    const end = (ids[r] + 1) * width
+    for (let at = ids[r] * width; at < end; at++) {
+      const g = gradient[i++]
+      m[at] = beta1 * m[at] + (1 - beta1) * g
+      v[at] = beta2 * v[at] + (1 - beta2) * g * g
+      variable[at] = variable[at] * (1 - decay) - (rate * m[at]) / (Math.sqrt(v[at]) + epsilon)
+    }
+  }
+}
+
+/** Gradient descent on a whole variable that shrinks by `decay` first; see the operation `sgd`. */
+export function sgd(
+  variable: Float32Array,
+  velocity: Float32Array | undefined,
+  gradient: Float32Array,
+  { momentum, nesterov, rate, decay }: { momentum: number; nesterov: boolean; rate: number; decay: number },
+): void {
+  for (let i = 0; i < gradient.length; i++) {
+    let direction = gradient[i]
+    if (velocity) {
+      velocity[i] = momentum * velocity[i] + gradient[i]
+      direction = nesterov ? gradient[i] + momentum * velocity[i] : velocity[i]
+    }
+    variable[i] = variable[i] * (1 - decay) - rate * direction
+  }
+}
+
+interface AdagradNumbers {
+  rate: number
+  epsilon: number
+}
+
+/** Adagrad on rows of the variable: row r of `gradient` is for row `ids[r]`. All shrink by `decay` first. */
+export function adagradRows(
+  variable: Float32Array,
+  accumulator: Float32Array,
+  ids: Int32Array,
+  gradient: Float32Array,
+  { rate, epsilon }: AdagradNumbers,
+  decay = 0,
+): void {
+  const width = gradient.length / ids.length
+  for (let r = 0, i = 0; r < ids.length; r++) {
+    for (let at = ids[r] * width; at < (ids[r] + 1) * width; at++, i++) {
+      accumulator[at] += gradient[i] ** 2
+      variable[at] = variable[at] * (1 - decay) - (rate * gradient[i]) / (Math.sqrt(accumulator[at]) + epsilon)
+    }
+  }
+}
+
+/** The same with an accumulator that has one number for each row. */
+export function rowwiseAdagradRows(
+  variable: Float32Array,
+  accumulator: Float32Array,
+  ids: Int32Array,
+  gradient: Float32Array,
+  { rate, epsilon }: AdagradNumbers,
+): void {
+  const width = gradient.length / ids.length
+  for (let r = 0; r < ids.length; r++) {
+    let squares = 0
+    for (let i = r * width; i < (r + 1) * width; i++) squares += gradient[i] * gradient[i]
+    accumulator[ids[r]] += squares / width
+    const step = rate / (Math.sqrt(accumulator[ids[r]]) + epsilon)
+    for (let i = 0; i < width; i++) variable[ids[r] * width + i] -= step * gradient[r * width + i]
+  }
+}
+
+/** variable ← keep·variable + (1 − keep)·source. */
+export function follow(variable: Float32Array, source: Float32Array, keep: number): void {
+  for (let i = 0; i < variable.length; i++) variable[i] -= (1 - keep) * (variable[i] - source[i])
+}
+
+/**
+ * Distinct ids in order of appearance, with their gradient rows summed and `l2` times the table's row added.
+ * Row 0 is padding and left out. `gradients` [ids.length, width].
+ */
+export function distinctRows(ids: Int32Array, gradients: Float32Array, table: Float32Array, l2: number) {
+  const width = gradients.length / ids.length
+  const slots = new Slots(ids.length)
+  const summed = new Float32Array(gradients.length)
+  for (let j = 0; j < ids.length; j++) {
+    if (ids[j] === 0) continue
+    let to = slots.of(ids[j]) * width
+    for (let from = j * width; from < (j + 1) * width; from++) summed[to++] += gradients[from]
+  }
+  const distinct = slots.ids()
+  if (l2 > 0) {
+    for (let slot = 0, at = 0; slot < distinct.length; slot++) {
+      const from = distinct[slot] * width
+      for (let i = from; i < from + width; i++) summed[at++] += l2 * table[i]
+    }
+  }
+  return { distinct, rows: summed.subarray(0, distinct.length * width) }
+}
+
+/** Consecutive numbers, from 0, for distinct ids; a hash table that makes no object for an id, as a Map does. */
+class Slots {
+  private count = 0
+  private readonly list: Int32Array
+  /** Slot + 1 at the place of an id; 0: empty. At most half full. */
+  private readonly places: Int32Array
+
+  constructor(most: number) {
+    this.list = new Int32Array(most)
+    this.places = new Int32Array(2 ** (32 - Math.clz32(2 * most)))
+  }
+
+  of(id: number): number {
+    const { places, list } = this
+    const last = places.length - 1
+    for (let at = Math.imul(id, 0x9e3779b1) >>> 7; ; at++) {
+      const slot = places[at & last] - 1
+      if (slot >= 0 && list[slot] !== id) continue
+      if (slot >= 0) return slot
+      list[this.count] = id
+      places[at & last] = ++this.count
+      return this.count - 1
+    }
+  }
+
+  ids(): Int32Array {
+    return this.list.subarray(0, this.count)
+  }
+}

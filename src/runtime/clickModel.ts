@@ -1,0 +1,49 @@
+/** A trained click model on ONNX Runtime: scores, and what they were drawn from. */
+import { join } from 'node:path'
+import { SafetensorsFile } from '../checkpoint/safetensors.js'
+import { replaceFolder } from '../files.js'
+import { type CtrFeatures, CtrInputs, type CtrModelConfig, ctrModel, mixture } from '../models/ctr/index.js'
+import { BatchStatistics } from '../nn/norm.js'
+import { Parameters } from '../nn/parameters.js'
+import { sigmoid } from '../ops/index.js'
+import { exportOnnx } from '../ops/onnx/index.js'
+import { program } from '../ops/program.js'
+
+/** Output [B]. */
+export const probabilityOutput = 'probability'
+/** Cosines [N] of behaviours and targets; absent of a model without content. */
+export const similarityOutput = 'similarity'
+/** Weights [N] by which a part of the model sums behaviours. */
+export const attentionOutput = (part: string) => `attention.${part}`
+
+/** Impressions and behaviours are of different numbers. */
+const rowsOf = (name: string) => (/^(owner|history\.|attention\.|similarity)/.test(name) ? 'behaviors' : 'batch')
+
+/**
+ * Writes model.onnx into `folder`: the network and its embedding tables from `checkpoint`, a folder of `mim ctr`.
+ * Inputs are those of training, with int64 for ids and content vectors as `vectorInput`; the outputs are above.
+ */
+export async function exportClickModel(
+  checkpoint: string,
+  features: CtrFeatures,
+  { model: config, train }: { model: CtrModelConfig; train: { negatives: number } },
+  folder: string,
+): Promise<void> {
+  const inputs = new CtrInputs(features, config.dim, { givenVectors: true })
+  const mode = { statistics: new BatchStatistics(false), prefix: '' }
+  const mixed = ctrModel(new Parameters(), inputs, config, mode)
+  const attention = Object.entries(inputs.attention).map(([part, weights]) => [attentionOutput(part), weights] as const)
+  const scoring = program({
+    [probabilityOutput]: sigmoid(mixture(mixed, train.negatives)),
+    ...Object.fromEntries(attention),
+    ...(features.content ? { [similarityOutput]: inputs.relevance().cosines } : {}),
+  })
+  const weights = new SafetensorsFile(join(checkpoint, 'model.safetensors'))
+  try {
+    await replaceFolder(folder, (temporary) =>
+      exportOnnx(join(temporary, 'model.onnx'), scoring, (name) => weights.floats(name), { rows: rowsOf }),
+    )
+  } finally {
+    weights.close()
+  }
+}

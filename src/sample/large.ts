@@ -1,0 +1,133 @@
+/**
+ * A data set as large as is asked for, without pictures: behaviours once, impressions that see the stretch before
+ * them, and an embedding table. DuckDB makes it row by row out of hashes, so nothing is held in memory.
+ */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Database, literal } from '../data/duckdb.js'
+import { UserError } from '../errors.js'
+import { makeOnce, type Outcome, type Progress } from './once.js'
+import { checkSeed, parameters } from './parameters.js'
+
+export interface LargeOptions {
+  out: string
+  impressions: number
+  /** Behaviours that each impression has before it. */
+  history: number
+  seed: number
+}
+
+export interface LargeSummary {
+  parameters: { impressions: number; history: number; seed: number; revision: number }
+  items: number
+  users: number
+  behaviors: number
+}
+
+/** Items and users that so many impressions are of. */
+const perItem = 100
+const perUser = 500
+const [fewestItems, mostItems, fewestUsers] = [1_000, 1_000_000, 20]
+const categories = 50
+const width = 32
+/** Share of behaviours, and of impressions, in the category that a user likes. */
+const ofTaste = { behaviors: 0.5, impressions: 0.2 }
+/** Click rates in that category and elsewhere. */
+const clickRates = { liked: 0.25, other: 0.05 }
+/** Behaviours fill the whole log, impressions the last part, by when each user has a whole history. */
+const impressionsFrom = 5 / 6
+/** Ids begin here, beyond what a double can tell apart. */
+const firstId = '9007199254740993'
+/** Goes up with every change of what is made. */
+const revision = 1
+
+/**
+ * Makes items, behaviors, impressions and embeddings.parquet in `out`, or finds that they were made from the same
+ * parameters. @throws UserError `out-exists`, `sample-size`, `sample-seed`
+ */
+export async function generateLarge(options: LargeOptions, progress?: Progress): Promise<Outcome<LargeSummary>> {
+  const { out, impressions, history, seed } = options
+  checkSeed(seed)
+  for (const [name, value] of Object.entries({ impressions, history })) {
+    if (Number.isInteger(value) && value >= 1) continue
+    throw new UserError({ id: 'sample-size', what: `--${name} ${value}`, expected: 'a whole number from 1' })
+  }
+  const items = Math.min(mostItems, Math.max(fewestItems, Math.round(impressions / perItem)))
+  const users = Math.max(fewestUsers, Math.round(impressions / perUser))
+  const perHistory = Math.ceil(history / impressionsFrom) + 1
+  const made = { impressions, history, seed, revision }
+  return makeOnce(out, 'sample.json', made, async (folder) => {
+    const temporary = join(folder, 'temporary')
+    const db = await Database.open({ memory: '2GB', temporary })
+    const tables = queries({ items, users, impressions, perHistory, seed })
+    try {
+      for (const [i, [name, query]] of tables.entries()) {
+        progress?.(name, i, tables.length)
+        await db.writeParquet(query, join(folder, `${name}.parquet`))
+      }
+      progress?.(tables[tables.length - 1][0], tables.length, tables.length)
+    } finally {
+      db.close()
+      rmSync(temporary, { recursive: true, force: true })
+    }
+    return { items, users, behaviors: users * perHistory }
+  })
+}
+
+interface Extent {
+  items: number
+  users: number
+  impressions: number
+  perHistory: number
+  seed: number
+}
+
+function queries({ items, users, impressions, perHistory, seed }: Extent): [string, string][] {
+  const { startsAt, days } = parameters.log
+  const [from, span] = [Date.parse(startsAt) * 1000, days * 86_400 * 1e6]
+  /** Uniform in [0, 1), another one for each `salt`. A hash of several values is hardly mixed: it is hashed again. */
+  const uniform = (salt: string, ...of: string[]) =>
+    `(CAST(hash(hash(${[seed, literal(salt), ...of].join(', ')})) >> 12 AS DOUBLE) / 4503599627370496)`
+  const taste = `CAST(floor(${categories} * ${uniform('taste', 'u')}) AS BIGINT)`
+  const at = (share: string) => `make_timestamp(CAST(${from} + ${span} * (${share}) AS BIGINT))`
+  const inCategory = Math.floor(items / categories)
+  /** Item i is of category i modulo their number; of a category the first items are the most popular. */
+  const drawn = (salt: string, share: number, ...of: string[]) => {
+    const category = `CASE WHEN ${uniform(`${salt} liked`, ...of)} < ${share} THEN ${taste}
+      ELSE CAST(floor(${categories} * ${uniform(`${salt} category`, ...of)}) AS BIGINT) END`
+    return `${categories} * CAST(floor(${inCategory} * pow(${uniform(`${salt} item`, ...of)}, 2)) AS BIGINT) + ${category}`
+  }
+  const userId = `'u' || u AS user_id`
+  const itemId = `${firstId} + i AS item_id`
+  const clickRate = `CASE WHEN i % ${categories} = ${taste} THEN ${clickRates.liked} ELSE ${clickRates.other} END`
+  const centre = (j: string) => `${uniform('centre', `i % ${categories}`, j)} - 0.5`
+  const noise = (j: string) => `${uniform('noise', 'i', j)} - 0.5`
+  return [
+    [
+      'items',
+      `SELECT ${itemId}, 'c' || (i % ${categories}) AS category, round(exp(3 * ${uniform('price', 'i')}), 2) AS price
+       FROM range(${items}) r(i)`,
+    ],
+    [
+      'embeddings',
+      `SELECT item_id, list_transform(v, lambda x: CAST(x / sqrt(list_sum(list_transform(v, lambda y: y * y))) AS FLOAT))
+         AS embedding
+       FROM (SELECT ${itemId}, list_transform(range(${width}), lambda j: 2 * (${centre('j')}) + ${noise('j')}) AS v
+         FROM range(${items}) r(i))`,
+    ],
+    [
+      'behaviors',
+      `SELECT ${userId}, ${itemId}, 'click' AS action, ts FROM (
+         SELECT u, ${drawn('behaviour', ofTaste.behaviors, 'u', 'k')} AS i,
+           ${at(`(k + ${uniform('moment', 'u')}) / ${perHistory}`)} AS ts
+         FROM range(${users}) a(u), range(${perHistory}) b(k))`,
+    ],
+    [
+      'impressions',
+      `SELECT ${userId}, ${itemId}, CAST(${uniform('click', 'n')} < ${clickRate} AS TINYINT) AS label, ts FROM (
+         SELECT n, u, ${drawn('impression', ofTaste.impressions, 'n')} AS i,
+           ${at(`${impressionsFrom} + (1 - ${impressionsFrom}) * n / ${impressions}`)} AS ts
+         FROM (SELECT n, CAST(floor(${users} * ${uniform('user', 'n')}) AS BIGINT) AS u FROM range(${impressions}) r(n)))`,
+    ],
+  ]
+}

@@ -1,0 +1,139 @@
+/** The items of a catalogue on their way to the encoder: read, compared with what is known, decoded. */
+import { createHash } from 'node:crypto'
+import { type DecodeOptions, decodeAll } from '../data/decode.js'
+import type { ItemPiece, ItemStream } from '../data/itemStream.js'
+import { type PictureInput, type PicturePlace, pictureBytes } from '../data/pictureFiles.js'
+import type { Id } from '../store/index.js'
+
+/** Items read and hashed at a time. */
+const piece = 256
+
+/** What is to be done about an item. */
+export type Fate = 'known' | 'unchanged' | 'changed' | 'new'
+
+export interface Judgement {
+  fates: Fate[]
+  /** Where the vectors of each item go. */
+  rows: ArrayLike<number>
+}
+
+/** Items with what is to be done about each. */
+export interface Surveyed extends Judgement {
+  ids: Id[]
+  titles: (string | null)[]
+  /** Encoded pictures; null where the item has none, an Error where its file cannot be read. */
+  pictures: (Uint8Array | Error | null)[]
+  /** Their paths; null for pictures that the table itself holds. */
+  paths: (string | null)[]
+  hashes: string[]
+}
+
+/** Reads the catalogue, with the bytes of its pictures, and asks `judge` for the fate of each item. */
+export async function* survey(
+  stream: ItemStream,
+  allowOutside: boolean,
+  judge: (ids: readonly Id[], hashes: readonly string[]) => Judgement,
+): AsyncGenerator<Surveyed> {
+  for await (const { ids, titles, pictures } of smaller(stream.read())) {
+    const bytes = await Promise.all(
+      pictures.map((picture) => readPicture(picture, { folder: stream.folder, allowOutside })),
+    )
+    const hashes = bytes.map((b, i) => contentHash(titles[i], b))
+    const paths = pictures.map((picture) => (typeof picture === 'string' ? picture : null))
+    yield { ids, titles, pictures: bytes, paths, hashes, ...judge(ids, hashes) }
+  }
+}
+
+async function* smaller(pieces: AsyncIterable<ItemPiece>): AsyncGenerator<ItemPiece> {
+  for await (const { ids, titles, pictures } of pieces) {
+    for (let from = 0; from < ids.length; from += piece) {
+      const to = from + piece
+      yield { ids: ids.slice(from, to), titles: titles.slice(from, to), pictures: pictures.slice(from, to) }
+    }
+  }
+}
+
+async function readPicture(picture: PictureInput | null, place: PicturePlace): Promise<Surveyed['pictures'][number]> {
+  if (picture === null) return null
+  return pictureBytes(picture, place).catch((error: Error) => error)
+}
+
+/** A picture that cannot be read counts as one of no bytes. */
+function contentHash(title: string | null, picture: Surveyed['pictures'][number]): string {
+  const hash = createHash('sha256')
+    .update(title ?? '')
+    .update('\0')
+  return (picture instanceof Uint8Array ? hash.update(picture) : hash).digest('hex').slice(0, 32)
+}
+
+/** An item to encode. */
+export interface Prepared {
+  row: number
+  title: string | null
+  /** Decoded; null where there is none. */
+  picture: Uint8Array | null
+  isBroken: boolean
+  hash: string
+}
+
+/** A batch for the encoder, and what was passed on the way to it. */
+export interface PreparedBatch {
+  items: Prepared[]
+  /** Rows of items that the published table has. */
+  unchanged: number[]
+  /** Rows of items with neither picture nor title. */
+  empty: number[]
+  broken: { id: Id; path: string | null; reason: string }[]
+  /** Items that an interrupted run had done. */
+  known: number
+}
+
+const nothing = (): PreparedBatch => ({ items: [], unchanged: [], empty: [], broken: [], known: 0 })
+
+/** Decodes what is new or changed and makes batches of it; the last may be smaller. */
+export async function* batches(
+  surveyed: AsyncIterable<Surveyed>,
+  size: number,
+  options: DecodeOptions,
+): AsyncGenerator<PreparedBatch> {
+  let batch = nothing()
+  for await (const { ids, rows, titles, pictures, paths, hashes, fates } of surveyed) {
+    for (const [i, fate] of fates.entries()) {
+      if (fate === 'unchanged') batch.unchanged.push(rows[i])
+      if (fate === 'known') batch.known++
+    }
+    const wanted = ids.map((_, i) => i).filter((i) => fates[i] === 'new' || fates[i] === 'changed')
+    for (let from = 0; from < wanted.length; ) {
+      const some = wanted.slice(from, from + size - batch.items.length)
+      const decoded = await decodeAll(
+        some.map((i) => pictures[i]),
+        { folder: '' },
+        options,
+      )
+      for (const [k, i] of some.entries()) {
+        const result = decoded[k]
+        if (result instanceof Error) batch.broken.push({ id: ids[i], path: paths[i], reason: result.message })
+        const picture = result instanceof Uint8Array ? result : null
+        if (picture === null && titles[i] === null) batch.empty.push(rows[i])
+        else
+          batch.items.push({
+            row: rows[i],
+            title: titles[i],
+            picture,
+            isBroken: result instanceof Error,
+            hash: hashes[i],
+          })
+      }
+      from += some.length
+      if (batch.items.length === size) {
+        yield batch
+        batch = nothing()
+      }
+    }
+    if (batch.items.length === 0) {
+      yield batch
+      batch = nothing()
+    }
+  }
+  yield batch
+}

@@ -1,0 +1,45 @@
+import type { EmbedConfig } from '../config/embed.js'
+import type { Shard } from '../config/shard.js'
+import { Database } from '../data/duckdb.js'
+import { openItemStream } from '../data/itemStream.js'
+import { findTable } from '../data/table.js'
+import { encoderShape } from '../models/encoder.js'
+import { Terminal } from '../train/terminal.js'
+import { survey } from './embedItems.js'
+import { compareWith, describeTable, openCheckpoint, openOlder } from './embedTable.js'
+
+/** How many items `mim embed` would compute, copy and drop; nothing is written. Broken pictures are not looked for. */
+export async function planEmbed(
+  config: EmbedConfig,
+  published: string,
+  shard?: Shard,
+): Promise<Record<string, number>> {
+  const terminal = new Terminal()
+  const model = openCheckpoint(config.checkpoint)
+  const db = await Database.open()
+  const stream = await openItemStream(db, findTable(config.data.root, config.data.items), config.data.columns, shard)
+  const description = await describeTable(config, model, encoderShape(model), stream)
+  const older = openOlder(published, description, (line) => terminal.say(line))
+  const counts = { items: stream.count, new: 0, changed: 0, unchanged: 0, empty: 0 }
+  const bar = terminal.bar('items', stream.count)
+  let [done, known] = [0, 0]
+  for await (const { fates, titles, pictures } of survey(
+    stream,
+    config.data.allowOutside,
+    compareWith(older, undefined),
+  )) {
+    for (const [i, fate] of fates.entries()) {
+      if (fate === 'changed' || fate === 'unchanged') known++
+      if (titles[i] === null && pictures[i] === null) counts.empty++
+      else if (fate !== 'known') counts[fate]++
+    }
+    done += fates.length
+    bar.update(done)
+  }
+  bar.stop()
+  // Of the items that a shard lacks only the merge knows which are gone.
+  const gone: Record<string, number> = shard ? {} : { gone: (older?.manifest.rows ?? 0) - known }
+  older?.close()
+  db.close()
+  return { ...counts, ...gone }
+}

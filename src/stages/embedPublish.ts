@@ -1,0 +1,82 @@
+/** From rows in the order of their ids to a published table: arrays, Parquet and a manifest. */
+import { join } from 'node:path'
+import type { Database } from '../data/duckdb.js'
+import { ParquetParts } from '../data/embeddings.js'
+import { replaceFolder, writeJson } from '../files.js'
+import { type Chunk, flags, IdWriter, manifestFile, publishTable, RowFiles } from '../store/index.js'
+import type { Run } from '../train/run.js'
+import type { Description } from './embedTable.js'
+
+/** Where the rows of a shard lie in its folder. */
+export const partFolder = 'part'
+
+export interface TableCounts {
+  rows: number
+  /** Items by what their vectors are made of. */
+  both: number
+  picture_only: number
+  title_only: number
+}
+
+/** Writes a table into an empty `folder`; with `db` as Parquet, too. The manifest comes last. */
+export async function writeTable(
+  folder: string,
+  chunks: Iterable<Chunk>,
+  description: Description,
+  db: Database | undefined,
+  progress: (rows: number) => void,
+): Promise<TableCounts> {
+  const ids = new IdWriter(folder, description.ids)
+  const rows = RowFiles.create(folder, description, 0)
+  const parquet = db && (await ParquetParts.open(db, folder, description))
+  const counts: TableCounts = { rows: 0, both: 0, picture_only: 0, title_only: 0 }
+  for (const chunk of chunks) {
+    ids.add(chunk.ids)
+    rows.write(counts.rows, chunk.rows)
+    await parquet?.add(chunk)
+    counts.rows += chunk.ids.length
+    for (const present of chunk.rows.present) {
+      const [image, text] = [present & flags.image, present & flags.text]
+      if (image && text) counts.both++
+      else if (image) counts.picture_only++
+      else if (text) counts.title_only++
+    }
+    progress(counts.rows)
+  }
+  await parquet?.finish()
+  ids.finish()
+  rows.finish()
+  rows.close()
+  await writeJson(join(folder, manifestFile), { ...description, rows: counts.rows })
+  return counts
+}
+
+/** Writes the table, of about `expected` rows, and makes `link` lead to it; see `publishTable` for `keep`. */
+export async function publish(
+  run: Run,
+  link: string,
+  chunks: Iterable<Chunk>,
+  { db, description, expected, keep }: { db: Database; description: Description; expected: number; keep: number },
+): Promise<TableCounts & { table: string }> {
+  const bar = run.terminal.bar('rows written', expected)
+  let counts: TableCounts | undefined
+  await publishTable(link, keep, async (folder) => {
+    counts = await writeTable(folder, chunks, description, db, (done) => bar.update(done))
+  })
+  bar.stop()
+  return { ...counts!, table: link }
+}
+
+/** Writes the rows of a shard, to be published together with those of all others. */
+export async function writePart(
+  run: Run,
+  chunks: Iterable<Chunk>,
+  description: Description,
+): Promise<TableCounts & { part: string }> {
+  const part = run.path(partFolder)
+  let counts: TableCounts | undefined
+  await replaceFolder(part, async (folder) => {
+    counts = await writeTable(folder, chunks, description, undefined, () => {})
+  })
+  return { ...counts!, part }
+}

@@ -1,0 +1,112 @@
+/** What an embedding table is made by, and what of an older one may be kept. */
+import { createHash } from 'node:crypto'
+import { createReadStream, lstatSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { checkpointFolder, type ModelFolder, readModelFolder } from '../checkpoint/model.js'
+import type { EmbedConfig } from '../config/embed.js'
+import type { ItemStream } from '../data/itemStream.js'
+import { UserError } from '../errors.js'
+import { contentWidth, type EncoderShape } from '../models/encoder.js'
+import { currentFormat, EmbeddingTable, type Id, int8Scale, type Manifest } from '../store/index.js'
+import type { Fate, Judgement } from './embedItems.js'
+import { type EmbedWork, olderHashes } from './embedWork.js'
+
+/** Where the published table lies in the run folder. */
+export const tableFolder = 'embeddings'
+
+/** A table before its rows are known. */
+export type Description = Omit<Manifest, 'rows'>
+
+/** @throws UserError `checkpoint-missing`. */
+export function openCheckpoint(checkpoint: string): ModelFolder {
+  if (checkpoint) return readModelFolder(checkpointFolder(checkpoint))
+  const [what, remedy] = ['no checkpoint was given', 'add --checkpoint FOLDER']
+  throw new UserError({ id: 'checkpoint-missing', what, remedy })
+}
+
+/**
+ * What the table of a model will be like.
+ * @throws UserError `dim-value` where more numbers are asked for than the vectors have.
+ */
+export async function describeTable(
+  { type, dim }: EmbedConfig,
+  model: ModelFolder,
+  shape: EncoderShape,
+  { kind, idType, shard, fingerprint }: ItemStream,
+): Promise<Description> {
+  const { projection } = shape.config
+  const full = { embedding: contentWidth(shape), image_embedding: projection, text_embedding: projection }
+  const least = Math.min(...Object.values(full))
+  if (dim > least) {
+    throw new UserError({
+      id: 'dim-value',
+      where: 'dim',
+      what: `${dim}`,
+      expected: `${least} at most, as the model has`,
+    })
+  }
+  return {
+    format: currentFormat,
+    ids: kind,
+    id_type: idType,
+    type,
+    scale: type === 'int8' ? int8Scale : 1,
+    widths: dim === 0 ? full : { embedding: dim, image_embedding: dim, text_embedding: dim },
+    model_version: await versionOf(model.path),
+    ...(shard ? { shard: { ...shard, catalogue: fingerprint } } : {}),
+  }
+}
+
+/** Names the weights and all that decides what they make of an item. */
+export async function versionOf(checkpoint: string): Promise<string> {
+  const hash = createHash('sha256')
+  const decides = /\.safetensors$|^(config|mim|preprocessor_config|tokenizer|tokenizer_config)\.json$/
+  for (const name of readdirSync(checkpoint)
+    .filter((n) => decides.test(n))
+    .sort()) {
+    hash.update(name)
+    for await (const bytes of createReadStream(join(checkpoint, name))) hash.update(bytes as Buffer)
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+/** Differences between two tables that keep a row of one from standing in the other, e.g. "type int8, not float32". */
+export function tableDifferences(one: Description, other: Description): string[] {
+  const facts = ({ model_version, type, widths, ids }: Description) => ({
+    model: model_version,
+    type,
+    width: widths.embedding,
+    ids,
+  })
+  const theirs = Object.entries(facts(other))
+  return theirs.flatMap(([name, value]) => {
+    const ours = facts(one)[name as keyof ReturnType<typeof facts>]
+    return ours === value ? [] : [`${name} ${value}, not ${ours}`]
+  })
+}
+
+/** The table at `path`, if its rows may stand beside those of `wanted`. */
+export function openOlder(path: string, wanted: Description, say: (line: string) => void): EmbeddingTable | undefined {
+  // A folder that is no link is of a version of mim before links.
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined
+  const older = EmbeddingTable.open(path)
+  const differences = tableDifferences(wanted, older.manifest)
+  if (differences.length === 0) return older
+  older.close()
+  say(`all vectors are computed anew: the published table has ${differences.join('; ')}`)
+  return undefined
+}
+
+/** Compares items with what an interrupted run has done, if there was one, and with what the older table holds. */
+export const compareWith =
+  (older: EmbeddingTable | undefined, work: EmbedWork | undefined) =>
+  (ids: readonly Id[], hashes: readonly string[]): Judgement => {
+    const rows = work ? work.ids.find(ids) : new Int32Array(ids.length)
+    const before = older ? olderHashes(older, ids) : []
+    const fates = hashes.map((hash, i): Fate => {
+      if (work?.hashAt(rows[i]) === hash) return 'known'
+      if (!before[i]) return 'new'
+      return before[i] === hash ? 'unchanged' : 'changed'
+    })
+    return { rows, fates }
+  }

@@ -1,0 +1,21 @@
+export { HnswIndex } from './hnsw.js'
+export { compareIds, type Id, type IdKind, IdWriter, idKind, SortedIds } from './ids.js'
+export { type Chunk, Cursor, mergedRows } from './merge.js'
+export { type Neighbour, nearestRows } from './nearest.js'
+export { publishedNumber, publishTable, recoverTable } from './publish.js'
+export {
+  asFloats,
+  flags,
+  hashBytes,
+  int8Scale,
+  normOf,
+  type RawRows,
+  RowFiles,
+  type RowShape,
+  storedVector,
+  type VectorName,
+  type VectorType,
+  vectorNames,
+  vectorTypes,
+} from './rows.js'
+export { currentFormat, EmbeddingTable, type Found, type Manifest, manifestFile, readManifest } from './table.js'

@@ -1,0 +1,43 @@
+import { normOf } from './rows.js'
+import type { EmbeddingTable } from './table.js'
+
+export interface Neighbour {
+  /** Row of the table. */
+  row: number
+  /** Cosine with the query. */
+  score: number
+}
+
+/** Rows that are multiplied with all queries at a time: a few megabytes. */
+const blockRows = 8192
+
+/**
+ * For each query [queries, width] the `k` rows of greatest cosine, best first; among equals the lower row first.
+ * Exact: every vector of the table is compared, block by block. Rows in `exclude[q]` are passed over.
+ */
+export function nearestRows(
+  table: EmbeddingTable,
+  queries: Float32Array,
+  k: number,
+  exclude: readonly (number | undefined)[] = [],
+): Neighbour[][] {
+  const d = table.width
+  const best = Array.from({ length: queries.length / d }, (): Neighbour[] => [])
+  const norms = best.map((_, q) => normOf(queries, q * d, d))
+  for (const { from, rows, vectors } of table.blocks(blockRows)) {
+    const lengths = Float64Array.from({ length: rows }, (_, i) => normOf(vectors, i * d, d))
+    for (const [q, found] of best.entries()) {
+      for (let i = 0; i < rows; i++) {
+        let sum = 0
+        for (let j = 0; j < d; j++) sum += queries[q * d + j] * vectors[i * d + j]
+        const score = sum / (norms[q] * lengths[i] || 1)
+        if (found.length === k && !(score > found[k - 1].score)) continue
+        if (exclude[q] === from + i) continue
+        const place = found.findIndex((b) => score > b.score)
+        found.splice(place < 0 ? found.length : place, 0, { row: from + i, score })
+        if (found.length > k) found.pop()
+      }
+    }
+  }
+  return best
+}

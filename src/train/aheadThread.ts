@@ -1,0 +1,50 @@
+/** A thread of `Ahead`: makes the batches of the steps that it is asked for, one after the other. */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { UserError } from '../errors.js'
+
+/** What a thread starts with. */
+export interface Start {
+  module: string
+  shared: object
+  /** Where batches go. */
+  out: MessagePort
+}
+
+export interface Made<T> {
+  step: number
+  value: T
+}
+
+/** Told of each step when it is made, or why it is not; `id` is that of a UserError, which does not cross threads as one. */
+export interface Notice {
+  step: number
+  error?: Error
+  id?: string
+}
+
+const { module, shared, out } = workerData as Start
+const { batches } = (await import(module)) as { batches(shared: object): (step: number) => unknown }
+let make: ReturnType<typeof batches> | undefined
+
+parentPort!.on('message', (step: number) => {
+  try {
+    make ??= batches(shared)
+    const value = make(step)
+    out.postMessage({ step, value } satisfies Made<unknown>, [...buffersIn(value)])
+    parentPort!.postMessage({ step } satisfies Notice)
+  } catch (error) {
+    const known = error instanceof Error ? error : new Error(String(error))
+    const id = known instanceof UserError ? known.id : undefined
+    parentPort!.postMessage({ step, error: known, id } satisfies Notice)
+  }
+})
+
+/** Memory below a tree of plain values that one thread alone can have. */
+function buffersIn(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuffer> {
+  if (ArrayBuffer.isView(value)) {
+    if (value.buffer instanceof ArrayBuffer) found.add(value.buffer)
+  } else if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) buffersIn(inner, found)
+  }
+  return found
+}

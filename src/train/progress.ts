@@ -1,0 +1,106 @@
+/** How far a training has come: kept beside its state, so that a resumed run goes on as if it had not stopped. */
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { replaceFolder } from '../files.js'
+import type { StepResult, Trainee } from './loop.js'
+import type { Run } from './run.js'
+
+export interface Progress {
+  step: number
+  best: Best | undefined
+  evaluationsSinceBest: number
+  /** Of the steps since the last row of history. */
+  sums: Sums
+}
+
+export interface Best {
+  step: number
+  metrics: Record<string, number>
+}
+
+interface Sums {
+  loss: number
+  /** Losses by name. */
+  named: Record<string, number>
+  steps: number
+  samples: number
+  /** Milliseconds that steps waited for data, and that they took in all. */
+  waited: number
+  elapsed: number
+}
+
+const none = (): Sums => ({ loss: 0, named: {}, steps: 0, samples: 0, waited: 0, elapsed: 0 })
+
+export const start = (): Progress => ({ step: 0, best: undefined, evaluationsSinceBest: 0, sums: none() })
+
+/** What `last/` of the run folder holds: variables, progress, and a checkpoint that `setAside` put there. */
+const stateFile = 'trainer_state.json'
+const besideState = 'checkpoint'
+
+export async function save(trainee: Trainee, progress: Progress, run: Run): Promise<void> {
+  await run.history.save()
+  await replaceFolder(run.path('last'), async (folder) => {
+    await trainee.saveState(folder)
+    writeFileSync(join(folder, stateFile), JSON.stringify(progress, null, 2))
+  })
+}
+
+/** Where the run folder has a state, the trainee gets it. */
+export async function restore(trainee: Trainee, run: Run): Promise<Progress> {
+  const file = run.path('last', stateFile)
+  if (!existsSync(file)) return start()
+  const progress: Progress = { ...start(), ...JSON.parse(readFileSync(file, 'utf8')) }
+  await trainee.loadState(run.path('last'))
+  await run.history.load(progress.step)
+  takeBack(progress, run)
+  run.say(`resumed at step ${progress.step}`)
+  return progress
+}
+
+/**
+ * Makes room for the model of an evaluation that is none of the course's, as at the end of the time: the best one
+ * so far waits beside the state for a resumed run, which goes on as if that evaluation had not been.
+ */
+export function setAside(run: Run): void {
+  if (existsSync(run.path('checkpoint'))) renameSync(run.path('checkpoint'), run.path('last', besideState))
+}
+
+/** Undoes what `setAside` made room for. */
+function takeBack(progress: Progress, run: Run): void {
+  const aside = run.path('last', besideState)
+  if (existsSync(aside) || !progress.best) rmSync(run.path('checkpoint'), { recursive: true, force: true })
+  if (existsSync(aside)) renameSync(aside, run.path('checkpoint'))
+}
+
+/** Adds up steps between two rows of history. */
+export class Meter {
+  constructor(private readonly sums: Sums) {}
+
+  add({ loss, named = {}, samples, waited }: StepResult, milliseconds: number): void {
+    const { sums } = this
+    sums.loss += loss
+    for (const [name, value] of Object.entries(named)) sums.named[name] = (sums.named[name] ?? 0) + value
+    sums.steps++
+    sums.samples += samples
+    sums.waited += waited
+    sums.elapsed += milliseconds
+  }
+
+  /** Share of the time that steps waited for data. */
+  get waitShare(): number {
+    return this.sums.waited / this.sums.elapsed
+  }
+
+  /** Means and rates since the last row. */
+  read() {
+    const { loss, named, steps, samples, elapsed } = this.sums
+    const row = {
+      loss: loss / steps,
+      ...Object.fromEntries(Object.entries(named).map(([name, sum]) => [name, sum / steps])),
+      samples_per_second: samples / (elapsed / 1000),
+      data_wait_share: this.waitShare,
+    }
+    Object.assign(this.sums, none())
+    return row
+  }
+}

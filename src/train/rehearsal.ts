@@ -1,0 +1,46 @@
+/** `--dry-run`: a few steps, an evaluation and a save, to see that all works and what the whole run would cost. */
+import { replaceFolder } from '../files.js'
+import type { LoopOptions, Trainee } from './loop.js'
+import { save, start } from './progress.js'
+import type { Run } from './run.js'
+
+/** What a run will take. */
+export interface Estimate {
+  steps: number
+  step_seconds: number
+  evaluations: number
+  evaluation_seconds: number
+  save_seconds: number
+}
+
+/** Steps that are done; the first one, in which the engine prepares itself, does not count as time. */
+const tried = 3
+
+/** Does a little of everything that training does, in the temporary folder of `run`. */
+export async function rehearse(trainee: Trainee, options: LoopOptions, run: Run) {
+  const progress = start()
+  const steps = Math.min(tried, options.steps)
+  const times: number[] = []
+  for (; progress.step < steps; progress.step++) {
+    const started = performance.now()
+    await trainee.step(progress.step)
+    times.push((performance.now() - started) / 1000)
+  }
+  const counted = times.length > 1 ? times.slice(1) : times
+  const evaluating = performance.now()
+  const metrics = await trainee.evaluate()
+  const saving = performance.now()
+  await replaceFolder(run.path('checkpoint'), (folder) => trainee.saveModel(folder))
+  await save(trainee, progress, run)
+  const ended = performance.now()
+  const evaluations = Math.max(1, Math.ceil(options.steps / options.evaluateEvery))
+  const estimate: Estimate = {
+    steps: options.steps,
+    step_seconds: counted.reduce((a, b) => a + b, 0) / Math.max(1, counted.length),
+    evaluations,
+    evaluation_seconds: (saving - evaluating) / 1000,
+    save_seconds: (ended - saving) / 1000,
+  }
+  run.rehearsed(estimate, times.reduce((a, b) => a + b, 0) + (ended - evaluating) / 1000)
+  return { best: metrics, bestStep: steps, steps, stopped: 'dry-run' as const }
+}

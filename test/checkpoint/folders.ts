@@ -1,0 +1,66 @@
+/** Checkpoint folders as other people write them. */
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../src/checkpoint/safetensors.js'
+import { Random } from '../../src/random.js'
+
+const weights = 'model.safetensors'
+
+/** All tensors of a safetensors file with their bytes. */
+export function tensorsOf(path: string): Map<string, { dtype: string; shape: readonly number[]; bytes: Buffer }> {
+  const file = new SafetensorsFile(path)
+  const tensors = [...file.entries].map(([name, { dtype, shape }]): [string, ReturnType<typeof one>] => [
+    name,
+    one(dtype, shape, file.raw(name)),
+  ])
+  file.close()
+  return new Map(tensors)
+}
+
+const one = (dtype: string, shape: readonly number[], bytes: Buffer) => ({ dtype, shape, bytes })
+
+/** Small numbers of a half-precision type: exponents some way below the middle of both types, any fraction. */
+function halves(count: number, dtype: 'F16' | 'BF16', name: string): Uint16Array {
+  const random = Random.of(dtype, name)
+  const [middle, fraction] = dtype === 'F16' ? [15, 10] : [127, 7]
+  return Uint16Array.from({ length: count }, () => {
+    const exponent = middle - 8 + random.int(6)
+    return (random.int(2) << 15) | (exponent << fraction) | random.int(2 ** fraction)
+  })
+}
+
+export interface Rewriting {
+  /** Type of all weights; their numbers are drawn anew. */
+  dtype: 'F16' | 'BF16'
+  /** Files the weights lie in. */
+  shards: number
+  /** Tensors that the architecture does not know. */
+  extra: TensorSource[]
+}
+
+/** Copies the checkpoint in `from` to `to`, its weights of another type and in shards with an index. */
+export function rewriteWeights(from: string, to: string, { dtype, shards, extra }: Rewriting): TensorSource[] {
+  mkdirSync(to, { recursive: true })
+  cpSync(from, to, { recursive: true })
+  rmSync(join(to, weights))
+  const file = new SafetensorsFile(join(from, weights))
+  const sources = [...file.entries].map(([name, { shape }]): TensorSource => {
+    const data = halves(
+      shape.reduce((a, b) => a * b, 1),
+      dtype,
+      name,
+    )
+    return { name, dtype, shape, data: () => data }
+  })
+  file.close()
+  const all = [...sources, ...extra]
+  const nameOf = (i: number) => `model-${i + 1}-of-${shards}.safetensors`
+  const parts = Array.from({ length: shards }, (_, i) => all.filter((_, k) => k % shards === i))
+  for (const [i, part] of parts.entries()) writeSafetensors(join(to, shards === 1 ? weights : nameOf(i)), part)
+  if (shards > 1) {
+    const map = parts.flatMap((part, i) => part.map(({ name }) => [name, nameOf(i)]))
+    const index = { metadata: {}, weight_map: Object.fromEntries(map) }
+    writeFileSync(join(to, `${weights}.index.json`), JSON.stringify(index))
+  }
+  return all
+}

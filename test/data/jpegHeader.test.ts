@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import sharp from 'sharp'
+import { jpegSize } from '../../src/data/jpegHeader.js'
+
+const drawn = sharp({ create: { width: 300, height: 7, channels: 3, background: '#369' } })
+
+test('when a file is a JPEG of any kind then its header tells its size', async () => {
+  for (const options of [{}, { progressive: true }, { chromaSubsampling: '4:4:4' }, { mozjpeg: true }]) {
+    assert.deepEqual(jpegSize(await drawn.clone().jpeg(options).toBuffer()), { width: 300, height: 7 })
+  }
+})
+
+test('when a JPEG may be turned, is cut off or is none then its header tells nothing', async () => {
+  const jpeg = await drawn.clone().jpeg().toBuffer()
+  const turned = await drawn.clone().withMetadata({ orientation: 6 }).jpeg().toBuffer()
+  const others = [turned, jpeg.subarray(0, 30), await drawn.clone().png().toBuffer(), Buffer.from([0xff, 0xd8, 0, 0])]
+  for (const bytes of [...others, new Uint8Array()]) assert.equal(jpegSize(bytes), undefined)
+})

@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import { mim, mimJson } from '../commands/cli.js'
+import { refusal } from '../refusal.js'
+import { query, smallStages, workplace } from './stages.js'
+
+const folder = await workplace()
+const { pretrain, embed } = smallStages(folder)
+const checkpoint = ['--checkpoint', join(folder, 'pretrain')]
+const at = (name: string) => join(folder, name)
+const arrays = ['item_id', 'embedding', 'image_embedding', 'text_embedding', 'content_hash', 'present']
+
+before(async () => {
+  await mimJson([...pretrain, '--engine', 'wasm', '--out', at('pretrain')])
+})
+
+/** Arguments for a catalogue of an SQL query over `{items}`. */
+async function catalogue(name: string, sql: string): Promise<string[]> {
+  mkdirSync(at(name))
+  await query(`COPY (${sql}) TO '${at(name)}/items.parquet' (FORMAT parquet)`, { items: at('tiny/items.parquet') })
+  return ['--data', at(name)]
+}
+
+/** All numbers of a published table. */
+const numbersOf = (out: string) =>
+  Object.fromEntries(arrays.map((name) => [name, readFileSync(join(out, 'embeddings', `${name}.npy`))]))
+
+const parquetOf = (out: string) =>
+  query<{ item_id: bigint; embedding: number[] }>('SELECT * FROM {table} ORDER BY item_id', {
+    table: join(out, 'embeddings/*.parquet'),
+  })
+
+test('when shards are merged then the table is that of one run, to the bit', async () => {
+  const [whole, parts] = [at('whole'), at('parts')]
+  const { rows } = await mimJson([...embed, ...checkpoint, '--out', whole])
+  const shard = (index: number, env = {}) =>
+    mimJson([...embed, ...checkpoint, '--out', parts, '--batch', '7', '--shard', `${index}/3`], env)
+  const first = await shard(0)
+  const scheduled = { JOB_COMPLETION_INDEX: '1' }
+  const second = await mimJson([...embed, ...checkpoint, '--out', parts, '--shard', 'auto/3'], scheduled)
+  const { code, stderr } = await mim(['embed', 'merge', '--out', parts])
+  assert.equal(code, 2)
+  assert.match(stderr, /^error \[shards-missing\]: .*2-of-3/)
+  assert.equal(existsSync(join(parts, 'embeddings')), false)
+  const slurm = { SLURM_ARRAY_TASK_ID: '7', SLURM_ARRAY_TASK_MIN: '5', SLURM_ARRAY_TASK_COUNT: '3' }
+  const third = await mimJson([...embed, ...checkpoint, '--out', parts, '--shard', 'auto'], slurm)
+  assert.equal(Number(first['items']) + Number(second['items']) + Number(third['items']), 120)
+
+  const merged = await mimJson(['embed', 'merge', '--out', parts])
+  assert.deepEqual([merged['shards'], merged['rows'], merged['items']], [3, rows, 120])
+  assert.deepEqual(numbersOf(parts), numbersOf(whole))
+  assert.deepEqual(await parquetOf(parts), await parquetOf(whole))
+
+  const again = await shard(2)
+  assert.deepEqual([again['computed'], again['unchanged']], [0, third['computed']])
+})
+
+test('when a shard is doubled or of another model then merging refuses it by name, and the table stays', async () => {
+  const out = at('parts')
+  const older = numbersOf(out)
+  const shards = join(out, 'shards')
+  const refused = async (id: string, pattern: RegExp) => {
+    const { code, stderr } = await mim(['embed', 'merge', '--out', out])
+    assert.equal(code, 2, stderr)
+    assert.match(stderr, new RegExp(`^error \\[${id}\\]`))
+    assert.match(stderr, pattern)
+    assert.deepEqual(numbersOf(out), older)
+  }
+  renameSync(join(shards, '1-of-3'), at('spare'))
+  cpSync(join(shards, '0-of-3'), join(shards, '1-of-3'), { recursive: true })
+  await refused('shard-twice', /shard 0 of 3 is there twice: 0-of-3 and 1-of-3/)
+
+  rmSync(join(shards, '1-of-3'), { recursive: true })
+  const other = [...embed, ...checkpoint, '--out', out, '--shard', '1/3', '--dim', '4']
+  await mimJson(other)
+  await refused('shard-differs', /1-of-3: width 4, not 12/)
+
+  rmSync(join(shards, '1-of-3'), { recursive: true })
+  cpSync(at('spare'), join(shards, '1-of-3'), { recursive: true })
+  // What only a broken disk or a person can do: rows of one shard in another.
+  const manifest = join(shards, '1-of-3/part/manifest.json')
+  const kept = readFileSync(manifest)
+  cpSync(join(shards, '0-of-3/part'), join(shards, '1-of-3/part'), { recursive: true })
+  const { rows } = JSON.parse(readFileSync(manifest, 'utf8'))
+  const { writeJson } = await import('../../src/files.js')
+  await writeJson(manifest, { ...JSON.parse(kept.toString()), rows })
+  await refused('duplicate-id', /item \d+ is in 0-of-3 and in 1-of-3/)
+})
+
+test('when mim embed is asked what it would do then it tells and does nothing', async () => {
+  const out = at('whole')
+  const data = await catalogue(
+    'another',
+    `SELECT * REPLACE (if(item_id % 10 = 0, 'Xylophone ' || title, title) AS title) FROM {items} WHERE item_id % 10 <> 1
+     UNION ALL SELECT * REPLACE (-item_id AS item_id) FROM {items} WHERE item_id % 10 = 2 AND title IS NOT NULL`,
+  )
+  const [expected] = await query<Record<string, bigint>>(
+    `SELECT count(*) FILTER (item_id % 10 = 0 AND title IS NOT NULL) AS changed,
+       count(*) FILTER (item_id % 10 = 1 AND (title IS NOT NULL OR image IS NOT NULL)) AS gone,
+       count(*) FILTER (item_id % 10 = 2 AND title IS NOT NULL) AS new FROM {items}`,
+    { items: at('tiny/items.parquet') },
+  )
+  const before = readFileSync(join(out, 'log.jsonl'), 'utf8')
+  const plan = await mimJson([...embed, ...data, ...checkpoint, '--out', out, '--dry-run'])
+  const { items: _, ...counts } = plan
+  assert.deepEqual(
+    [counts['new'], counts['changed'], counts['gone']],
+    [expected['new'], expected['changed'], expected['gone']].map(Number),
+  )
+  assert.equal(readFileSync(join(out, 'log.jsonl'), 'utf8'), before)
+
+  const kept = at('kept')
+  cpSync(out, kept, { recursive: true, verbatimSymlinks: true })
+  const done = await mimJson([...embed, ...data, ...checkpoint, '--out', out])
+  assert.equal(done['computed'], Number(counts['new']) + Number(counts['changed']))
+  assert.deepEqual([done['unchanged'], done['gone']], [counts['unchanged'], counts['gone']])
+  const more = await mimJson([...embed, ...data, ...checkpoint, '--out', kept, '--keep-missing'])
+  assert.equal(Number(more['rows']), Number(done['rows']) + Number(counts['gone']))
+})
+
+test('when vectors are cut short then they are the first numbers at unit norm, and int8 where asked for', async () => {
+  const [whole, out] = [at('full'), at('short')]
+  await mimJson([...embed, ...checkpoint, '--out', whole])
+  const narrow = ['--dim', '5', '--type', 'int8', '--batch', 'auto']
+  const { width, batch } = await mimJson([...embed, ...checkpoint, '--out', out, ...narrow])
+  assert.ok(Number.isInteger(batch))
+  assert.equal(width, 5)
+  const [long, short] = [await parquetOf(whole), await parquetOf(out)]
+  short.forEach(({ embedding, item_id }, i) => {
+    assert.equal(item_id, long[i].item_id)
+    const first = long[i].embedding.slice(0, 5)
+    const norm = Math.hypot(...first)
+    assert.ok(embedding.every((x, k) => Math.abs(x - (127 * first[k]) / norm) <= 0.5 + 1e-4))
+  })
+  await refusal([...embed, ...checkpoint, '--dim', '13'], at('too long'), 'dim-value')
+})
+
+test('when a catalogue has no rows, or neither titles nor pictures, then it is refused', async () => {
+  const run = [...embed, ...checkpoint]
+  const empty = await catalogue('empty', 'SELECT * FROM {items} WHERE false')
+  await refusal([...run, ...empty], at('nothing'), 'items-empty')
+  const bare = await catalogue('bare', 'SELECT item_id, category FROM {items}')
+  await refusal([...run, ...bare], at('nothing'), 'items-content')
+})
+
+test('when a catalogue has titles only, or pictures only, then each item has its vector', async () => {
+  for (const [name, columns] of Object.entries({ titles: 'title', pictures: 'image' })) {
+    const data = await catalogue(name, `SELECT CAST(item_id AS VARCHAR) AS item_id, ${columns} FROM {items}`)
+    const metrics = await mimJson([...embed, ...checkpoint, ...data, '--out', at(`of ${name}`)])
+    const only = metrics[name === 'titles' ? 'title_only' : 'picture_only']
+    assert.ok(Number(only) > 80)
+    assert.equal(only, metrics['rows'])
+  }
+})
+
+test('when a provider cannot start then auto says why and goes on, and asked for by name it is refused', async () => {
+  const { stderr } = await mim([...embed, ...checkpoint, '--out', at('provided')])
+  const { provider } = JSON.parse(readFileSync(join(at('provided'), 'metrics.json'), 'utf8'))
+  const order = ['cuda', 'webgpu', 'cpu']
+  for (const refused of order.slice(0, order.indexOf(provider))) {
+    assert.match(stderr, new RegExp(`${refused} provider passed over: \\w+`))
+    await refusal([...embed, ...checkpoint, '--provider', refused], at('no provider'), 'provider-missing')
+  }
+})
+
+test('when a shard is named in a way that means none then it is refused', async () => {
+  for (const shard of ['4/4', '1', 'x/2']) await refusal([...embed, '--shard', shard], at('no shard'), 'shard-value')
+  await refusal([...embed, '--shard', 'auto/2'], at('no shard'), 'shard-missing')
+})
+
+test('when a table is checked then coverage, drift and problems are told', async () => {
+  const other = at('checked')
+  await mimJson([...embed, '--checkpoint', at('pretrain'), '--out', other, '--dim', '12'])
+  const check = ['embed', 'check', at('whole'), '--data', at('tiny'), '--against', other]
+  const logs = ['--impressions', 'impressions.parquet', '--behaviors', 'behaviors.parquet']
+  const { stdout } = await mim([...check, ...logs, '--json'])
+  const found = JSON.parse(stdout)
+  const files = { log: at('tiny/impressions.parquet'), table: `${at('whole')}/embeddings/*.parquet` }
+  const [expected] = await query<{ rows: number; items: number }>(
+    `SELECT avg(CAST(t.item_id IS NOT NULL AS INT)) AS rows,
+       count(DISTINCT t.item_id) / count(DISTINCT l.item_id) AS items
+     FROM {log} l LEFT JOIN {table} t USING (item_id)`,
+    files,
+  )
+  const { targets } = found
+  assert.ok(expected.items < 1 && targets['items_covered'] === expected.items)
+  assert.ok(Math.abs(targets['rows_covered'] - expected.rows) < 1e-9)
+  assert.ok(found['histories']['rows'] > 0)
+  // All that is wrong with a model of a few steps.
+  assert.ok(found['problems'].every((problem: string) => /collapsed/.test(problem)))
+  assert.ok(Math.abs(Number(found['norm_mean']) - 1) < 1e-4)
+  const { drift } = found
+  const changed = await query<{ item: string }>(
+    `SELECT CAST(n.item_id AS VARCHAR) AS item FROM {now} n JOIN {old} o USING (item_id)
+     WHERE n.content_hash <> o.content_hash`,
+    { now: files.table, old: `${other}/embeddings/*.parquet` },
+  )
+  const names = new Set(changed.map(({ item }) => item))
+  const moved = drift.worst.filter(({ cosine }: { cosine: number }) => cosine < 1 - 1e-9)
+  assert.ok(moved.length > 0)
+  for (const { item, cosine } of moved) assert.ok(names.has(item), `${item} ${cosine}`)
+  assert.ok(drift.by_category.length > 1)
+})
+
+test('when vectors have collapsed or are not numbers then the check says so and fails', async () => {
+  const out = at('broken')
+  cpSync(at('whole'), out, { recursive: true, verbatimSymlinks: true })
+  const file = join(out, 'embeddings/embedding.npy')
+  const bytes = readFileSync(file)
+  const rowBytes = 12 * 4
+  const row = bytes.subarray(128, 128 + rowBytes)
+  for (let from = 128; from < bytes.length; from += rowBytes) row.copy(bytes, from)
+  bytes.writeFloatLE(Number.NaN, 128 + 5 * rowBytes)
+  writeFileSync(file, bytes)
+  const { code, stdout } = await mim(['embed', 'check', out, '--json'])
+  assert.equal(code, 2)
+  const { not_finite, duplicates, problems, rows } = JSON.parse(stdout)
+  assert.deepEqual([not_finite, duplicates], [1, rows - 2])
+  assert.match(problems.join(), /1 vectors are not finite.*collapsed/)
+})
+
+test('when neighbours are asked for then they are those of the greatest cosine, by index or without', async () => {
+  const table = at('full')
+  const rows = await parquetOf(table)
+  const cosine = (a: number[], b: number[]) => a.reduce((sum, x, k) => sum + x * b[k], 0)
+  const [asked] = rows
+  const expected = rows
+    .slice(1)
+    .sort((a, b) => cosine(b.embedding, asked.embedding) - cosine(a.embedding, asked.embedding))
+    .slice(0, 5)
+  const html = at('gallery.html')
+  const ask = ['neighbors', table, '--item', String(asked.item_id), '-k', '5']
+  type Answer = { neighbours: { item: number; title: string | null; score: number }[]; recall: number }
+  const exact = (await mimJson([...ask, '--html', html])) as unknown as Answer
+  const scores = expected.map(({ embedding }) => cosine(embedding, asked.embedding))
+  exact.neighbours.forEach(({ score }, i) => {
+    assert.ok(Math.abs(score - scores[i]) < 1e-5)
+  })
+  assert.equal(readFileSync(html, 'utf8').match(/data:image\/jpeg/g)!.length >= 5, true)
+  for (const use of ['built', 'opened again']) {
+    const found = (await mimJson([...ask, '--index'])) as unknown as Answer
+    assert.deepEqual(
+      found.neighbours.map(({ item }) => item),
+      exact.neighbours.map(({ item }) => item),
+      use,
+    )
+    assert.ok(found.recall > 0.99)
+  }
+  const titled = await query<{ item_id: bigint; title: string }>(
+    'SELECT item_id, title FROM {items} WHERE title IS NOT NULL AND image IS NULL ORDER BY item_id LIMIT 1',
+    { items: at('tiny/items.parquet') },
+  )
+  const [{ item_id, title }] = titled
+  const byText = (await mimJson(['neighbors', table, '--text', title, '-k', '1'])) as unknown as Answer
+  assert.ok(byText.neighbours[0].score > 1 - 1e-5, `${item_id}`)
+  const { code, stderr } = await mim(['neighbors', table, '--item', 'nobody'])
+  assert.equal(code, 2)
+  assert.match(stderr, /item-unknown/)
+})

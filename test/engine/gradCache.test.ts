@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { loadConfig } from '../../src/config/load.js'
+import { pretrainConfig } from '../../src/config/pretrain.js'
+import type { Engine, Value } from '../../src/engine/index.js'
+import { initialValues } from '../../src/engine/state.js'
+import type { DualEncoderConfig } from '../../src/models/config.js'
+import type { EncoderShape } from '../../src/models/encoder.js'
+import type { Modality } from '../../src/models/pretrain.js'
+import { Parameters } from '../../src/nn/parameters.js'
+import { Random } from '../../src/random.js'
+import { pretrainTraining } from '../../src/stages/pretrainTraining.js'
+import { onEachEngine } from '../engines.js'
+
+const tower = { width: 16, layers: 2, heads: 2, hidden: 32, activation: 'gelu', epsilon: 1e-5 }
+const config: DualEncoderConfig = {
+  architecture: 'clip',
+  vision: { ...tower, imageSize: 8, patch: 4 },
+  text: { ...tower, tokenTypes: 2, vocabulary: 20, positions: 6, padToken: 0, endToken: 19 },
+  projection: 8,
+  logitScale: Math.log(10),
+}
+const shape: EncoderShape = { config, length: 6, fusion: 8 }
+const batch = 10
+
+/** Pairs of which some have equal titles and some lack a modality in the second view. */
+function pairs(): Record<string, Value> {
+  const random = Random.of('pairs')
+  const floats = (size: number) => Float32Array.from({ length: size }, () => random.normal())
+  return {
+    pixel_values: { data: floats(batch * 3 * 64), shape: [batch, 3, 8, 8] },
+    input_ids: { data: Int32Array.from({ length: batch * 6 }, () => random.int(20)), shape: [batch, 6] },
+    title_group: { data: Int32Array.of(0, 1, 2, 3, 1, 5, 6, 7, 1, 3), shape: [batch] },
+    picture_group: { data: Int32Array.of(0, 1, 2, 3, 4, 5, 0, 7, 8, 9), shape: [batch] },
+    keep_image: { data: Float32Array.of(1, 0, 1, 1, 0, 1, 1, 1, 0, 1), shape: [batch] },
+    keep_text: { data: Float32Array.of(0, 1, 1, 0, 1, 1, 0, 1, 1, 1), shape: [batch] },
+  }
+}
+
+/** Two views of each title: all first ones, then all second ones. */
+function views(): Record<string, Value> {
+  const { input_ids, title_group, picture_group } = pairs()
+  const twice = Int32Array.from({ length: 2 * batch * 6 }, (_, i) => input_ids.data[i % (batch * 6)])
+  return {
+    input_ids: { data: twice.map((id, i) => (i % 7 === 0 ? 0 : id)), shape: [2 * batch, 6] },
+    title_group,
+    picture_group,
+  }
+}
+
+/** Plain gradient descent of rate 1: a step takes the gradient off the parameters. */
+const descent = { optimizer: 'sgd', momentum: 0 } as const
+
+const options = (microBatch: number) => {
+  const { train, ...rest } = loadConfig(pretrainConfig, {})
+  return { ...rest, train: { ...train, ...descent, clipNorm: 0, weightDecay: 0, batch, microBatch } }
+}
+
+/** Loss and gradients, by name, that a second step sees; the first must leave nothing behind but its update. */
+function secondStep(engine: Engine, modalities: Modality | 'both', microBatch: number) {
+  const p = new Parameters()
+  const training = pretrainTraining(p, shape, modalities, options(microBatch))
+  const session = engine.open(training.programs, [...training.state, ...training.scratch])
+  for (const parameter of p.list()) training.start(session, parameter.name, initialValues(parameter, 3))
+  const part = { inputs: modalities === 'both' ? pairs() : views(), rows: batch }
+  training.step(session, [part], 0, 0.01)
+  const before = p.list().map(({ name }) => Float32Array.from(session.read(name)))
+  const loss = training.step(session, [part], 1, 1)
+  const gradients = p.list().map(({ name }, i) => {
+    const after = session.read(name)
+    return { name, values: before[i].map((x, j) => x - after[j]) }
+  })
+  session.dispose()
+  return { loss, gradients }
+}
+
+const norm = (x: Float32Array) => Math.hypot(...x)
+
+await onEachEngine('GradCache', (engine) => {
+  for (const [modalities, microBatch] of [
+    ['both', 1],
+    ['both', 4],
+    ['both', 64],
+    ['text', 6],
+  ] as const) {
+    test(`when a batch of ${batch}, ${modalities}, goes by ${microBatch} through the encoders then the gradient is that of the whole`, () => {
+      const whole = secondStep(engine, modalities, 0)
+      const cached = secondStep(engine, modalities, microBatch)
+      assert.ok(Math.abs(cached.loss - whole.loss) < 1e-5 * whole.loss, `loss ${cached.loss}, expected ${whole.loss}`)
+      const size = Math.hypot(...whole.gradients.map(({ values }) => norm(values)))
+      whole.gradients.forEach(({ name, values }, i) => {
+        const gap = norm(values.map((x, j) => x - cached.gradients[i].values[j]))
+        // A gradient is a difference of values here: a tiny one drowns in their rounding.
+        assert.ok(gap < 1e-5 * Math.max(norm(values), 0.05 * size), `${name}: ${gap} of ${norm(values)}`)
+      })
+    })
+  }
+})

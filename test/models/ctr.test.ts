@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { gsuOf, modelNames } from '../../src/models/ctr/index.js'
+import { exportClickModel, probabilityOutput } from '../../src/runtime/clickModel.js'
+import { openModel } from '../../src/runtime/model.js'
+import { ctrBatch, ctrFeatures } from '../../src/stages/ctrBatch.js'
+import { withVectors } from '../../src/stages/ctrPredict.js'
+import { onEachEngine } from '../engines.js'
+import { allRows, clickConfig, clickData, openTrainee } from '../stages/clickData.js'
+
+const each = [
+  ...modelNames.map((name) => [`model.name=${name}`]),
+  ['model.saTa=true'],
+  ['model.cube=true'],
+  ['model.name=content', 'model.cube=true'],
+  ['model.gate=true', 'model.cross=2'],
+  ['model.simTier=false', 'model.defaults=true', 'train.unknownShare=0.3'],
+  ['model.name=din', 'model.defaults=true', 'model.activation=prelu'],
+  ['model.activation=dice', 'model.batchNorm=true', 'train.ema=0.5'],
+  ['model.name=sim-soft', 'model.heads=3', 'model.defaults=true'],
+  ['model.gsu.kind=soft', 'model.gsu.topK=2'],
+  ['train.makeEpochs=1', 'train.accumulate=2'],
+]
+
+/** Probabilities of all rows from a saved model on ONNX Runtime. */
+async function exportedScores(folder: string, sets: string[]): Promise<Float32Array> {
+  const [data, config] = [clickData(), clickConfig(sets)]
+  const rows = Int32Array.from({ length: data.impressions.rows }, (_, i) => i)
+  await exportClickModel(folder, ctrFeatures(data), config, join(folder, 'onnx'))
+  const model = await openModel(join(folder, 'onnx/model.onnx'), { provider: 'cpu' }, () => {})
+  const outputs = await model.run(withVectors(ctrBatch(data, rows, gsuOf(config.model)), data.content))
+  await model.close()
+  return outputs[probabilityOutput].data as Float32Array
+}
+
+await onEachEngine('click models', (engine) => {
+  for (const sets of each) {
+    test(`when ${sets.join(' ')} is trained then the loss falls and ONNX Runtime predicts the same from what was saved`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'mim-click-'))
+      const trainee = openTrainee(engine, [...sets, 'model.dropout=0', 'train.learningRate=0.01'], { steps: 24 })
+      const losses: number[] = []
+      for (let at = 0; at < 24; at++) losses.push((await trainee.step(at)).loss)
+      const mean = (part: number[]) => part.reduce((a, b) => a + b, 0) / part.length
+      assert.ok(mean(losses.slice(-4)) < mean(losses.slice(2, 6)), `${losses}`)
+      trainee.saveModel(folder)
+      const scores = trainee.predict(allRows)
+      const exported = await exportedScores(folder, sets)
+      const furthest = Math.max(...scores.map((score, i) => Math.abs(score - exported[i])))
+      assert.ok(furthest < 1e-5, `ONNX Runtime is ${furthest} away`)
+      await trainee.close()
+      rmSync(folder, { recursive: true })
+    })
+  }
+
+  test('when switches that start as nothing are added then the first predictions are those of the plain model', async () => {
+    const first = async (sets: string[]) => {
+      const trainee = openTrainee(engine, sets)
+      const scores = trainee.predict(allRows)
+      await trainee.close()
+      return scores
+    }
+    assert.deepEqual(await first(['model.saTa=true']), await first([]))
+    assert.notDeepEqual(await first(['model.cube=true']), await first([]))
+  })
+
+  test('when the target has no vector or the history is empty then learnt defaults change just these rows', async () => {
+    const data = clickData()
+    const { item, historyStart, historyEnd } = data.impressions
+    const predict = async (sets: string[]) => {
+      const trainee = openTrainee(engine, ['model.name=content', 'model.simTier=false', ...sets])
+      const result = trainee.predict(allRows)
+      await trainee.close()
+      return result
+    }
+    const scores = [await predict([]), await predict(['model.defaults=true'])]
+    const lacks = (i: number) => data.content!.rowOf[i] === 0
+    for (let row = 0; row < data.impressions.rows; row++) {
+      const known = data.impressions.events.subarray(historyStart[row], historyEnd[row]).filter((i) => !lacks(i))
+      assert.equal(scores[0][row] !== scores[1][row], lacks(item[row]) || known.length === 0, `row ${row}`)
+    }
+  })
+
+  test('when the content branch learns alone first then the id branch stays as it began until it joins', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mim-click-'))
+    const trainee = openTrainee(engine, ['train.makeEpochs=1'])
+    const idsOf = () => trainee.logits(allRows)[0]
+    const [before, content] = trainee.logits(allRows)
+    for (let at = 0; at < trainee.stepsPerEpoch; at++) await trainee.step(at)
+    assert.deepEqual(idsOf(), before)
+    assert.notDeepEqual(trainee.logits(allRows)[1], content)
+    await trainee.step(trainee.stepsPerEpoch)
+    assert.notDeepEqual(idsOf(), before)
+    await trainee.close()
+    rmSync(folder, { recursive: true })
+  })
+})
+
+test('when a search is hard then the latest behaviours of the category of the target are left, in their order', () => {
+  const data = clickData()
+  const { item, events, historyStart, historyEnd } = data.impressions
+  const { rowOf } = data.itemFeatures.find(({ name }) => name === 'category')!
+  const rows = Int32Array.from({ length: data.impressions.rows }, (_, i) => i)
+  const gsu = { kind: 'hard', topK: 2, feature: 'category' } as const
+  const { owner, 'history.item': history } = ctrBatch(data, rows, gsu)
+  for (const row of rows) {
+    const all = [...events.subarray(historyStart[row], historyEnd[row])]
+    const expected = all.filter((i) => rowOf[i] === rowOf[item[row]]).slice(-2)
+    const found = [...history.data].filter((_, i) => owner.data[i] === row)
+    assert.deepEqual(
+      found,
+      expected.map((i) => data.itemFeatures[0].rowOf[i]),
+      `row ${row}`,
+    )
+  }
+})
+
+test('when a search is soft then the behaviours nearest to the target are left, in their order', () => {
+  const data = clickData()
+  const { item, events, historyStart, historyEnd } = data.impressions
+  const { vectors, width, rowOf } = data.content!
+  const vector = (i: number) => Array.from(vectors.subarray(rowOf[i] * width, (rowOf[i] + 1) * width))
+  const product = (a: number, b: number) => vector(a).reduce((sum, x, i) => sum + x * vector(b)[i], 0)
+  const rows = Int32Array.from({ length: data.impressions.rows }, (_, i) => i)
+  const gsu = gsuOf({ name: 'sim-soft', gsu: { kind: 'none', topK: 3, feature: 'category' } })
+  const { owner, 'history.item': history } = ctrBatch(data, rows, gsu)
+  for (const row of rows) {
+    const all = [...events.subarray(historyStart[row], historyEnd[row])]
+    const ranked = all.map((i, at) => ({ at, score: product(i, item[row]) }))
+    const places = ranked.sort((a, b) => b.score - a.score || b.at - a.at).slice(0, 3)
+    const expected = places.map(({ at }) => at).sort((a, b) => a - b)
+    const found = [...history.data].filter((_, i) => owner.data[i] === row)
+    assert.deepEqual(
+      found,
+      expected.map((at) => data.itemFeatures[0].rowOf[all[at]]),
+      `row ${row}`,
+    )
+  }
+})

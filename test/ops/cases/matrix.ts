@@ -1,0 +1,81 @@
+import * as op from '../../../src/ops/index.js'
+import type { Case } from '../check.js'
+import { at, fill, type Nd, nd, reduce } from '../reference.js'
+
+export const mean = (xs: number[]) => xs.reduce((a, b) => a + b, 0) / xs.length
+
+const reduction = (name: 'sum' | 'mean' | 'max', f: (xs: number[]) => number): Case[] =>
+  (
+    [
+      [[3, 4], [1], false],
+      [[3, 4], [0], true],
+      [[2, 3, 4], [1], true],
+      [[2, 3, 4], [0, 2], false],
+      [[2, 3, 4], [0, 1, 2], false],
+      [[1, 1], [0], false],
+    ] as const
+  ).map(([shape, axes, keepDims]) => ({
+    ops: [name, 'broadcastLike', ...(name === 'mean' ? (['count'] as const) : [])],
+    name: `${name} of [${shape}] over [${axes}]${keepDims ? ' keeping dims' : ''}`,
+    inputs: [{ shape: [...shape] }],
+    build: (x) => op[name](x, axes, keepDims),
+    reference: (x) => reduce(x, [...axes], keepDims, f),
+  }))
+
+function product(a: Nd, b: Nd, transposeA: boolean, transposeB: boolean): Nd {
+  const rank = a.shape.length
+  const [m, k] = transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : a.shape.slice(-2)
+  const n = transposeB ? b.shape[rank - 2] : b.shape[rank - 1]
+  return fill([...a.shape.slice(0, -2), m, n], (index) => {
+    const lead = index.slice(0, -2)
+    const [i, j] = index.slice(-2)
+    let total = 0
+    for (let l = 0; l < k; l++) {
+      total += at(a, [...lead, ...(transposeA ? [l, i] : [i, l])]) * at(b, [...lead, ...(transposeB ? [j, l] : [l, j])])
+    }
+    return total
+  })
+}
+
+const products: Case[] = [
+  { a: [3, 4], b: [4, 5] },
+  { a: [4, 3], b: [4, 5], transposeA: true },
+  { a: [3, 4], b: [5, 4], transposeB: true },
+  { a: [4, 3], b: [5, 4], transposeA: true, transposeB: true },
+  { a: [2, 3, 3, 4], b: [2, 3, 4, 2] },
+  { a: [5, 4, 3], b: [5, 2, 4], transposeA: true, transposeB: true },
+  { a: [1, 1, 7], b: [1, 7, 1] },
+  // Sides of one column, and more rows and columns than a tile has.
+  { a: [9, 1], b: [9, 3], transposeA: true },
+  { a: [9, 3], b: [9, 1], transposeA: true },
+  { a: [35, 2], b: [35, 3], transposeA: true },
+  { a: [2, 3, 34], b: [2, 2, 34], transposeB: true },
+].map(({ a, b, transposeA = false, transposeB = false }) => ({
+  ops: ['matmul'],
+  name: `matmul [${a}]${transposeA ? 'ᵀ' : ''} × [${b}]${transposeB ? 'ᵀ' : ''}`,
+  inputs: [{ shape: a }, { shape: b }],
+  build: (x, y) => op.matmul(x, y, { transposeA, transposeB }),
+  reference: (x, y) => product(x, y, transposeA, transposeB),
+}))
+
+export const matrices: Case[] = [
+  ...reduction('sum', (xs) => xs.reduce((a, b) => a + b, 0)),
+  ...reduction('mean', mean),
+  ...reduction('max', (xs) => Math.max(...xs)),
+  ...products,
+  {
+    ops: ['argMax'],
+    name: 'argMax, the first of equals',
+    inputs: [{ shape: [3, 4], data: [1, 5, 5, 0, -1, -2, -3, -4, 0, 0, 0, 9] }],
+    build: (x) => op.cast(op.argMax(x, 1), 'float32'),
+    reference: () => nd([3], [1, 0, 3]),
+    differentiate: [],
+  },
+  {
+    ops: ['argMax'],
+    name: 'argMax of whole numbers',
+    inputs: [{ shape: [2, 3], dtype: 'int32', data: [0, 1, 1, 1, 0, 0] }],
+    build: (x) => op.cast(op.argMax(x, -1), 'float32'),
+    reference: () => nd([2], [1, 0]),
+  },
+]

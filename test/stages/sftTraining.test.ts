@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sftConfig } from '../../src/config/sft.js'
+import type { Engine, Value } from '../../src/engine/index.js'
+import { initialValues } from '../../src/engine/state.js'
+import { batchOf, pixelRows, queueVariable, tokenRows } from '../../src/models/sft.js'
+import { Parameters } from '../../src/nn/parameters.js'
+import { Random } from '../../src/random.js'
+import { momentumOf, sftTraining } from '../../src/stages/sftTraining.js'
+import { onEachEngine } from '../engines.js'
+import { shape } from '../models/tinyEncoder.js'
+
+const sizes = { image: 2, text: 1, product: 2, hard: 2, queue: 10 }
+const batch = batchOf(sizes)
+
+/** The same inputs for the same step. */
+function inputs(step: number): Record<string, Value> {
+  const random = Random.of('inputs', step)
+  const uniform = (...of: number[]): Value => {
+    const size = of.reduce((a, b) => a * b, 1)
+    return { data: Float32Array.from({ length: size }, () => random.uniform() - 0.5), shape: of }
+  }
+  const ones = (n: number): Value => ({ data: new Float32Array(n).fill(1), shape: [n] })
+  const ids = Int32Array.from({ length: tokenRows(sizes) * 4 }, (_, i) => (i % 4 === 3 ? 19 : 1 + random.int(18)))
+  const bias = new Float32Array(batch * (batch + sizes.hard + sizes.queue))
+  // The queue fills up as in training: what is empty is out.
+  for (let i = 0; i < bias.length; i++)
+    if (i % (batch + sizes.hard + sizes.queue) >= batch + sizes.hard + step * batch) bias[i] = -1e9
+  return {
+    pixel_values: uniform(pixelRows(sizes), 3, 8, 8),
+    input_ids: { data: ids, shape: [tokenRows(sizes), 4] },
+    product_has_image: ones(sizes.product),
+    product_has_text: ones(sizes.product),
+    item_has_image: ones(batch + sizes.hard),
+    item_has_text: ones(batch + sizes.hard),
+    bias: { data: bias, shape: [batch, batch + sizes.hard + sizes.queue] },
+    row_weights: ones(batch),
+    item_group: { data: Int32Array.from({ length: batch }, (_, i) => i), shape: [batch] },
+    first_vectors: uniform(batch, 5),
+    queue_places: { data: Int32Array.from({ length: batch }, (_, i) => (step % 2) * batch + i), shape: [batch] },
+  }
+}
+
+/** Losses of three steps, and the whole state after them. */
+function trained(engine: Engine, microBatch: number) {
+  const options = sftConfig.parse({
+    negatives: { momentum: 0.5 },
+    levels: { distillation: 1 },
+    // Plain descent: Adam would make much of what is rounding.
+    train: { microBatch, optimizer: 'sgd', momentum: 0, clipNorm: 0, weightDecay: 0 },
+  })
+  const { programs, parameters, state, scratch, start, step } = sftTraining(new Parameters(), shape, sizes, options)
+  const session = engine.open(programs, [...state, ...scratch])
+  for (const parameter of parameters) {
+    const values = initialValues(parameter, 7)
+    start(session, parameter.name, values)
+    if (state.some(({ name }) => name === momentumOf(parameter.name))) session.write(momentumOf(parameter.name), values)
+  }
+  const losses = [0, 1, 2].map((n) => step(session, inputs(n), n, 0.1))
+  const values = new Map(state.map(({ name }) => [name, session.read(name)]))
+  session.dispose()
+  return { losses, values }
+}
+
+await onEachEngine('a step of C-SFT', (engine) => {
+  test('when it goes through the encoders in pieces then loss, gradient, queue and momentum are those of the whole', () => {
+    const [whole, pieces] = [trained(engine, 0), trained(engine, 3)]
+    for (const [n, { loss, named }] of whole.losses.entries()) {
+      assert.ok(Math.abs(pieces.losses[n].loss - loss) < 1e-5 * loss, `step ${n}: ${pieces.losses[n].loss}, ${loss}`)
+      assert.deepEqual(Object.keys(pieces.losses[n].named), Object.keys(named))
+    }
+    assert.deepEqual([...pieces.values.keys()].sort(), [...whole.values.keys()].sort())
+    for (const [name, expected] of whole.values) {
+      const found = pieces.values.get(name)!
+      const worst = Math.max(...Array.from(expected, (x, i) => Math.abs(x - found[i])))
+      assert.ok(worst < 1e-5, `${name}: ${worst}`)
+    }
+  })
+
+  test('when a step is done then its items are in the queue as the momentum encoder saw them, and this follows', () => {
+    const { values, losses } = trained(engine, 0)
+    const queue = values.get(queueVariable)!
+    for (let row = 0; row < sizes.queue; row++) {
+      const norm = Math.hypot(...queue.subarray(row * 5, (row + 1) * 5))
+      assert.ok(Math.abs(norm - 1) < 1e-4, `row ${row}: ${norm}`)
+    }
+    assert.deepEqual(Object.keys(losses[0].named), [
+      'loss_fused',
+      'loss_image',
+      'loss_text',
+      'loss_alignment',
+      'loss_distillation',
+    ])
+    const [own, follower] = ['fusion.weight', momentumOf('fusion.weight')].map((name) => values.get(name)!)
+    assert.ok(own.some((x, i) => Math.abs(x - follower[i]) > 1e-6))
+  })
+})
