@@ -24,8 +24,10 @@ export class HnswIndex {
     }
     for (const { from, rows, vectors } of table.blocks(blockRows)) {
       const keys = BigUint64Array.from({ length: rows }, (_, i) => BigInt(from + i))
+      // Threads that add to an almost empty graph may leave rows that no link reaches, others each time.
+      const threads = from === 0 ? 1 : 0
       // The type knows matrices as lists of rows only; flat ones are what the library works with.
-      index.add(keys, vectors as never)
+      index.add(keys, vectors as never, threads)
       progress(from + rows)
       // Lets bars be drawn and signals be heard.
       await new Promise(setImmediate)

@@ -241,11 +241,9 @@ test('when neighbours are asked for then they are those of the greatest cosine, 
   assert.equal(readFileSync(html, 'utf8').match(/data:image\/jpeg/g)!.length >= 5, true)
   for (const use of ['built', 'opened again']) {
     const found = (await mimJson([...ask, '--index'])) as unknown as Answer
-    assert.deepEqual(
-      found.neighbours.map(({ item }) => item),
-      exact.neighbours.map(({ item }) => item),
-      use,
-    )
+    found.neighbours.forEach(({ score }, i) => {
+      assert.ok(Math.abs(score - scores[i]) < 1e-5, use)
+    })
     assert.ok(found.recall > 0.99)
   }
   const titled = await query<{ item_id: bigint; title: string }>(
