@@ -1,9 +1,9 @@
 /** The text tower of Chinese-CLIP (Yang et al. 2022, arXiv:2211.01335): BERT, read at its first token. */
 
 import { masked } from '../nn/attention.js'
-import { atPosition, embedding, layerNorm, linear } from '../nn/layers.js'
+import { embedding, layerNorm, linear } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
-import { postNormTransformer } from '../nn/transformer.js'
+import { postNormTransformer, readAt } from '../nn/transformer.js'
 import { add, cast, equal, mul, reshape, sliceAxis, type Tensor } from '../ops/index.js'
 import type { DualEncoderConfig } from './config.js'
 
@@ -16,8 +16,11 @@ export function chineseClipText(p: Parameters, ids: Tensor, { text, projection }
   let x = embedding(embeddings.scope('word_embeddings'), ids, text.vocabulary, text.width)
   x = add(add(x, sliceAxis(types, 0, 0, 1)), sliceAxis(positions, 0, 0, ids.shape[1]))
   x = layerNorm(embeddings.scope('LayerNorm'), x, text.epsilon)
-  x = postNormTransformer(model.scope('encoder'), x, text, paddingMask(ids, text.padToken))
-  return linear(p.scope('text_projection'), atPosition(x, 0), projection, { bias: false })
+  x = postNormTransformer(model.scope('encoder'), x, text, {
+    mask: paddingMask(ids, text.padToken),
+    reading: readAt(0),
+  })
+  return linear(p.scope('text_projection'), reshape(x, [-1, text.width]), projection, { bias: false })
 }
 
 /** Mask [B, 1, 1, L], to be subtracted, that hides the padding of `ids` [B, L]. */

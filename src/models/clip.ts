@@ -1,10 +1,23 @@
 /** CLIP (Radford et al. 2021, arXiv:2103.00020) in the layout of Hugging Face's CLIPModel. */
 
-import { causalMask } from '../nn/attention.js'
-import { affine, atPosition, embedding, layerNorm, linear, patches, prependToken } from '../nn/layers.js'
+import { causalMask, masked } from '../nn/attention.js'
+import { affine, embedding, layerNorm, linear, patches, prependToken } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
-import { preNormTransformer } from '../nn/transformer.js'
-import { add, argMax, cast, equal, gather, mul, range, reshape, sliceAxis, type Tensor } from '../ops/index.js'
+import { preNormTransformer, type Reading, readAt } from '../nn/transformer.js'
+import {
+  add,
+  argMax,
+  cast,
+  constant,
+  equal,
+  gather,
+  greater,
+  mul,
+  range,
+  reshape,
+  sliceAxis,
+  type Tensor,
+} from '../ops/index.js'
 import type { DualEncoderConfig, TextConfig, VisionConfig } from './config.js'
 
 /** Pixels [B, 3, S, S] → image features [B, projection]. */
@@ -24,8 +37,8 @@ export function clipVision(p: Parameters, pixels: Tensor, config: VisionConfig):
   const positions = 1 + (imageSize / patch) ** 2
   x = add(x, embeddings.get('position_embedding.weight', [positions, width], { std: 0.02 }))
   x = layerNorm(p.scope('pre_layrnorm'), x, epsilon) // so spelled in every checkpoint
-  x = preNormTransformer(p.scope('encoder'), x, config)
-  return layerNorm(p.scope('post_layernorm'), atPosition(x, 0), epsilon)
+  x = preNormTransformer(p.scope('encoder'), x, config, { reading: readAt(0) })
+  return layerNorm(p.scope('post_layernorm'), reshape(x, [-1, width]), epsilon)
 }
 
 /** Token ids int32 [B, L] → text features [B, projection]. */
@@ -36,15 +49,29 @@ export function clipText(p: Parameters, ids: Tensor, { text, projection }: DualE
   const positions = embeddings.get('position_embedding.weight', [text.positions, text.width], { std: 0.01 })
   let x = embedding(embeddings.scope('token_embedding'), ids, text.vocabulary, text.width)
   x = add(x, sliceAxis(positions, 0, 0, length))
-  x = preNormTransformer(model.scope('encoder'), x, text, causalMask(length))
-  x = layerNorm(model.scope('final_layer_norm'), x, text.epsilon)
-  return linear(p.scope('text_projection'), atEndToken(x, ids, text), projection, { bias: false })
+  const reading = readAtEnd(ids, text)
+  x = preNormTransformer(model.scope('encoder'), x, text, { mask: causalMask(length), reading })
+  x = layerNorm(model.scope('final_layer_norm'), reshape(x, [-1, text.width]), text.epsilon)
+  return linear(p.scope('text_projection'), x, projection, { bias: false })
 }
 
-/** `x` [B, L, D] at the end token of each row: [B, D]. */
-function atEndToken(x: Tensor, ids: Tensor, { endToken }: TextConfig): Tensor {
-  const [, length, width] = x.shape
+/** Reads each row of token ids [B, L] at its end token. */
+function readAtEnd(ids: Tensor, { endToken }: TextConfig): Reading {
+  const length = ids.shape[1]
   // Published OpenAI checkpoints say 2 where they mean 49407: there the highest id marks the end.
   const position = endToken === 2 ? argMax(ids, 1) : argMax(cast(equal(ids, endToken), 'int32'), 1)
-  return gather(reshape(x, [-1, width]), add(mul(range(ids), length), position))
+  const places = constant(
+    Int32Array.from({ length }, (_, i) => i),
+    [1, length],
+    'int32',
+  )
+  const later = greater(places, reshape(position, [-1, 1]))
+  return {
+    at(x) {
+      const width = x.shape[2]
+      const rows = gather(reshape(x, [-1, width]), add(mul(range(ids), length), position))
+      return reshape(rows, [-1, 1, width])
+    },
+    mask: reshape(mul(cast(later, 'float32'), -masked), [-1, 1, 1, length]),
+  }
 }

@@ -1,9 +1,9 @@
 /** SigLIP (Zhai et al. 2023, arXiv:2303.15343) in the layout of Hugging Face's SiglipModel. */
 
 import { crossAttention } from '../nn/attention.js'
-import { affine, atPosition, embedding, layerNorm, linear, patches } from '../nn/layers.js'
+import { affine, embedding, layerNorm, linear, patches } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
-import { mlp, preNormTransformer } from '../nn/transformer.js'
+import { mlp, preNormTransformer, readAt } from '../nn/transformer.js'
 import { add, mul, reshape, sliceAxis, type Tensor } from '../ops/index.js'
 import type { DualEncoderConfig } from './config.js'
 
@@ -24,7 +24,7 @@ export function siglipImage(p: Parameters, pixels: Tensor, { vision }: DualEncod
   const queries = add(mul(sliceAxis(x, 1, 0, 1), 0), probe)
   const pooled = crossAttention(head.scope('attention'), queries, x, heads) // [B, 1, width]
   const normed = layerNorm(head.scope('layernorm'), pooled, epsilon)
-  return atPosition(add(pooled, mlp(head.scope('mlp'), normed, vision)), 0)
+  return reshape(add(pooled, mlp(head.scope('mlp'), normed, vision)), [-1, width])
 }
 
 /** Token ids int32 [B, L] → text features [B, width], read at the last position, padding included as in training. */
@@ -34,7 +34,7 @@ export function siglipText(p: Parameters, ids: Tensor, { text, projection }: Dua
   const positions = embeddings.get('position_embedding.weight', [text.positions, text.width], { std: 0.02 })
   let x = embedding(embeddings.scope('token_embedding'), ids, text.vocabulary, text.width)
   x = add(x, sliceAxis(positions, 0, 0, ids.shape[1]))
-  x = preNormTransformer(model.scope('encoder'), x, text)
-  x = layerNorm(model.scope('final_layer_norm'), x, text.epsilon)
-  return linear(model.scope('head'), atPosition(x, -1), projection)
+  x = preNormTransformer(model.scope('encoder'), x, text, { reading: readAt(-1) })
+  x = layerNorm(model.scope('final_layer_norm'), reshape(x, [-1, text.width]), text.epsilon)
+  return linear(model.scope('head'), x, projection)
 }

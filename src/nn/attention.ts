@@ -45,22 +45,31 @@ export interface ProjectionNames {
   output: string
 }
 
-/** Multi-head self-attention over `x` [B, L, D] (Vaswani et al. 2017). */
-export function selfAttention(p: Parameters, x: Tensor, heads: number, names: ProjectionNames, mask?: Tensor): Tensor {
-  const [, length, width] = x.shape
-  const inputs = [names.query, names.key, names.value].map((name) => p.scope(name))
-  // One product instead of three; checkpoints keep the projections apart.
-  const weight = concat(
-    inputs.map((s) => s.get('weight', [width, width], { std: 0.02 })),
-    0,
-  )
-  const bias = concat(
-    inputs.map((s) => s.get('bias', [width], { fill: 0 })),
-    0,
-  )
-  const joint = affine(x, weight, bias) // [B, L, 3D]
-  const [q, k, v] = [0, 1, 2].map((i) => splitHeads(sliceAxis(joint, 2, i * width, (i + 1) * width), heads))
-  const mixed = reshape(transpose(scaledDotProduct(q, k, v, mask), [0, 2, 1, 3]), [-1, length, width])
+/**
+ * Multi-head self-attention over `x` [B, L, D] (Vaswani et al. 2017): [B, L, D]; or what the positions `own`
+ * [B, Lq, D] of x alone make of it: [B, Lq, D]. `mask` broadcasts to [B, heads, Lq, L].
+ */
+export function selfAttention(
+  p: Parameters,
+  x: Tensor,
+  heads: number,
+  names: ProjectionNames,
+  { mask, own = x }: { mask?: Tensor; own?: Tensor } = {},
+): Tensor {
+  const width = x.shape[2]
+  // One product for all projections of an input; checkpoints keep them apart.
+  const projected = (input: Tensor, names: readonly string[]) => {
+    const parts = names.map((name) => p.scope(name))
+    const weights = parts.map((s) => s.get('weight', [width, width], { std: 0.02 }))
+    const biases = parts.map((s) => s.get('bias', [width], { fill: 0 }))
+    const joint = affine(input, concat(weights, 0), concat(biases, 0)) // [B, length, parts · D]
+    return names.map((_, i) => splitHeads(sliceAxis(joint, 2, i * width, (i + 1) * width), heads))
+  }
+  const [q, k, v] =
+    own === x
+      ? projected(x, [names.query, names.key, names.value])
+      : [...projected(own, [names.query]), ...projected(x, [names.key, names.value])]
+  const mixed = reshape(transpose(scaledDotProduct(q, k, v, mask), [0, 2, 1, 3]), [-1, own.shape[1], width])
   const output = p.scope(names.output)
   return affine(mixed, output.get('weight', [width, width], { std: 0.02 }), output.get('bias', [width], { fill: 0 }))
 }

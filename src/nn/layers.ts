@@ -46,13 +46,6 @@ export function l2Normalize(x: Tensor): Tensor {
   return mul(x, rsqrt(add(sum(square(x), -1, true), 1e-12)))
 }
 
-/** `x` [B, L, D] at one position, counted from the end if negative: [B, D]. */
-export function atPosition(x: Tensor, position: number): Tensor {
-  const [, length, width] = x.shape
-  const from = position < 0 ? length + position : position
-  return reshape(sliceAxis(x, 1, from, from + 1), [-1, width])
-}
-
 /** `first` [D] put before every sequence of `x` [B, L, D]: [B, L + 1, D]. */
 export function prependToken(first: Tensor, x: Tensor): Tensor {
   // Zero times a token of x: as many rows as x has, known or not.

@@ -1,4 +1,4 @@
-import { add, block, gelu, geluTanh, quickGelu, relu, type Tensor } from '../ops/index.js'
+import { add, block, gelu, geluTanh, quickGelu, relu, sliceAxis, type Tensor } from '../ops/index.js'
 import { type ProjectionNames, selfAttention } from './attention.js'
 import { layerNorm, linear } from './layers.js'
 import type { Parameters } from './parameters.js'
@@ -28,33 +28,78 @@ export function mlp(p: Parameters, x: Tensor, { hidden, activation }: Transforme
   return linear(p.scope('fc2'), activations[activation](linear(p.scope('fc1'), x, hidden)), width)
 }
 
-/** Pre-norm transformer over `x` [B, L, D] in CLIP's layout (`layers.N.…`). */
-export function preNormTransformer(p: Parameters, x: Tensor, shape: TransformerShape, mask?: Tensor): Tensor {
-  for (let i = 0; i < shape.layers; i++) {
-    const layer = p.scope(`layers.${i}`)
-    x = block(x, (x) => {
-      const attended = layerNorm(layer.scope('layer_norm1'), x, shape.epsilon)
-      const y = add(x, selfAttention(layer.scope('self_attn'), attended, shape.heads, clipNames, mask))
-      return add(y, mlp(layer.scope('mlp'), layerNorm(layer.scope('layer_norm2'), y, shape.epsilon), shape))
-    })
+/** The one position of every row that is read in the end. */
+export interface Reading {
+  /** [B, L, D] → [B, 1, D] */
+  at(x: Tensor): Tensor
+  /** What this position does not see: [B, 1, 1, L], to be subtracted; where it differs from that of the others. */
+  mask?: Tensor
+}
+
+interface TransformerOptions {
+  /** To be subtracted from the scores; broadcasts to [B, heads, L, L]. */
+  mask?: Tensor
+  /** The last block then computes this position only; without it all are wanted. */
+  reading?: Reading
+}
+
+/** Calls `f` for each block with its number, its mask and where it is read. */
+function blocks(
+  x: Tensor,
+  { layers }: TransformerShape,
+  { mask, reading }: TransformerOptions,
+  f: (x: Tensor, i: number, at: (x: Tensor) => Tensor, mask: Tensor | undefined) => Tensor,
+): Tensor {
+  for (let i = 0; i < layers; i++) {
+    const isRead = reading && i === layers - 1
+    x = block(x, (x) => f(x, i, isRead ? reading.at : (x) => x, isRead ? (reading.mask ?? mask) : mask))
   }
   return x
 }
 
+/** Pre-norm transformer over `x` [B, L, D] in CLIP's layout (`layers.N.…`): [B, L, D], with a reading [B, 1, D]. */
+export function preNormTransformer(
+  p: Parameters,
+  x: Tensor,
+  shape: TransformerShape,
+  options: TransformerOptions = {},
+): Tensor {
+  return blocks(x, shape, options, (x, i, at, mask) => {
+    const layer = p.scope(`layers.${i}`)
+    const normed = layerNorm(layer.scope('layer_norm1'), x, shape.epsilon)
+    const attended = selfAttention(layer.scope('self_attn'), normed, shape.heads, clipNames, { mask, own: at(normed) })
+    const y = add(at(x), attended)
+    return add(y, mlp(layer.scope('mlp'), layerNorm(layer.scope('layer_norm2'), y, shape.epsilon), shape))
+  })
+}
+
 const bertNames: ProjectionNames = { query: 'self.query', key: 'self.key', value: 'self.value', output: 'output.dense' }
 
-/** Post-norm transformer over `x` [B, L, D] in BERT's layout (`layer.N.…`). */
-export function postNormTransformer(p: Parameters, x: Tensor, shape: TransformerShape, mask: Tensor): Tensor {
+/** Post-norm transformer over `x` [B, L, D] in BERT's layout (`layer.N.…`): [B, L, D], with a reading [B, 1, D]. */
+export function postNormTransformer(
+  p: Parameters,
+  x: Tensor,
+  shape: TransformerShape,
+  options: TransformerOptions = {},
+): Tensor {
   const width = x.shape[2]
-  for (let i = 0; i < shape.layers; i++) {
+  return blocks(x, shape, options, (x, i, at, mask) => {
     const layer = p.scope(`layer.${i}`)
-    x = block(x, (x) => {
-      const attended = selfAttention(layer.scope('attention'), x, shape.heads, bertNames, mask)
-      const y = layerNorm(layer.scope('attention.output.LayerNorm'), add(x, attended), shape.epsilon)
-      const hidden = activations[shape.activation](linear(layer.scope('intermediate.dense'), y, shape.hidden))
-      const output = linear(layer.scope('output.dense'), hidden, width)
-      return layerNorm(layer.scope('output.LayerNorm'), add(y, output), shape.epsilon)
-    })
+    const own = at(x)
+    const attended = selfAttention(layer.scope('attention'), x, shape.heads, bertNames, { mask, own })
+    const y = layerNorm(layer.scope('attention.output.LayerNorm'), add(own, attended), shape.epsilon)
+    const hidden = activations[shape.activation](linear(layer.scope('intermediate.dense'), y, shape.hidden))
+    const output = linear(layer.scope('output.dense'), hidden, width)
+    return layerNorm(layer.scope('output.LayerNorm'), add(y, output), shape.epsilon)
+  })
+}
+
+/** Reads one position, counted from the end if negative. */
+export function readAt(position: number): Reading {
+  return {
+    at(x) {
+      const from = position < 0 ? x.shape[1] + position : position
+      return sliceAxis(x, 1, from, from + 1)
+    },
   }
-  return x
 }

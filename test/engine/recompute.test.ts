@@ -21,7 +21,7 @@ const mask = () =>
 
 const networks: Record<string, (p: Parameters, x: Tensor) => Tensor> = {
   'pre-norm': (p, x) => preNormTransformer(p, x, shape),
-  'post-norm': (p, x) => postNormTransformer(p, x, shape, mask()),
+  'post-norm': (p, x) => postNormTransformer(p, x, shape, { mask: mask() }),
   // The seed's numbers must be those of the first time.
   dropout: (p, x) =>
     op.block(x, (x) => {
