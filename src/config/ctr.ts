@@ -77,7 +77,10 @@ export const ctrConfig = z.strictObject({
         .string()
         .regex(/^\d+(\.\d+)?\s?[KMGT]i?B$/i, 'expected a size such as 2GB')
         .default('2GB')
-        .describe('Memory for sorting and joining tables; what needs more goes through files in the run folder'),
+        .describe(
+          'Memory for sorting and joining tables, and for impressions and behaviours as numbers; what needs more goes ' +
+            'through files in the run folder',
+        ),
     })
     .prefault({}),
   split: splitOption('impressions', 'train').describe('By time; not used where impressions are a table for each part'),
@@ -202,6 +205,14 @@ export const ctrConfig = z.strictObject({
         .default('adam')
         .describe('For the id embeddings that a step touches; rowwise-adagrad keeps one number for each of them'),
       ...optimizerOptions({}),
+      buffer: z
+        .int()
+        .positive()
+        .default(2 ** 20)
+        .describe(
+          'Impressions that are shuffled together, stretches from the whole period, where they are read from files ' +
+            'for want of data.memory; else all are',
+        ),
       accumulate: z
         .int()
         .positive()

@@ -1,9 +1,10 @@
 /** Impressions as the numbers that a click model reads: the table row of every feature. */
+import { blocks, type Column, ColumnStore, isFile, pick, type Stored, stretch, sum, valuesOf } from './column.js'
 import type { ContentTable } from './contentTable.js'
 import { type Encoders, encode, fitScaling, type NumberTables, type Scaling } from './encoders.js'
 import type { FeatureColumn } from './features.js'
 import type { Impressions } from './impressions.js'
-import { unknownRow, type Vocabulary, vocabulary } from './vocabulary.js'
+import { tally, unknownRow, type Vocabulary, vocabulary } from './vocabulary.js'
 
 /** A feature of impressions or of items: rows of an embedding table by impression or by dense item number. */
 export interface RowFeature {
@@ -37,9 +38,9 @@ export interface RowRange {
 export interface CtrDataset {
   impressions: Impressions
   split: { train: RowRange; valid: RowRange; test: RowRange }
-  impressionFeatures: RowFeature[]
+  impressionFeatures: Stored<RowFeature>[]
   itemFeatures: RowFeature[]
-  eventFeatures: EventFeature[]
+  eventFeatures: Stored<EventFeature>[]
   /** Whether the time from behaviour to impression is a feature. */
   gap: boolean
   content: ContentTable | undefined
@@ -50,6 +51,8 @@ export interface CtrDataset {
   /** What made rows of tables out of values, to be kept with the model, and where the values are. */
   encoders: Encoders
   tables: NumberTables
+  /** What keeps the columns of impressions and behaviours. */
+  store: ColumnStore
 }
 
 export interface DatasetOptions {
@@ -64,6 +67,8 @@ export interface DatasetOptions {
   hashed?: { item: Vocabulary; user: Vocabulary }
   /** Those of a trained model, for impressions to be scored: all of them are the test part then. */
   encoders?: Encoders
+  /** What keeps the columns of `impressions`; default: memory. */
+  store?: ColumnStore
 }
 
 /**
@@ -76,76 +81,30 @@ export function buildDataset(
   content: ContentTable | undefined,
   options: DatasetOptions,
 ): CtrDataset {
-  const { user, minCount, hashed, encoders: saved } = options
-  const { item, context, sides } = impressions
+  const { user, encoders: saved, store = new ColumnStore() } = options
+  const { context, sides } = impressions
   const split = saved ? toScore(impressions) : splitOf(impressions, options.split)
   const trained = split.train.to
-  const trainItems = item.subarray(0, trained)
-  // Events that some training history sees.
-  const seen = saved ? new Int32Array(0) : seenEvents(impressions, trained)
-  const seenItems = [trainItems, seen.map((event) => impressions.events[event])]
-
-  const fit = (): Encoders => {
-    const vocabularies: Record<string, Vocabulary> = {
-      item: hashed?.item ?? vocabulary(impressions.items, seenItems, minCount),
-    }
-    if (user) {
-      const users = [impressions.user.subarray(0, trained)]
-      vocabularies['user'] = hashed?.user ?? vocabulary(impressions.users, users, minCount)
-    }
-    const occurrences = new Map<string, { seen: Int32Array[]; minCount: number }>()
-    const count = (column: Pick<FeatureColumn, 'table' | 'spec' | 'numbers'>, codes: Int32Array, least: number) => {
-      if (column.numbers === undefined) return
-      const own = 'minCount' in column.spec ? column.spec.minCount : null
-      const entry = occurrences.get(column.table) ?? { seen: [], minCount: own ?? least }
-      occurrences.set(column.table, { seen: [...entry.seen, codes], minCount: Math.min(entry.minCount, own ?? least) })
-    }
-    // An item counts once for its side columns: what few items have may be shown often.
-    const known = distinct(seenItems, impressions.items)
-    for (const column of itemColumns) if (column.codes) count(column, picked(column.codes, known, column.values), 1)
-    for (const column of context) {
-      if (column.codes) count(column, column.codes.subarray(0, trained * column.values), minCount)
-    }
-    for (const side of sides) {
-      count(side, picked(side.codes, seen, 1), minCount)
-      if (side.targetCodes) count(side, side.targetCodes.subarray(0, trained), minCount)
-    }
-    for (const [table, { seen, minCount }] of occurrences) {
-      vocabularies[table] = vocabulary(options.tables[table].count, seen, minCount)
-    }
-    const scalings: Record<string, Scaling> = {}
-    for (const { name, spec, numbersOfRows } of context) {
-      if (numbersOfRows) scalings[name] = fitScaling(spec, numbersOfRows.subarray(0, trained))
-    }
-    for (const { name, spec, numbersOfRows } of itemColumns) {
-      if (numbersOfRows)
-        scalings[name] = fitScaling(
-          spec,
-          Float32Array.from(trainItems, (i) => numbersOfRows[i]),
-        )
-    }
-    const trainCount = new Int32Array(impressions.items)
-    for (const i of trainItems) trainCount[i]++
-    return { vocabularies, scalings, trainCount }
-  }
-  const encoders = saved ?? fit()
+  const encoders = saved ?? fit(impressions, itemColumns, trained, options)
 
   const { vocabularies } = encoders
-  const itemFeatures = [plain('item', vocabularies['item']), ...itemColumns.map((column) => encode(column, encoders))]
-  const impressionFeatures = context.map((column) => encode(column, encoders))
+  const inMemory = new ColumnStore()
+  const ofItems = itemColumns.map((column) => encode(column, encoders, inMemory) as RowFeature)
+  const itemFeatures = [plain('item', vocabularies['item']), ...ofItems]
+  const impressionFeatures = context.map((column) => encode(column, encoders, store))
   if (user) {
     const { rowOf, size } = vocabularies['user']
-    impressionFeatures.unshift(plain('user', { rowOf: impressions.user.map((u) => rowOf[u]), size }))
+    impressionFeatures.unshift(plain('user', { rowOf: store.map(impressions.user, 'int32', (u) => rowOf[u]), size }))
   }
-  const eventFeatures = sides.map(({ name, table, codes, targetCodes }): EventFeature => {
+  const eventFeatures = sides.map(({ name, table, codes, targetCodes }): Stored<EventFeature> => {
     const { rowOf, size } = vocabularies[table]
-    const rows = (of: Int32Array) => of.map((code) => (code < 0 ? unknownRow : rowOf[code]))
+    const rows = (of: Column<'int32'>) => store.map(of, 'int32', (code) => (code < 0 ? unknownRow : rowOf[code]))
     return { name, table, size, rowOf: rows(codes), target: targetCodes && rows(targetCodes) }
   })
   // What is encoded now, or of no use for batches, would only take room.
   const spent = { context: [], sides: [], ...(options.gap ? {} : { time: nothing, eventTime: nothing }) }
   return {
-    impressions: { ...impressions, ...spent, weight: relative(impressions.weight, trained) },
+    impressions: { ...impressions, ...spent, weight: relative(impressions.weight, trained, store) },
     split,
     impressionFeatures,
     itemFeatures,
@@ -156,12 +115,85 @@ export function buildDataset(
     timeOrder: options.timeOrder ?? {},
     encoders,
     tables: options.tables,
+    store,
   }
+}
+
+/** Learns encoders from the first `trained` impressions and the histories that they see. */
+function fit(
+  impressions: Impressions,
+  itemColumns: readonly FeatureColumn[],
+  trained: number,
+  { user, minCount, hashed, tables }: DatasetOptions,
+): Encoders {
+  const { item, context, sides } = impressions
+  const trainCount = new Int32Array(impressions.items)
+  for (const items of valuesOf(item, 0, trained)) tally(trainCount, items)
+  const itemCounts = trainCount.slice()
+
+  /** How often the values of each table occur, and how often they must. */
+  const occurrences = new Map<string, { counts: Int32Array; minCount: number }>()
+  /** What counts the values of a feature; texts that are hashed, and numbers, are not counted. */
+  const counter = ({ table, spec, numbers }: Pick<FeatureColumn, 'table' | 'spec' | 'numbers'>, least: number) => {
+    if (numbers === undefined) return () => {}
+    const own = ('minCount' in spec ? spec.minCount : null) ?? least
+    const { counts, minCount } = occurrences.get(table) ?? {
+      counts: new Int32Array(tables[table].count),
+      minCount: own,
+    }
+    occurrences.set(table, { counts, minCount: Math.min(minCount, own) })
+    return (codes: Int32Array) => tally(counts, codes)
+  }
+
+  const countItems = itemColumns.map((column) => counter(column, 1))
+  const countContext = context.map((column) => counter(column, minCount))
+  const countSides = sides.map((side) => counter(side, minCount))
+  for (const { from, isSeen } of seenEvents(impressions, trained)) {
+    const kept = (column: Column<'int32'>) =>
+      stretch(column, from, from + isSeen.length).filter((_, i) => isSeen[i] === 1)
+    tally(itemCounts, kept(impressions.events))
+    for (const [s, { codes }] of sides.entries()) countSides[s](kept(codes))
+  }
+  for (const [s, { targetCodes }] of sides.entries()) {
+    if (targetCodes) for (const codes of valuesOf(targetCodes, 0, trained)) countSides[s](codes)
+  }
+  for (const [c, { codes: all, values }] of context.entries()) {
+    if (all) for (const codes of valuesOf(all, 0, trained * values)) countContext[c](codes)
+  }
+  // An item counts once for its side columns: what few items have may be shown often.
+  const known = Int32Array.from(itemCounts.keys()).filter((i) => itemCounts[i] > 0)
+  for (const [c, { codes, values }] of itemColumns.entries()) if (codes) countItems[c](pick(codes, known, values))
+
+  const vocabularies: Record<string, Vocabulary> = { item: hashed?.item ?? vocabulary(itemCounts, minCount) }
+  if (user) {
+    const counts = new Int32Array(impressions.users)
+    for (const users of valuesOf(impressions.user, 0, trained)) tally(counts, users)
+    vocabularies['user'] = hashed?.user ?? vocabulary(counts, minCount)
+  }
+  for (const [table, { counts, minCount }] of occurrences) vocabularies[table] = vocabulary(counts, minCount)
+
+  const scalings: Record<string, Scaling> = {}
+  for (const { name, spec, numbersOfRows } of context) {
+    if (numbersOfRows) scalings[name] = fitScaling(spec, () => valuesOf(numbersOfRows, 0, trained))
+  }
+  for (const { name, spec, numbersOfRows } of itemColumns) {
+    if (!numbersOfRows) continue
+    scalings[name] = fitScaling(spec, function* () {
+      for (const items of valuesOf(item, 0, trained)) yield pick(numbersOfRows, items)
+    })
+  }
+  return { vocabularies, scalings, trainCount }
 }
 
 const nothing = new Float64Array(0)
 
-const plain = (name: string, { rowOf, size }: Vocabulary): RowFeature => ({ name, table: name, size, values: 1, rowOf })
+const plain = <C>(name: string, { rowOf, size }: { rowOf: C; size: number }) => ({
+  name,
+  table: name,
+  size,
+  values: 1,
+  rowOf,
+})
 
 function splitOf({ rows, parts }: Impressions, { train, valid }: DatasetOptions['split']): CtrDataset['split'] {
   // Rounded, for 0.7 + 0.1 is a little less than 0.8.
@@ -174,41 +206,38 @@ function toScore({ rows }: Impressions): CtrDataset['split'] {
 }
 
 /** Weights scaled so that their mean over the first `rows` is 1. */
-function relative(weight: Float32Array, rows: number): Float32Array {
-  const mean = weight.subarray(0, rows).reduce((sum, w) => sum + w, 0) / rows
-  return mean > 0 ? weight.map((w) => w / mean) : weight
+function relative(weight: Column<'float32'>, rows: number, store: ColumnStore): Column<'float32'> {
+  const mean = sum(weight, 0, Math.min(rows, weight.length)) / rows
+  return mean > 0 ? store.map(weight, 'float32', (w) => w / mean) : weight
 }
 
-/** The numbers below `count` that stand in some of the lists. */
-function distinct(lists: readonly Int32Array[], count: number): Int32Array {
-  const stands = new Uint8Array(count)
-  for (const list of lists) for (const number of list) stands[number] = 1
-  return Int32Array.from(stands.keys()).filter((number) => stands[number] === 1)
-}
+/** Events that are looked at at once. */
+const eventsAtOnce = 2 ** 24
 
-/** Codes of the `rows` out of [all × values]. */
-function picked(codes: Int32Array, rows: Int32Array, values: number): Int32Array {
-  if (values === 1) return rows.map((row) => codes[row])
-  const out = new Int32Array(rows.length * values)
-  rows.forEach((row, i) => {
-    out.set(codes.subarray(row * values, (row + 1) * values), i * values)
-  })
-  return out
-}
-
-/** Numbers of the events that some of the first `rows` impressions see. */
-function seenEvents({ events, historyStart, historyEnd }: Impressions, rows: number): Int32Array {
-  // +1 where a history starts, −1 where it ends: the running sum tells how many see an event.
-  const change = new Int32Array(events.length + 1)
-  for (let row = 0; row < rows; row++) {
-    change[historyStart[row]]++
-    change[historyEnd[row]]--
+/** Which events some of the first `rows` impressions see: 1 for each that is seen, from event `from` on. */
+function* seenEvents(
+  { events, historyStart, historyEnd }: Impressions,
+  rows: number,
+): Generator<{ from: number; isSeen: Uint8Array }> {
+  const atOnce = isFile(events) ? eventsAtOnce : events.length
+  for (let from = 0; from < events.length; from += atOnce) {
+    const count = Math.min(atOnce, events.length - from)
+    // +1 where a history starts, −1 where it ends: the running sum tells how many see an event.
+    const change = new Int32Array(count + 1)
+    const within = (event: number) => Math.max(0, Math.min(count, event - from))
+    for (const { from: row, values: starts } of blocks(historyStart, 0, rows)) {
+      const ends = stretch(historyEnd, row, row + starts.length)
+      for (let i = 0; i < starts.length; i++) {
+        change[within(starts[i])]++
+        change[within(ends[i])]--
+      }
+    }
+    let open = 0
+    const isSeen = new Uint8Array(count)
+    for (let event = 0; event < count; event++) {
+      open += change[event]
+      if (open > 0) isSeen[event] = 1
+    }
+    yield { from, isSeen }
   }
-  let [open, count] = [0, 0]
-  const seen = new Int32Array(events.length)
-  for (let event = 0; event < events.length; event++) {
-    open += change[event]
-    if (open > 0) seen[count++] = event
-  }
-  return seen.subarray(0, count)
 }

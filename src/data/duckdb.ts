@@ -1,5 +1,5 @@
 /** DuckDB for everything that scans, joins or sorts tables; columns arrive as typed arrays. */
-import { availableParallelism } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import {
   type DuckDBConnection,
   type DuckDBDataChunk,
@@ -8,7 +8,8 @@ import {
   type DuckDBVector,
 } from '@duckdb/node-api'
 import { messageOf, UserError } from '../errors.js'
-import { Growing, type NumericArray, type NumericKind } from './growing.js'
+import { type Column, ColumnStore } from './column.js'
+import type { NumericArray, NumericKind } from './growing.js'
 
 /** Integer lists laid end to end: list i is `values[offsets[i] … offsets[i + 1])`. */
 export interface Lists<T> {
@@ -31,6 +32,9 @@ interface Kinds {
 
 export type ColumnKind = keyof Kinds
 export type Columns<S extends Record<string, ColumnKind>> = { [K in keyof S]: Kinds[S[K]] } & { readonly rows: number }
+export type StoredColumns<S extends Record<string, NumericKind>> = { [K in keyof S]: Column<S[K]> } & {
+  readonly rows: number
+}
 
 /** DuckDB's name of the type that a column must have to arrive as each kind. */
 const sqlType: Record<ColumnKind, string> = {
@@ -46,11 +50,16 @@ const sqlType: Record<ColumnKind, string> = {
   'float32[]': 'FLOAT[]',
 }
 
-/** Every method that takes SQL throws a UserError `table-missing` or `table-unreadable` for Parquet files that fail. */
+/**
+ * Every method that takes SQL throws a UserError `table-missing` or `table-unreadable` for Parquet files that fail, and
+ * `memory-limit` for what cannot be done in so little memory.
+ */
 export class Database {
   private constructor(
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
+    /** Folder for what memory has no room for. */
+    readonly temporary: string,
   ) {}
 
   /** An in-memory database that spills to `temporary` when a query outgrows `memory` (e.g. "2GB"; default: DuckDB's). */
@@ -62,7 +71,7 @@ export class Database {
     const connection = await instance.connect()
     // One meaning for timestamps without a zone, whatever machine reads them.
     await connection.run("SET TimeZone = 'UTC'")
-    return new Database(instance, connection)
+    return new Database(instance, connection, options.temporary ?? tmpdir())
   }
 
   async run(sql: string): Promise<void> {
@@ -106,15 +115,29 @@ export class Database {
    * Where the number of rows is told beforehand, `expected`, no array is held twice while it grows.
    */
   async columns<S extends Record<string, ColumnKind>>(sql: string, kinds: S, expected?: number): Promise<Columns<S>> {
+    return (await this.collect(sql, kinds, inMemory, expected)) as Columns<S>
+  }
+
+  /** As `columns`, of numbers alone, which `store` keeps. */
+  async stored<S extends Record<string, NumericKind>>(
+    sql: string,
+    kinds: S,
+    store: ColumnStore,
+    expected?: number,
+  ): Promise<StoredColumns<S>> {
+    return (await this.collect(sql, kinds, store, expected)) as StoredColumns<S>
+  }
+
+  private async collect(sql: string, kinds: Record<string, ColumnKind>, store: ColumnStore, expected?: number) {
     const names = Object.keys(kinds)
-    const sinks = names.map((name) => sink(kinds[name], expected))
+    const sinks = names.map((name) => sink(kinds[name], store, expected))
     let rows = 0
     for await (const chunk of this.stream(sql, kinds)) {
       for (const [i, into] of sinks.entries()) into.add(chunk.getColumnVector(i), chunk.rowCount)
       rows += chunk.rowCount
     }
     const entries = names.map((name, i): [string, unknown] => [name, sinks[i].finish()])
-    return { ...Object.fromEntries(entries), rows } as Columns<S>
+    return { ...Object.fromEntries(entries), rows }
   }
 
   /** As `columns`, in batches of about 2,048 rows, for results larger than memory. */
@@ -122,7 +145,7 @@ export class Database {
     const names = Object.keys(kinds)
     for await (const chunk of this.stream(sql, kinds)) {
       const entries = names.map((name, i): [string, unknown] => {
-        const into = sink(kinds[name])
+        const into = sink(kinds[name], inMemory)
         into.add(chunk.getColumnVector(i), chunk.rowCount)
         return [name, into.finish()]
       })
@@ -158,7 +181,9 @@ interface Sink {
   finish(): unknown
 }
 
-function sink(kind: ColumnKind, expected?: number): Sink {
+const inMemory = new ColumnStore()
+
+function sink(kind: ColumnKind, store: ColumnStore, expected?: number): Sink {
   if (kind === 'int32[]') return listSink('int32')
   if (kind === 'int64[]') return listSink('int64')
   if (kind === 'float32[]') return listSink('float32')
@@ -175,7 +200,7 @@ function sink(kind: ColumnKind, expected?: number): Sink {
       finish: () => values,
     }
   }
-  const growing = new Growing(kind, expected)
+  const growing = store.growing(kind, expected)
   return {
     add: (vector, rows) => growing.push(items(vector), 0, rows),
     finish: () => growing.finish(),
@@ -183,7 +208,7 @@ function sink(kind: ColumnKind, expected?: number): Sink {
 }
 
 function listSink(kind: NumericKind): Sink {
-  const values = new Growing(kind)
+  const values = inMemory.growing(kind)
   const offsets: number[] = [0]
   return {
     add: (vector, rows) => {
@@ -204,11 +229,16 @@ function items(vector: DuckDBVector): NumericArray {
   return (vector as unknown as { items: NumericArray }).items
 }
 
-/** DuckDB's complaint about a Parquet file as an error of the user's. */
+/** DuckDB's complaints about a Parquet file, and about too little memory, as errors of the user's. */
 async function reading<T>(sql: string, query: () => Promise<T>): Promise<T> {
   try {
     return await query()
   } catch (error) {
+    const [, full] = /^Out of Memory Error: (.*)/.exec(messageOf(error)) ?? []
+    if (full !== undefined) {
+      const remedy = 'raise data.memory, or --memory'
+      throw new UserError({ id: 'memory-limit', what: `a table needs more memory than it may have: ${full}`, remedy })
+    }
     const [, path] = /read_parquet\('((?:[^']|'')*)'/.exec(sql) ?? []
     const [, text] =
       /^(?:(?:IO|HTTP|Invalid|Invalid Input) Error: |Binder Error: (?=Hive))(.*)/.exec(messageOf(error)) ?? []

@@ -2,7 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Feature } from '../config/features.js'
-import { lowerBound } from '../metrics/order.js'
+import { lowerBound, valuesOfRanks } from '../metrics/order.js'
+import type { Column, ColumnStore, Stored } from './column.js'
 import type { RowFeature } from './ctrDataset.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import type { FeatureColumn } from './features.js'
@@ -26,45 +27,58 @@ export interface Encoders {
 /** Row of the embedding that a number scales. */
 const numberRow = unknownRow + 1
 
-/** The transform of `spec` learnt from training values, NaN where missing. */
-export function fitScaling(spec: Feature, values: Float32Array): Scaling {
-  const present = values.filter((x) => !Number.isNaN(x))
-  if (spec.kind === 'bucket') return { edges: spec.edges ?? quantiles(present, spec.count) }
-  if (spec.kind !== 'number' || spec.transform === 'none' || present.length === 0) return { mean: 0, deviation: 1 }
-  const transformed = Float64Array.from(present, (x) => transform(spec, x))
-  const mean = transformed.reduce((sum, x) => sum + x, 0) / transformed.length
-  const variance = transformed.reduce((sum, x) => sum + (x - mean) ** 2, 0) / transformed.length
+/** The transform of `spec` learnt from training values, NaN where missing; `values` gives them again and again. */
+export function fitScaling(spec: Feature, values: () => Iterable<Float32Array>): Scaling {
+  if (spec.kind === 'bucket') return { edges: spec.edges ?? quantiles(values, spec.count) }
+  const count = sumOf(values, () => 1)
+  if (spec.kind !== 'number' || spec.transform === 'none' || count === 0) return { mean: 0, deviation: 1 }
+  const mean = sumOf(values, (x) => transform(spec, x)) / count
+  const variance = sumOf(values, (x) => (transform(spec, x) - mean) ** 2) / count
   return { mean, deviation: variance > 0 ? Math.sqrt(variance) : 1 }
+}
+
+/** Sum of `f` over the values that are not missing. */
+function sumOf(values: () => Iterable<Float32Array>, f: (x: number) => number): number {
+  let sum = 0
+  for (const block of values()) for (const x of block) if (!Number.isNaN(x)) sum += f(x)
+  return sum
 }
 
 function transform(spec: Feature, x: number): number {
   return spec.kind === 'number' && spec.transform === 'log1p' ? Math.sign(x) * Math.log1p(Math.abs(x)) : x
 }
 
-/** The least value of each of `count` equal parts but the first, each once. */
-function quantiles(values: Float32Array, count: number): number[] {
-  const sorted = values.slice().sort()
-  const at = Array.from({ length: count - 1 }, (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / count)])
-  return sorted.length === 0 ? [] : [...new Set(at)].filter((edge) => edge > sorted[0])
+/** The least value of each of `parts` equal parts but the first, each once. */
+function quantiles(values: () => Iterable<Float32Array>, parts: number): number[] {
+  const count = sumOf(values, () => 1)
+  if (count === 0) return []
+  const ranks = Array.from({ length: parts }, (_, i) => Math.floor((i * count) / parts))
+  const [least, ...edges] = valuesOfRanks(values, ranks)
+  return [...new Set(edges)].filter((edge) => edge > least)
 }
 
-/** The rows of a feature's table. */
-export function encode(column: FeatureColumn, { vocabularies, scalings }: Encoders): RowFeature {
+/** The rows of a feature's table, in `store`. */
+export function encode(
+  column: FeatureColumn,
+  { vocabularies, scalings }: Encoders,
+  store: ColumnStore,
+): Stored<RowFeature> {
   const { name, table, spec, values, codes, numbersOfRows } = column
   if (spec.kind === 'hash') {
-    return { name, table, size: spec.rows, values, rowOf: codes!.map((row) => (row < 0 ? unknownRow : row)) }
+    const rowOf = store.map(codes!, 'int32', (row) => (row < 0 ? unknownRow : row))
+    return { name, table, size: spec.rows, values, rowOf }
   }
   if (codes) {
     const { rowOf, size } = vocabularies[table]
-    return { name, table, size, values, rowOf: encodeCodes(codes, rowOf, values) }
+    return { name, table, size, values, rowOf: encodeCodes(codes, rowOf, values, store) }
   }
   const numbers = numbersOfRows!
   const scaling = scalings[name]
   if ('edges' in scaling) {
     // Of n edges come n + 1 ranges.
-    const { edges } = scaling
+    const edges = Float64Array.from(scaling.edges)
     const range = (x: number) => unknownRow + 1 + upperBound(edges, x)
-    const rowOf = Int32Array.from(numbers, (x) => (Number.isNaN(x) ? unknownRow : range(x)))
+    const rowOf = store.map(numbers, 'int32', (x) => (Number.isNaN(x) ? unknownRow : range(x)))
     return { name, table, size: unknownRow + 2 + edges.length, values, rowOf }
   }
   const { mean, deviation } = scaling
@@ -73,22 +87,22 @@ export function encode(column: FeatureColumn, { vocabularies, scalings }: Encode
     table,
     size: numberRow + 1,
     values,
-    rowOf: Int32Array.from(numbers, (x) => (Number.isNaN(x) ? unknownRow : numberRow)),
-    weight: numbers.map((x) => (Number.isNaN(x) ? 1 : (transform(spec, x) - mean) / deviation)),
+    rowOf: store.map(numbers, 'int32', (x) => (Number.isNaN(x) ? unknownRow : numberRow)),
+    weight: store.map(numbers, 'float32', (x) => (Number.isNaN(x) ? 1 : (transform(spec, x) - mean) / deviation)),
   }
 }
 
 /** A list that is shorter than it may be is padded; one without any value is unknown. */
-function encodeCodes(codes: Int32Array, rowOf: Int32Array, values: number): Int32Array {
-  return codes.map((code, i) => {
+function encodeCodes(codes: Column<'int32'>, rowOf: Int32Array, values: number, store: ColumnStore) {
+  return store.map(codes, 'int32', (code, i) => {
     if (code >= 0) return rowOf[code]
     return i % values === 0 ? unknownRow : paddingRow
   })
 }
 
 /** How many of the rising `edges` are not above x. */
-function upperBound(edges: readonly number[], x: number): number {
-  const first = lowerBound(Float64Array.from(edges), x)
+function upperBound(edges: Float64Array, x: number): number {
+  const first = lowerBound(edges, x)
   return edges[first] === x ? first + 1 : first
 }
 

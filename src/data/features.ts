@@ -1,6 +1,7 @@
 /** Features as columns of numbers: which SQL makes them, and which of them share a table. */
 import type { Feature, SideFeature } from '../config/features.js'
 import { UserError } from '../errors.js'
+import { blocks, type Column, ColumnStore, stretch } from './column.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import type { Table } from './table.js'
 import { unknownRow } from './vocabulary.js'
@@ -24,9 +25,9 @@ export interface SidePlan extends FeaturePlan {
 
 /** What a feature reads of each row: codes [rows × values], -1 for none, or numbers [rows], NaN for none. */
 export interface FeatureColumn extends FeaturePlan {
-  codes?: Int32Array
+  codes?: Column<'int32'>
   values: number
-  numbersOfRows?: Float32Array
+  numbersOfRows?: Column<'float32'>
 }
 
 /** DuckDB tables of numbered values, by embedding table. */
@@ -183,19 +184,31 @@ export function featureKinds(plans: readonly FeaturePlan[]): Record<string, 'int
   )
 }
 
-/** The features in the columns of a result. */
-export function columnsOf(plans: readonly FeaturePlan[], read: Record<string, unknown>): FeatureColumn[] {
+/** The features in the columns of a result; `store` keeps what is made of them. */
+export function columnsOf(
+  plans: readonly FeaturePlan[],
+  read: Record<string, unknown>,
+  store = new ColumnStore(),
+): FeatureColumn[] {
+  const kinds = featureKinds(plans)
   return plans.map((plan, p) => {
     const parts = plan.sql.map((_, i) => read[columnName(p, i)])
-    if (parts[0] instanceof Float32Array) return { ...plan, values: 1, numbersOfRows: parts[0] }
-    return { ...plan, values: parts.length, codes: interleaved(parts as Int32Array[]) }
+    if (kinds[columnName(p, 0)] === 'float32')
+      return { ...plan, values: 1, numbersOfRows: parts[0] as Column<'float32'> }
+    return { ...plan, values: parts.length, codes: interleaved(parts as Column<'int32'>[], store) }
   })
 }
 
 /** [rows] of each part as [rows × parts]. */
-function interleaved(parts: Int32Array[]): Int32Array {
-  if (parts.length === 1) return parts[0]
-  const codes = new Int32Array(parts.length * parts[0].length)
-  for (const [p, part] of parts.entries()) for (let i = 0; i < part.length; i++) codes[i * parts.length + p] = part[i]
-  return codes
+function interleaved([first, ...others]: Column<'int32'>[], store: ColumnStore): Column<'int32'> {
+  if (others.length === 0) return first
+  const codes = store.growing('int32', (1 + others.length) * first.length)
+  for (const { from, values } of blocks(first)) {
+    const beside = others.map((column) => stretch(column, from, from + values.length))
+    for (let i = 0; i < values.length; i++) {
+      codes.add(values[i])
+      for (const column of beside) codes.add(column[i])
+    }
+  }
+  return codes.finish()
 }

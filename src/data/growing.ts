@@ -1,15 +1,21 @@
 /** Typed arrays that fill up. */
 
-const arrayOf = {
+export const arrayOf = {
   int32: Int32Array,
   int64: BigInt64Array,
   float32: Float32Array,
   float64: Float64Array,
   uint8: Uint8Array,
-} as const
+} as const satisfies { [K in NumericKind]: new (length: number) => ArrayOf[K] }
 
-type ArrayOf = { [K in keyof typeof arrayOf]: InstanceType<(typeof arrayOf)[K]> }
-export type NumericKind = keyof typeof arrayOf
+export interface ArrayOf {
+  int32: Int32Array
+  int64: BigInt64Array
+  float32: Float32Array
+  float64: Float64Array
+  uint8: Uint8Array
+}
+export type NumericKind = keyof ArrayOf
 export type NumericArray = ArrayOf[NumericKind]
 
 /** A typed array that doubles as it fills, from room for `expected` numbers on. */

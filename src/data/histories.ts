@@ -1,35 +1,39 @@
 /** Histories of impressions: stretches of behaviours that lie end to end. */
 import { UserError } from '../errors.js'
 import { lowerBound } from '../metrics/order.js'
+import { blocks, type Column, type ColumnStore, put, stretch, valuesOf } from './column.js'
+import type { RowRange } from './ctrDataset.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import { columnsOf, featureKinds, type SidePlan, selectFeatures } from './features.js'
-import { Growing } from './growing.js'
 import { HashIndex, halvesOf, hashOf } from './hashIndex.js'
 import { type ImpressionOptions, itemNumbers, userNumbers } from './impressions.js'
 import { microseconds, type Table } from './table.js'
 
 /** A side feature: codes by event and, where impressions tell it, of their targets; -1 for none. */
 export interface SideColumn extends SidePlan {
-  codes: Int32Array
-  targetCodes?: Int32Array
+  codes: Column<'int32'>
+  targetCodes?: Column<'int32'>
 }
 
 export interface Histories {
   /** Item numbers of behaviours. */
-  events: Int32Array
+  events: Column<'int32'>
   /** Microseconds since 1970 by event; empty where histories are listed. */
-  eventTime: Float64Array
+  eventTime: Column<'float64'>
   sides: SideColumn[]
-  historyStart: Int32Array
-  historyEnd: Int32Array
+  historyStart: Column<'int32'>
+  historyEnd: Column<'int32'>
 }
 
 /** Of each impression: dense number of the user, and microseconds since 1970. */
 interface Moments {
-  user: Int32Array
-  time: Float64Array
+  user: Column<'int32'>
+  time: Column<'float64'>
   sides: readonly SidePlan[]
 }
+
+/** Events whose times are held at once, but for a user who has more. */
+const eventsHeld = 2 ** 24
 
 /**
  * Behaviours sorted by user and time; the history of an impression ends before the first that is not older than it.
@@ -40,11 +44,12 @@ export async function builtHistories(
   { path, source, columns: types, rows }: Table,
   { columns, timeUnit, actions, length }: ImpressionOptions,
   { user, time, sides }: Moments,
+  store: ColumnStore,
 ): Promise<Histories> {
   const wanted = actions.map(literal).join(', ')
   const { select, joins } = selectFeatures(sides)
   const table = { path, source, columns: types, rows }
-  const read = await db.columns(
+  const read = await db.stored(
     `SELECT u.usr, n.item, ${microseconds(table, columns.time!, timeUnit)} AS ts ${select}
      FROM ${source} t
      JOIN ${userNumbers} u ON t.${identifier(columns.user!)} = u.user_id
@@ -53,6 +58,7 @@ export async function builtHistories(
      WHERE ${identifier(columns.action)} IN (${wanted})
      ORDER BY 1, 3, 2`,
     { usr: 'int32', item: 'int32', ts: 'float64', ...featureKinds(sides) },
+    store,
   )
   if (read.rows === 0) {
     const found = await db.rows<{ action: string }>(
@@ -65,26 +71,48 @@ export async function builtHistories(
       expected: `history.actions among ${found.map((row) => row.action).join(', ')}`,
     })
   }
-  const historyStart = new Int32Array(user.length)
-  const historyEnd = new Int32Array(user.length)
-  const first = firstOfUsers(read.usr, user)
-  for (let row = 0; row < user.length; row++) {
-    // An event of the same microsecond is not before.
-    const end = lowerBound(read.ts, time[row], first[user[row]], first[user[row] + 1])
-    historyStart[row] = Math.max(first[user[row]], end - length)
-    historyEnd[row] = end
+  const [historyStart, historyEnd] = [store.zeros('int32', user.length), store.zeros('int32', user.length)]
+  const first = firstOfUsers(read.usr, await db.count(userNumbers))
+  for (const users of together(first)) {
+    const offset = first[users.from]
+    const times = stretch(read.ts, offset, first[users.to])
+    for (const { from, values: owners } of blocks(user)) {
+      const to = from + owners.length
+      const [moments, starts, ends] = [
+        stretch(time, from, to),
+        stretch(historyStart, from, to),
+        stretch(historyEnd, from, to),
+      ]
+      for (let i = 0; i < owners.length; i++) {
+        const u = owners[i]
+        if (u < users.from || u >= users.to) continue
+        // An event of the same microsecond is not before.
+        ends[i] = offset + lowerBound(times, moments[i], first[u] - offset, first[u + 1] - offset)
+        starts[i] = Math.max(first[u], ends[i] - length)
+      }
+      put(historyStart, from, starts)
+      put(historyEnd, from, ends)
+    }
   }
-  const codes = columnsOf(sides, read).map((column, i) => ({ ...sides[i], codes: column.codes! }))
+  const codes = columnsOf(sides, read, store).map((column, i) => ({ ...sides[i], codes: column.codes! }))
   return { events: read.item, eventTime: read.ts, sides: codes, historyStart, historyEnd }
 }
 
 /** Where the events of each user begin; those of user u end where those of u + 1 begin. */
-function firstOfUsers(sorted: Int32Array, user: Int32Array): Int32Array {
-  const users = user.reduce((most, u) => Math.max(most, u), 0) + 1
+function firstOfUsers(sorted: Column<'int32'>, users: number): Int32Array {
   const first = new Int32Array(users + 1)
-  for (const u of sorted) first[u + 1]++
+  for (const values of valuesOf(sorted)) for (const u of values) first[u + 1]++
   for (let u = 0; u < users; u++) first[u + 1] += first[u]
   return first
+}
+
+/** Users that follow one another, as many as have `eventsHeld` events together, at least one. */
+function* together(first: Int32Array): Generator<RowRange> {
+  const users = first.length - 1
+  for (let [from, to] = [0, 0]; from < users; from = to) {
+    for (to = from + 1; to < users && first[to + 1] - first[from] <= eventsHeld; ) to++
+    yield { from, to }
+  }
 }
 
 /** Histories that the impressions bring along, the last `length` of each list, without nulls and padding. */
@@ -92,6 +120,7 @@ export async function listedHistories(
   db: Database,
   { length, padding }: ImpressionOptions,
   sides: readonly SidePlan[],
+  store: ColumnStore,
 ): Promise<Histories> {
   const { type } = await db.row<{ type: string }>(
     `SELECT column_type AS type FROM (DESCRIBE ${itemNumbers}) WHERE column_name = 'item_id'`,
@@ -105,10 +134,10 @@ export async function listedHistories(
     ...sides.map((_, i) => `list_transform(list_${i + 1}, lambda x: ${hashOf('CAST(x AS VARCHAR)')}) AS side_${i}`),
   ]
   const sideKinds = Object.fromEntries(sides.map((_, i) => [`side_${i}`, 'int64[]' as const]))
-  const events = new Growing('int32')
-  const codes = sides.map(() => new Growing('int32'))
+  const events = store.growing('int32')
+  const codes = sides.map(() => store.growing('int32'))
   const stretches = new Stretches([events, ...codes])
-  const [starts, ends] = [new Growing('int32'), new Growing('int32')]
+  const [starts, ends] = [store.growing('int32'), store.growing('int32')]
   const query = `SELECT ${lists.join(', ')} FROM impression_rows`
   for await (const batch of db.batches(query, { items: 'int64[]' as const, ...sideKinds })) {
     const { offsets, values } = batch.items
@@ -144,17 +173,21 @@ export async function listedHistories(
   }
 }
 
-/** Impressions of a user often list the same behaviours: equal stretches are kept once. */
+/** Stretches that are remembered. */
+const mostStretches = 2 ** 20
+
+/** Impressions of a user often list the same behaviours: equal stretches not far from one another are kept once. */
 class Stretches {
   private readonly begins = new Map<number, number>()
 
-  constructor(private readonly columns: readonly Growing<'int32'>[]) {}
+  constructor(private readonly columns: readonly ReturnType<ColumnStore['growing']>[]) {}
 
   /** Where the last `length` behaviours, from `begin` on, stand first; where that is elsewhere they are removed. */
   firstOf(begin: number, length: number): number {
     const hash = this.hashOf(begin, length)
     const before = this.begins.get(hash)
     if (before === undefined || !this.isEqual(before, begin, length)) {
+      if (this.begins.size === mostStretches) this.begins.clear()
       this.begins.set(hash, begin)
       return begin
     }

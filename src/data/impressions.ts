@@ -4,6 +4,7 @@
  * `events[historyStart[i] … historyEnd[i])`, events being sorted by user and time.
  */
 import { UserError } from '../errors.js'
+import { type Column, ColumnStore } from './column.js'
 import { type Database, identifier } from './duckdb.js'
 import {
   columnsOf,
@@ -63,13 +64,13 @@ export interface Impressions extends Histories {
   /** Rows of each part, where the parts are tables. */
   parts: [number, number, number] | undefined
   /** Dense numbers of users and items, from 0. */
-  user: Int32Array
-  item: Int32Array
-  label: Uint8Array
+  user: Column<'int32'>
+  item: Column<'int32'>
+  label: Column<'uint8'>
   /** How much each counts in training, of mean 1 there; empty where all count alike. */
-  weight: Float32Array
+  weight: Column<'float32'>
   /** Microseconds since 1970; empty where impressions have no time. */
-  time: Float64Array
+  time: Column<'float64'>
   users: number
   items: number
   context: FeatureColumn[]
@@ -120,7 +121,7 @@ export async function openImpressions(db: Database, options: ImpressionOptions):
 }
 
 /**
- * Loads impressions and histories; numbers every item that they name, and those of `catalogue` (an
+ * Loads impressions and histories into `store`; numbers every item that they name, and those of `catalogue` (an
  * item-id column in SQL) beside.
  * @throws UserError `id-types` where tables disagree on the type of ids; `history-empty` where no behaviour is of use.
  */
@@ -130,6 +131,7 @@ export async function loadImpressions(
   { impressions: table, behaviors }: ImpressionTables,
   features: { context: readonly FeaturePlan[]; sides: readonly SidePlan[] } = { context: [], sides: [] },
   catalogue: (IdSource & { ids: string })[] = [],
+  store = new ColumnStore(),
 ): Promise<Impressions> {
   const { columns, timeUnit } = options
   const item = identifier(columns.item)
@@ -169,10 +171,9 @@ export async function loadImpressions(
     ORDER BY 1, ${columns.time === null ? `t.${file}, t.${fileRow}` : '5, 2, 3, 4'}`)
   const kinds = featureKinds(features.context)
   const targetKinds = Object.fromEntries(targets.map((_, i) => [`target_${i}_0`, 'int32' as const]))
-  const { usr, ...read } = await db.columns(
+  const { usr, ...read } = await db.stored(
     'SELECT * FROM impression_rows',
     {
-      part: 'uint8',
       usr: 'int32',
       item: 'int32',
       label: 'uint8',
@@ -181,32 +182,39 @@ export async function loadImpressions(
       ...kinds,
       ...targetKinds,
     },
+    store,
     table.rows,
   )
   const { rows } = read
-  const user = columns.user === null ? usr.map((_, i) => i) : usr
+  const user = columns.user === null ? store.map(usr, 'int32', (_, row) => row) : usr
   if (columns.user === null) await numberRows(db, rows)
   const time = columns.time === null ? new Float64Array(0) : read.ts
-  const targetCodes = targets.map((_, i) => (read as unknown as Record<string, Int32Array>)[`target_${i}_0`])
+  const targetCodes = targets.map((_, i) => (read as unknown as Record<string, Column<'int32'>>)[`target_${i}_0`])
   const histories = behaviors
-    ? await builtHistories(db, behaviors, options, { user, time, sides: features.sides })
-    : await listedHistories(db, options, features.sides)
+    ? await builtHistories(db, behaviors, options, { user, time, sides: features.sides }, store)
+    : await listedHistories(db, options, features.sides, store)
+  const parts = typeof options.impressions === 'string' ? undefined : await partSizes(db)
   await db.run('DROP TABLE impression_rows')
-  const ofPart = (p: number) => read.part.reduce((count, value) => count + (value === p ? 1 : 0), 0)
   return {
     rows,
-    parts: typeof options.impressions === 'string' ? undefined : [ofPart(0), ofPart(1), ofPart(2)],
+    parts,
     user,
     item: read.item,
     label: read.label,
-    weight: (read as { weight?: Float32Array }).weight ?? new Float32Array(0),
+    weight: (read as { weight?: Column<'float32'> }).weight ?? new Float32Array(0),
     time,
     ...histories,
     sides: withTargets(histories.sides, targetCodes),
     users: columns.user === null ? rows : await db.count(userNumbers),
     items: await db.count(itemNumbers),
-    context: columnsOf(features.context, read),
+    context: columnsOf(features.context, read, store),
   }
+}
+
+async function partSizes(db: Database): Promise<[number, number, number]> {
+  const sizes = []
+  for (const p of [0, 1, 2]) sizes.push(await db.count(`impression_rows WHERE part = ${p}`))
+  return sizes as [number, number, number]
 }
 
 /** The side features whose value at the target is told by impressions, as features of impressions. */
@@ -214,7 +222,7 @@ function targetPlans(sides: readonly SidePlan[]): FeaturePlan[] {
   return sides.flatMap((side) => (side.target === undefined ? [] : [{ ...side, sql: [side.target] }]))
 }
 
-function withTargets(sides: Histories['sides'], codes: Int32Array[]): Histories['sides'] {
+function withTargets(sides: Histories['sides'], codes: Column<'int32'>[]): Histories['sides'] {
   let next = 0
   return sides.map((side) => (side.target === undefined ? side : { ...side, targetCodes: codes[next++] }))
 }

@@ -1,6 +1,8 @@
 /** Signs that a feature tells what could not be known when an impression was shown. */
 import { auc } from '../metrics/index.js'
 import { ascendingOrder } from '../metrics/order.js'
+import { type Column, pick, stretch } from './column.js'
+import { atRows } from './ctrColumns.js'
 import type { CtrDataset, RowFeature, RowRange } from './ctrDataset.js'
 
 export interface Leak {
@@ -26,48 +28,58 @@ export function findLeaks(data: CtrDataset): Leak[] {
 }
 
 /** Features whose click rate by value, learnt in training, or whose number ranks later impressions nearly perfectly. */
-function tellingFeatures({ impressions, impressionFeatures, itemFeatures, split }: CtrDataset): Leak[] {
-  const train = sampled(split.train)
-  const later = sampled({ from: split.valid.from, to: split.test.to })
-  const labels = Uint8Array.from(later, (row) => impressions.label[row])
+function tellingFeatures(data: CtrDataset): Leak[] {
+  const { split, impressionFeatures, itemFeatures } = data
+  const train = atRows(data, sampled(split.train))
+  const later = atRows(data, sampled({ from: split.valid.from, to: split.test.to }))
+  const { label: labels, historyStart, historyEnd } = later.impressions
   const found = (feature: string, scores: Float32Array): Leak[] => {
     const reached = auc(labels, scores)
     const sure = Math.max(reached, 1 - reached)
     return sure > mostAuc ? [{ feature, what: `'${feature}' alone reaches an AUC of ${sure.toFixed(4)}` }] : []
   }
-  const ofTargets = itemFeatures.map((feature) => ({ feature, of: (row: number) => impressions.item[row] }))
-  const ofRows = impressionFeatures.map((feature) => ({ feature, of: (row: number) => row }))
+  /** A feature of some impressions, and where it has the value of each. */
+  const ofRows = impressionFeatures.map((_, f) => ({ impressionFeatures: features }: typeof train) => ({
+    feature: features[f],
+    place: (row: number) => row,
+  }))
+  const ofTargets = itemFeatures.map((feature) => ({ impressions: { item } }: typeof train) => ({
+    feature,
+    place: (row: number) => item[row],
+  }))
   return [
-    ...[...ofRows, ...ofTargets].flatMap(({ feature, of }) => {
-      const rates = clickRates(feature, train, of, impressions.label)
-      const scores = Float32Array.from(later, (row) => scoreOf(feature, of(row), rates))
-      return found(feature.name, scores)
+    ...[...ofRows, ...ofTargets].flatMap((of) => {
+      const rates = clickRates(of(train), train.impressions.label)
+      const { feature, place } = of(later)
+      return found(
+        feature.name,
+        Float32Array.from(labels, (_, row) => scoreOf(feature, place(row), rates)),
+      )
     }),
     ...found(
       'length of the history',
-      Float32Array.from(later, (row) => impressions.historyEnd[row] - impressions.historyStart[row]),
+      Float32Array.from(historyEnd, (end, row) => end - historyStart[row]),
     ),
   ]
 }
 
 /** Click rate of each row of a feature's table, drawn towards the mean where there are few impressions. */
 function clickRates(
-  { rowOf, values, size }: RowFeature,
-  rows: Int32Array,
-  of: (row: number) => number,
+  { feature, place }: { feature: RowFeature; place: (row: number) => number },
   label: Uint8Array,
 ): Float64Array {
+  const { rowOf, values, size } = feature
   const [shown, clicked] = [new Float64Array(size), new Float64Array(size)]
   let clicks = 0
-  for (const row of rows) {
+  for (let row = 0; row < label.length; row++) {
     clicks += label[row]
     for (let v = 0; v < values; v++) {
-      const at = rowOf[of(row) * values + v]
+      const at = rowOf[place(row) * values + v]
       shown[at]++
       clicked[at] += label[row]
     }
   }
-  const mean = clicks / rows.length
+  const mean = clicks / label.length
   return shown.map((count, i) => (clicked[i] + mean) / (count + 1))
 }
 
@@ -79,13 +91,15 @@ function scoreOf({ rowOf, values, weight }: RowFeature, at: number, rates: Float
 }
 
 /** Histories that end with the very event that is to be predicted. */
-function ownEvents({ impressions, split }: CtrDataset): Leak[] {
+function ownEvents(data: CtrDataset): Leak[] {
+  const { impressions } = atRows(data, sampled({ from: 0, to: data.split.test.to }))
   const { item, label, events, historyStart, historyEnd } = impressions
   const ends = [0, 0]
   const rows = [0, 0]
-  for (const row of sampled({ from: 0, to: split.test.to })) {
+  for (let row = 0; row < item.length; row++) {
     rows[label[row]]++
-    if (historyEnd[row] > historyStart[row] && events[historyEnd[row] - 1] === item[row]) ends[label[row]]++
+    const [start, end] = [historyStart[row], historyEnd[row]]
+    if (end > start && stretch(events, end - 1, end)[0] === item[row]) ends[label[row]]++
   }
   const [others, own] = [ends[0] / rows[0], ends[1] / rows[1]]
   if (!(own > mostOwn && own > timesOthers * others)) return []
@@ -102,13 +116,18 @@ function timedIds({ timeOrder }: CtrDataset): Leak[] {
 }
 
 /**
- * Rank correlation (Spearman) of `ranks` of values, by row in the order of time, with time.
+ * Rank correlation (Spearman) of the values of a column in the order of time, or of what `rankOf` makes of them, with time.
  * Few values say nothing: NaN below one for every hundred rows.
  */
-export function orderInTime(valueAt: (row: number) => number, rows: number, distinct: number): number {
+export function orderInTime(
+  column: Column<'int32'>,
+  distinct: number,
+  rankOf: (value: number) => number = (value) => value,
+): number {
+  const rows = column.length
   if (distinct < Math.max(2, rows / 100)) return Number.NaN
-  const all = sampled({ from: 0, to: rows })
-  const ranks = ranksOf(Float64Array.from(all, valueAt))
+  const all = pick(column, sampled({ from: 0, to: rows }))
+  const ranks = ranksOf(Float64Array.from(all, rankOf))
   const middle = (all.length - 1) / 2
   let [product, squares, ranked] = [0, 0, 0]
   for (let i = 0; i < ranks.length; i++) {

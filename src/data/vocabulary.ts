@@ -13,14 +13,19 @@ export interface Vocabulary {
 }
 
 /**
- * Rows for the dense numbers 0 … `count`−1, of which only those that occur at least `minCount` times
- * in the lists of `seen` (a number may stand there many times; a negative one is none) get one of their own.
+ * Rows for dense numbers from 0, of which `counts` tells how often each occurs: only those that occur at least
+ * `minCount` times get one of their own.
  */
-export function vocabulary(count: number, seen: readonly Int32Array[], minCount: number): Vocabulary {
-  const counts = new Int32Array(count)
-  for (const numbers of seen) for (const number of numbers) if (number >= 0) counts[number]++
-  const rowOf = new Int32Array(count)
+export function vocabulary(counts: Int32Array, minCount: number): Vocabulary {
+  const rowOf = new Int32Array(counts.length)
   let size = unknownRow + 1
-  for (let number = 0; number < count; number++) rowOf[number] = counts[number] >= minCount ? size++ : unknownRow
+  for (let number = 0; number < counts.length; number++) {
+    rowOf[number] = counts[number] >= minCount ? size++ : unknownRow
+  }
   return { rowOf, size }
+}
+
+/** Adds to `counts` how often each number occurs; a negative one is none. */
+export function tally(counts: Int32Array, numbers: Int32Array): void {
+  for (let i = 0; i < numbers.length; i++) if (numbers[i] >= 0) counts[numbers[i]]++
 }

@@ -26,3 +26,46 @@ export function ascendingOrder(values: Scores): Uint32Array {
   }
   return order
 }
+
+/**
+ * The numbers of the given ranks (from 0) in ascending order among numbers that come in blocks, NaN left out. They
+ * are passed over twice and counted, by the upper and by the lower half of their bits, instead of sorted: nothing
+ * is held but counts.
+ */
+export function valuesOfRanks(blocks: () => Iterable<Float32Array>, ranks: readonly number[]): number[] {
+  const upper = new Float64Array(2 ** 16)
+  for (const key of keys(blocks())) upper[key >>> 16]++
+  const places = ranks.map((rank) => placeOf(upper, rank))
+  const lower = new Map(places.map(({ at }) => [at, new Float64Array(2 ** 16)]))
+  for (const key of keys(blocks())) {
+    const counts = lower.get(key >>> 16)
+    if (counts) counts[key & 0xffff]++
+  }
+  return places.map(({ at, rest }) => numberOf(((at << 16) | placeOf(lower.get(at)!, rest).at) >>> 0))
+}
+
+/** Where the cumulative `counts` pass `rank`, and how far beyond what lies before. */
+function placeOf(counts: Float64Array, rank: number): { at: number; rest: number } {
+  let [at, rest] = [0, rank]
+  while (rest >= counts[at]) rest -= counts[at++]
+  return { at, rest }
+}
+
+const float = new Float32Array(1)
+const bits = new Uint32Array(float.buffer)
+
+/** Whole numbers of 32 bits in the order of the floats that they stand for. */
+function* keys(blocks: Iterable<Float32Array>): Generator<number> {
+  for (const block of blocks) {
+    for (const x of block) {
+      if (Number.isNaN(x)) continue
+      float[0] = x
+      yield (bits[0] & 0x80000000 ? ~bits[0] : bits[0] | 0x80000000) >>> 0
+    }
+  }
+}
+
+function numberOf(key: number): number {
+  bits[0] = key & 0x80000000 ? key & 0x7fffffff : ~key
+  return float[0]
+}

@@ -1,6 +1,7 @@
 /** Stage 3: the click model that joins ids and content interest (CiUBM), its baselines, and their evaluation. */
 import { rmSync } from 'node:fs'
 import type { CtrConfig } from '../config/ctr.js'
+import type { CtrDataset } from '../data/ctrDataset.js'
 import { Database } from '../data/duckdb.js'
 import { shareArrays } from '../data/shared.js'
 import { openEngine } from '../engine/index.js'
@@ -13,53 +14,66 @@ import { showClicks, testMetrics, writePredictions } from './ctrResults.js'
 import { CtrTrainee, validMetrics } from './ctrTrainee.js'
 
 export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, unknown>> {
-  const started = Date.now()
   const temporary = run.path('temporary')
   const db = await Database.open({ memory: config.data.memory, temporary })
-  const data = shareArrays(await loadDataset(db, config))
-  const loaded = (Date.now() - started) / 1000
+  try {
+    const data = shareArrays(await loadDataset(db, config))
+    try {
+      return await trainAndTest(db, data, config, run)
+    } finally {
+      data.store.close()
+    }
+  } finally {
+    db.close()
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, run: Run) {
+  const loaded = run.seconds
   describe(data, config, run)
   checkLeaks(data, config, run)
   const engine = await openEngine(config, (line) => run.say(line))
   const trainee = new CtrTrainee(engine, data, config)
-  const { stepsPerEpoch } = trainee
-  const steps = trainee.allSteps
-  const evaluateEvery = config.train.evaluateEvery || stepsPerEpoch
-  const result = await train(
-    trainee.plan(steps),
-    {
-      ...config.train,
-      steps,
-      evaluateEvery,
-      saveEvery: config.train.saveEvery || evaluateEvery,
-      monitor: config.train.monitor ?? 'valid_auc',
-      metrics: validMetrics,
-    },
-    run,
-  )
-  const trained = (Date.now() - started) / 1000
-  await saveFeatures(db, data, run.path('checkpoint'))
-  await exportClickModel(run.path('checkpoint'), ctrFeatures(data), config, run.path('onnx'))
-  trainee.loadModel(run.path('checkpoint'))
-  const scores = trainee.predict(data.split.test)
-  await writePredictions(db, data, scores, run.path('predictions.parquet'))
-  db.close()
-  rmSync(temporary, { recursive: true, force: true })
-  await trainee.close()
-  const metrics = testMetrics(data, scores, config.evaluation)
-  await run.show(() => showClicks(data, scores, metrics))
-  return {
-    model: config.model.name,
-    ...metrics,
-    ...result.best,
-    best_step: result.bestStep,
-    steps: result.steps,
-    stopped: result.stopped,
-    engine: engine.name,
-    load_seconds: loaded,
-    load_rows_per_second: data.impressions.rows / loaded,
-    train_rows_per_second: trainee.rowsPerSecond,
-    train_seconds: trained,
-    seconds: (Date.now() - started) / 1000,
+  try {
+    const { stepsPerEpoch } = trainee
+    const steps = trainee.allSteps
+    const evaluateEvery = config.train.evaluateEvery || stepsPerEpoch
+    const result = await train(
+      trainee.plan(steps),
+      {
+        ...config.train,
+        steps,
+        evaluateEvery,
+        saveEvery: config.train.saveEvery || evaluateEvery,
+        monitor: config.train.monitor ?? 'valid_auc',
+        metrics: validMetrics,
+      },
+      run,
+    )
+    const trained = run.seconds
+    await saveFeatures(db, data, run.path('checkpoint'))
+    await exportClickModel(run.path('checkpoint'), ctrFeatures(data), config, run.path('onnx'))
+    trainee.loadModel(run.path('checkpoint'))
+    const scores = trainee.predict(data.split.test)
+    await writePredictions(db, data, scores, run.path('predictions.parquet'))
+    const metrics = testMetrics(data, scores, config.evaluation)
+    await run.show(() => showClicks(data, scores, metrics))
+    return {
+      model: config.model.name,
+      ...metrics,
+      ...result.best,
+      best_step: result.bestStep,
+      steps: result.steps,
+      stopped: result.stopped,
+      engine: engine.name,
+      load_seconds: loaded,
+      load_rows_per_second: data.impressions.rows / loaded,
+      train_rows_per_second: trainee.rowsPerSecond,
+      train_seconds: trained,
+      seconds: run.seconds,
+    }
+  } finally {
+    await trainee.close()
   }
 }

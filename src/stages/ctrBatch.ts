@@ -1,7 +1,8 @@
 /** Impressions as inputs of a click model. */
-import type { ContentTable } from '../data/contentTable.js'
-import type { CtrDataset, RowFeature, RowRange } from '../data/ctrDataset.js'
-import { EpochOrder, inParts, keptRows } from '../data/order.js'
+import { type Column, isFile, pick, type Stored } from '../data/column.js'
+import { atRows, inMemory, type StoredCtrColumns } from '../data/ctrColumns.js'
+import type { CtrDataset, RowFeature } from '../data/ctrDataset.js'
+import { EpochOrder, inParts } from '../data/order.js'
 import { unknownRow } from '../data/vocabulary.js'
 import type { Value } from '../engine/index.js'
 import type { Part } from '../engine/training.js'
@@ -19,7 +20,7 @@ import { searched } from './gsu.js'
 /** What the model of a data set may read. */
 export function ctrFeatures(data: CtrDataset): CtrFeatures {
   const { impressionFeatures, itemFeatures, eventFeatures, gap, content } = data
-  const feature = ({ name, table, size, values, weight }: RowFeature): TableFeature => ({
+  const feature = ({ name, table, size, values, weight }: Stored<RowFeature>): TableFeature => ({
     name,
     table,
     size,
@@ -46,64 +47,43 @@ const gapRows = unknownRow + 1 + 31
 /** Row for the time between a behaviour and an impression, in microseconds. */
 const gapRow = (gap: number) => unknownRow + 1 + Math.min(30, Math.floor(Math.log2(Math.max(1, gap / 1e6))))
 
-/** What batches are made of. */
-export type CtrColumns = Pick<
-  CtrDataset,
-  'impressionFeatures' | 'itemFeatures' | 'eventFeatures' | 'gap' | 'trainCount'
-> & {
-  /** `time` and `eventTime` are there where the gap between them is a feature. */
-  impressions: Pick<
-    CtrDataset['impressions'],
-    'item' | 'label' | 'weight' | 'events' | 'historyStart' | 'historyEnd' | 'time' | 'eventTime'
-  >
-  content: Pick<ContentTable, 'rowOf' | 'vectors' | 'width' | 'sketches'> | undefined
-}
-
 /** What the batches of a training follow from. */
 export interface CtrBatches {
-  columns: CtrColumns
-  train: RowRange
-  /** Share of its impressions without a click that are kept. */
-  negatives: number
+  columns: StoredCtrColumns
+  /** Impressions to learn from. */
+  rows: Column<'int32'>
   /** Impressions of a step, and the parts that it is worked through in. */
   batch: number
   accumulate: number
+  /** Impressions that are shuffled together where they lie in files. */
+  buffer: number
   gsu: Gsu
   seed: number
 }
 
-/** The columns of a data set without what batches do not need, for other threads. */
-export function ctrColumns(data: CtrDataset): CtrColumns {
-  const { impressions, impressionFeatures, itemFeatures, eventFeatures, gap, trainCount, content } = data
-  const { item, label, weight, events, historyStart, historyEnd, time, eventTime } = impressions
-  return {
-    impressions: { item, label, weight, events, historyStart, historyEnd, time, eventTime },
-    impressionFeatures,
-    itemFeatures,
-    eventFeatures,
-    gap,
-    trainCount,
-    content: content && {
-      rowOf: content.rowOf,
-      vectors: content.vectors,
-      width: content.width,
-      sketches: content.sketches,
-    },
-  }
-}
-
 /** Makes the parts of any step (from 0); a thread of `Ahead` calls it. */
-export function batches({ columns, train, negatives, batch, accumulate, gsu, seed }: CtrBatches) {
-  const order = new EpochOrder(keptRows(train, columns.impressions.label, negatives, seed), batch, seed)
-  return (step: number): Part[] =>
-    inParts(order.at(step), accumulate).map((part, i) => {
+export function batches({ columns, rows, batch, accumulate, buffer, gsu, seed }: CtrBatches) {
+  const order = isFile(rows) ? new EpochOrder(rows, batch, seed, buffer) : new EpochOrder(rows, batch, seed)
+  let held: { window: Int32Array; columns: StoredCtrColumns } | undefined
+  /** The impressions of a step and the columns that they are places of. */
+  const at = (step: number) => {
+    if (!isFile(rows)) return { columns, places: order.at(step) }
+    const { window, places } = order.placesAt(step)
+    if (held?.window !== window) held = { window, columns: atRows(columns, window) }
+    return { columns: held.columns, places }
+  }
+  return (step: number): Part[] => {
+    const { columns, places } = at(step)
+    return inParts(places, accumulate).map((part, i) => {
       const drop = { data: Int32Array.of(seed, step * accumulate + i), shape: [2] }
       return { inputs: { ...ctrBatch(columns, part, gsu), seed: drop }, rows: part.length }
     })
+  }
 }
 
-/** The inputs of a click model for the impressions `rows`, after the search `gsu`; `label` is float [B]. */
-export function ctrBatch(data: CtrColumns, rows: Int32Array, gsu: Gsu): Record<string, Value> {
+/** The inputs of a click model for `impressions`, by their numbers, after the search `gsu`; `label` is float [B]. */
+export function ctrBatch(columns: StoredCtrColumns, impressions: Int32Array, gsu: Gsu): Record<string, Value> {
+  const { columns: data, rows } = inMemory(columns, impressions)
   const { item, label, weight, time, eventTime } = data.impressions
   const { owner, history, event } = searched(data, rows, gsu)
   const targets = pick(item, rows)
@@ -115,7 +95,8 @@ export function ctrBatch(data: CtrColumns, rows: Int32Array, gsu: Gsu): Record<s
     { rowOf, values, weight }: Pick<RowFeature, 'rowOf' | 'values' | 'weight'>,
     of: Int32Array,
   ) => {
-    inputs[name] = values === 1 ? ints(pick(rowOf, of)) : lists(rowOf, of, values)
+    const rows = pick(rowOf, of, values)
+    inputs[name] = values === 1 ? ints(rows) : { data: rows, shape: [of.length, values] }
     if (weight) inputs[weightInput(name)] = floats(pick(weight, of))
   }
   for (const feature of data.impressionFeatures) put(targetInput(feature.name), feature, rows)
@@ -138,17 +119,3 @@ export function ctrBatch(data: CtrColumns, rows: Int32Array, gsu: Gsu): Record<s
 const ints = (data: Int32Array): Value => ({ data, shape: [data.length] })
 const floats = (data: Float32Array): Value => ({ data, shape: [data.length] })
 const unknown = (count: number) => new Int32Array(count).fill(unknownRow)
-
-/** The values at `places`; of arrays in shared memory too in memory of its own. */
-function pick<T extends Int32Array | Float32Array | Uint8Array>(values: T, places: Int32Array): T {
-  const picked = new (values.constructor as new (length: number) => T)(places.length)
-  for (let i = 0; i < places.length; i++) picked[i] = values[places[i]]
-  return picked
-}
-
-/** The `values` rows of each of `of`. */
-function lists(rowOf: Int32Array, of: Int32Array, values: number): Value {
-  const data = new Int32Array(of.length * values)
-  for (let i = 0; i < of.length; i++) data.set(rowOf.subarray(of[i] * values, (of[i] + 1) * values), i * values)
-  return { data, shape: [of.length, values] }
-}

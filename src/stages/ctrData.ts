@@ -1,5 +1,6 @@
 /** Reads the tables of stage 3 into one data set, and says what is in it. */
 import type { CtrConfig } from '../config/ctr.js'
+import { blocks, type Column, type ColumnStore, stretch, sum, valuesOf } from '../data/column.js'
 import { type ContentSource, loadContent } from '../data/contentTable.js'
 import { buildDataset, type CtrDataset, type RowRange } from '../data/ctrDataset.js'
 import { type Database, identifier } from '../data/duckdb.js'
@@ -33,12 +34,17 @@ import type { Vocabulary } from '../data/vocabulary.js'
 import { UserError } from '../errors.js'
 import { gsuOf, usesContent } from '../models/ctr/index.js'
 import type { Run } from '../train/run.js'
+import { storeFor } from './ctrStore.js'
 
 /**
  * The data set of a configuration. `trained` is a folder that `saveFeatures` wrote: the impressions, which need no
  * labels then, are all of the test part and are encoded as those that the model learnt from.
  */
-export async function loadDataset(db: Database, config: CtrConfig, trained?: string): Promise<CtrDataset> {
+export async function loadDataset(
+  db: Database,
+  config: CtrConfig,
+  { trained, store }: { trained?: string; store?: ColumnStore } = {},
+): Promise<CtrDataset> {
   const { data, history, features, split, model } = config
   const readsContent = usesContent(model)
   if (readsContent && data.embeddings === null) {
@@ -94,7 +100,9 @@ export async function loadDataset(db: Database, config: CtrConfig, trained?: str
         },
       ]
     : []
-  const impressions = await loadImpressions(db, options, tables, { context, sides }, catalogue)
+  const planned = { context, sides, gap }
+  const kept = store ?? (await storeFor(db, config, tables, planned))
+  const impressions = await loadImpressions(db, options, tables, planned, catalogue, kept)
   const itemColumns = items ? await loadItemColumns(db, items, id, ofItems) : []
   const content = readsContent ? await loadContent(db, contentOf(config), itemNumbers, impressions.items) : undefined
 
@@ -114,7 +122,7 @@ export async function loadDataset(db: Database, config: CtrConfig, trained?: str
   if (saved && hashed) Object.assign(saved.vocabularies, hashed)
   const { user, minCount } = features
   const timeOrder = await orders(db, impressions, features.user)
-  const built = { split, user, minCount, gap, hashed, tables: valueTables, timeOrder, encoders: saved }
+  const built = { split, user, minCount, gap, hashed, tables: valueTables, timeOrder, encoders: saved, store: kept }
   const dataset = buildDataset(impressions, itemColumns, content, built)
   if (!trained) checkClasses(dataset, typeof paths === 'string' ? paths : paths.train)
   return dataset
@@ -157,10 +165,10 @@ function idTables(user: boolean, { items, users }: Impressions): NumberTables {
 }
 
 /** How much the ids of users, items and categories of impressions grow with time. */
-async function orders(db: Database, { rows, user, item, users, items, context }: Impressions, usesUser: boolean) {
+async function orders(db: Database, { user, item, users, items, context }: Impressions, usesUser: boolean) {
   const found: Record<string, number> = {
-    ...(usesUser ? { user: orderInTime((row) => user[row], rows, users) } : {}),
-    item: orderInTime((row) => item[row], rows, items),
+    ...(usesUser ? { user: orderInTime(user, users) } : {}),
+    item: orderInTime(item, items),
   }
   for (const { name, numbers, codes, values } of context) {
     if (numbers === undefined || codes === undefined || values > 1) continue
@@ -170,7 +178,7 @@ async function orders(db: Database, { rows, user, item, users, items, context }:
        ORDER BY number`,
       { rank: 'int32' },
     )
-    found[name] = orderInTime((row) => (codes[row] < 0 ? -1 : rank[codes[row]]), rows, rank.length)
+    found[name] = orderInTime(codes, rank.length, (code) => (code < 0 ? -1 : rank[code]))
   }
   return found
 }
@@ -186,7 +194,7 @@ async function hashIds(db: Database, rows: number): Promise<{ item: Vocabulary; 
 
 function checkClasses({ impressions: { label, rows }, split }: CtrDataset, where: string): void {
   for (const [name, { from, to }] of Object.entries(split)) {
-    const clicks = label.subarray(from, to).reduce((a, b) => a + b, 0)
+    const clicks = sum(label, from, to)
     if (clicks > 0 && clicks < to - from) continue
     throw new UserError({
       id: 'labels-one-class',
@@ -213,16 +221,33 @@ export function checkLeaks(data: CtrDataset, { data: { leaks } }: CtrConfig, run
 }
 
 /** Says how much there is, and how far the content vectors reach. */
-export function describe({ impressions, split, content }: CtrDataset, { model }: CtrConfig, run: Run): void {
+export function describe(
+  { impressions, split, content, store }: CtrDataset,
+  { model, data, train }: CtrConfig,
+  run: Run,
+) {
   const { rows, users, items, events, historyStart, historyEnd, item } = impressions
   const size = ({ from, to }: RowRange) => to - from
-  const mean = historyEnd.reduce((total, end, i) => total + end - historyStart[i], 0) / rows
+  let seen = 0
+  for (const { from, values: ends } of blocks(historyEnd)) {
+    const starts = stretch(historyStart, from, from + ends.length)
+    for (let i = 0; i < ends.length; i++) seen += ends[i] - starts[i]
+  }
   run.say(
     `${model.name}: ${size(split.train)} impressions train, ${size(split.valid)} validate, ${size(split.test)} test; ` +
-      `${users} users, ${items} items, ${events.length} behaviours, ${mean.toFixed(1)} in a history on average`,
+      `${users} users, ${items} items, ${events.length} behaviours, ${(seen / rows).toFixed(1)} in a history on average`,
   )
+  if (store.isOnDisk) {
+    run.say(
+      `they do not fit data.memory of ${data.memory}: read from files, and shuffled by train.buffer of ${train.buffer}`,
+    )
+  }
   if (!content) return
-  const share = (of: Int32Array) => (100 * of.reduce((n, i) => n + (content.rowOf[i] > 0 ? 1 : 0), 0)) / of.length
+  const share = (column: Column<'int32'>) => {
+    let found = 0
+    for (const numbers of valuesOf(column)) for (const i of numbers) if (content.rowOf[i] > 0) found++
+    return (100 * found) / column.length
+  }
   run.say(
     `content vectors: ${share(item).toFixed(1)} % of targets and ${share(events).toFixed(1)} % of behaviours have one`,
   )

@@ -1,4 +1,5 @@
 /** Which behaviours a score was drawn from: those of the greatest weight in each attention, and the nearest ones. */
+import { inMemory } from '../data/ctrColumns.js'
 import type { CtrDataset } from '../data/ctrDataset.js'
 import type { Database } from '../data/duckdb.js'
 import { itemNumbers } from '../data/impressions.js'
@@ -40,7 +41,8 @@ export class Explanations {
 
   /** Takes up the outputs of a click model for the impressions `rows`. */
   add(rows: Int32Array, outputs: Record<string, Value>): void {
-    const { owner, history } = searched(this.data, rows, this.gsu)
+    const held = inMemory(this.data, rows)
+    const { owner, history } = searched(held.columns, held.rows, this.gsu)
     const lists = Object.entries(outputs).filter(
       ([name]) => name.startsWith(attentionPrefix) || name === similarityOutput,
     )

@@ -3,6 +3,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CtrConfig, ctrConfig } from '../config/ctr.js'
 import { loadConfig } from '../config/load.js'
+import { stretch } from '../data/column.js'
 import type { ContentTable } from '../data/contentTable.js'
 import type { CtrDataset } from '../data/ctrDataset.js'
 import { Database } from '../data/duckdb.js'
@@ -47,7 +48,7 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
   const db = await Database.open({ memory: config.data.memory, temporary })
   try {
     const checkpoint = join(run, 'checkpoint')
-    const data = await loadDataset(db, config, checkpoint)
+    const data = await loadDataset(db, config, { trained: checkpoint })
     const onnx = join(run, 'onnx')
     if (!existsSync(onnx)) await exportClickModel(checkpoint, ctrFeatures(data), config, onnx)
     const model = await openModel(join(onnx, 'model.onnx'), options, (line) => terminal.say(line))
@@ -66,6 +67,7 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
     }
     bar.stop()
     await model.close()
+    data.store.close()
     const { select, join: joins } = explanations?.columns() ?? { select: '', join: '' }
     const named = `SELECT user_id, item_id, probability ${select} FROM ${scores.table()} s
       JOIN ${userNumbers} USING (usr) JOIN ${itemNumbers} USING (item) ${joins} ORDER BY s.row`
@@ -109,10 +111,13 @@ class Scores {
   }
 
   add({ impressions }: CtrDataset, from: number, probabilities: Float32Array): void {
+    const [users, items] = [impressions.user, impressions.item].map((column) =>
+      stretch(column, from, from + probabilities.length),
+    )
     for (const [i, probability] of probabilities.entries()) {
       this.rows.appendInteger(from + i)
-      this.rows.appendInteger(impressions.user[from + i])
-      this.rows.appendInteger(impressions.item[from + i])
+      this.rows.appendInteger(users[i])
+      this.rows.appendInteger(items[i])
       this.rows.appendFloat(probability)
       this.rows.endRow()
     }

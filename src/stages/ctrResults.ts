@@ -1,7 +1,8 @@
 /** What is told of the test period: metrics and predictions. */
-import type { CtrDataset } from '../data/ctrDataset.js'
+import { stretch, sum } from '../data/column.js'
+import type { CtrDataset, RowRange } from '../data/ctrDataset.js'
 import type { Database } from '../data/duckdb.js'
-import { itemNumbers, userNumbers } from '../data/impressions.js'
+import { type Impressions, itemNumbers, userNumbers } from '../data/impressions.js'
 import { replaceFile } from '../files.js'
 import { auc, aucByBucket, buckets, calibration, gauc, logLoss, metricInterval } from '../metrics/index.js'
 import { type Child, clickSections } from '../report/index.js'
@@ -16,9 +17,8 @@ export function testMetrics(
   { resamples }: { resamples: number },
 ) {
   const { from, to } = test
-  const labels = impressions.label.subarray(from, to)
-  const items = impressions.item.subarray(from, to)
-  const users = impressions.user.subarray(from, to)
+  const [labels, items, users] = testColumns(impressions, test)
+  const [starts, ends] = [impressions.historyStart, impressions.historyEnd].map((at) => stretch(at, from, to))
   const where = (keep: (item: number) => boolean) => {
     const rows = Int32Array.from(items.keys()).filter((i) => keep(items[i]))
     return auc(
@@ -52,10 +52,13 @@ export function testMetrics(
     test_impressions: to - from,
     reliability: curve,
     by_item_frequency: byBucket(Float64Array.from(items, (item) => trainCount[item])),
-    by_history_length: byBucket(
-      Float64Array.from(items, (_, i) => impressions.historyEnd[from + i] - impressions.historyStart[from + i]),
-    ),
+    by_history_length: byBucket(Float64Array.from(ends, (end, i) => end - starts[i])),
   }
+}
+
+/** Labels, items and users of the test period. */
+function testColumns({ label, item, user }: Impressions, { from, to }: RowRange) {
+  return [stretch(label, from, to), stretch(item, from, to), stretch(user, from, to)] as const
 }
 
 /** The pictures of the report. */
@@ -64,11 +67,10 @@ export function showClicks(
   scores: Float32Array,
   metrics: ReturnType<typeof testMetrics>,
 ): Child {
-  const clicks = label.subarray(train.from, train.to).reduce((a, b) => a + b, 0)
   return clickSections({
-    labels: label.subarray(test.from, test.to),
+    labels: stretch(label, test.from, test.to),
     scores,
-    clickRate: clicks / (train.to - train.from),
+    clickRate: sum(label, train.from, train.to) / (train.to - train.from),
     byItemFrequency: metrics.by_item_frequency,
     byHistoryLength: metrics.by_history_length,
   })
@@ -85,12 +87,12 @@ export async function writePredictions(
     'CREATE OR REPLACE TEMP TABLE scored (row INTEGER, usr INTEGER, item INTEGER, label UTINYINT, probability FLOAT)',
   )
   const appender = await db.appender('scored')
+  const [labels, items, users] = testColumns(impressions, test)
   scores.forEach((score, i) => {
-    const row = test.from + i
-    appender.appendInteger(row)
-    appender.appendInteger(impressions.user[row])
-    appender.appendInteger(impressions.item[row])
-    appender.appendUTinyInt(impressions.label[row])
+    appender.appendInteger(i)
+    appender.appendInteger(users[i])
+    appender.appendInteger(items[i])
+    appender.appendUTinyInt(labels[i])
     appender.appendFloat(score)
     appender.endRow()
   })

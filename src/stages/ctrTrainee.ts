@@ -2,8 +2,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CtrConfig } from '../config/ctr.js'
+import { blocks, isFile, stretch } from '../data/column.js'
+import { ctrColumns } from '../data/ctrColumns.js'
 import type { CtrDataset, RowRange } from '../data/ctrDataset.js'
 import { keptRows, stepsPerEpoch } from '../data/order.js'
+import { shareArray } from '../data/shared.js'
 import type { Engine, Session } from '../engine/index.js'
 import { initialiseTable, initialValues, loadVariables, saveVariables } from '../engine/state.js'
 import type { Part } from '../engine/training.js'
@@ -12,7 +15,7 @@ import { contentTable, gsuOf, mixVariable } from '../models/ctr/index.js'
 import { Ahead } from '../train/ahead.js'
 import type { StepResult, Trainee } from '../train/loop.js'
 import { rateAt } from '../train/schedule.js'
-import { type CtrBatches, ctrBatch, ctrColumns, ctrFeatures } from './ctrBatch.js'
+import { type CtrBatches, ctrBatch, ctrFeatures } from './ctrBatch.js'
 import { type CtrPrograms, ctrPrograms, makePrefix } from './ctrPrograms.js'
 
 /** Impressions scored at a time. */
@@ -37,15 +40,15 @@ export class CtrTrainee implements Trainee {
     private readonly config: CtrConfig,
   ) {
     const { train } = config
-    const rows = keptRows(data.split.train, data.impressions.label, train.negatives, config.seed).length
-    const batch = Math.min(train.batch, rows)
-    this.stepsPerEpoch = stepsPerEpoch(rows, batch)
+    const rows = keptRows(data.split.train, data.impressions.label, train.negatives, config.seed, data.store)
+    const batch = Math.min(train.batch, rows.length)
+    this.stepsPerEpoch = stepsPerEpoch(rows.length, batch)
     const shared: CtrBatches = {
       columns: ctrColumns(data),
-      train: data.split.train,
-      negatives: train.negatives,
+      rows: isFile(rows) ? rows : shareArray(rows),
       batch,
       accumulate: train.accumulate,
+      buffer: train.buffer,
       gsu: gsuOf(config.model),
       seed: config.seed,
     }
@@ -92,8 +95,8 @@ export class CtrTrainee implements Trainee {
 
   async evaluate(): Promise<Record<string, number>> {
     const { valid } = this.data.split
-    const labels = this.data.impressions.label.subarray(valid.from, valid.to)
-    const users = this.data.impressions.user.subarray(valid.from, valid.to)
+    const labels = stretch(this.data.impressions.label, valid.from, valid.to)
+    const users = stretch(this.data.impressions.user, valid.from, valid.to)
     const mix = this.made.isMixed ? this.chooseMix(valid, labels) : {}
     const scores = this.predict(valid)
     return {
@@ -177,9 +180,11 @@ export class CtrTrainee implements Trainee {
   /** Click rate of what training sees: with the weights of impressions, and the negatives that are kept. */
   private clickRate(): number {
     const { impressions, split } = this.data
-    const { label, weight } = impressions
     const sums = [0, 0]
-    for (let row = split.train.from; row < split.train.to; row++) sums[label[row]] += weight[row] ?? 1
+    for (const { from, values: labels } of blocks(impressions.label, split.train.from, split.train.to)) {
+      const weights = stretch(impressions.weight, from, from + labels.length)
+      for (let i = 0; i < labels.length; i++) sums[labels[i]] += weights[i] ?? 1
+    }
     const [others, clicks] = [this.config.train.negatives * sums[0], sums[1]]
     return clicks / (clicks + others)
   }

@@ -1,7 +1,7 @@
 /** The general search unit: which behaviours of each impression a model gets to see, laid end to end. */
+import type { CtrColumns } from '../data/ctrColumns.js'
 import { differing } from '../data/sketch.js'
 import type { Gsu } from '../models/ctr/index.js'
-import type { CtrColumns } from './ctrBatch.js'
 
 /** Behaviours of a batch, oldest first within an impression. */
 export interface LaidOut {

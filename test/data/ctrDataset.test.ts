@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { stretch } from '../../src/data/column.js'
 import { buildDataset } from '../../src/data/ctrDataset.js'
 import type { Impressions } from '../../src/data/impressions.js'
 import { paddingRow, unknownRow, vocabulary } from '../../src/data/vocabulary.js'
@@ -30,7 +31,10 @@ const options = { split: { train: 0.7, valid: 0.1 }, user: true, tables: { ...pa
 const build = (minCount = 1) => buildDataset(impressions, [category.column], undefined, { ...options, minCount })
 const itemFeature = (name: string, minCount?: number) =>
   build(minCount).itemFeatures.find((feature) => feature.name === name)!
-const impressionFeature = (name: string) => build().impressionFeatures.find((feature) => feature.name === name)!
+const impressionFeature = (name: string) => {
+  const { rowOf, size } = build().impressionFeatures.find((feature) => feature.name === name)!
+  return { rowOf: stretch(rowOf), size }
+}
 
 describe('Data sets of the click model', () => {
   test('when impressions are split then parts follow one another in time', () => {
@@ -77,7 +81,7 @@ describe('Data sets of the click model', () => {
   })
 
   test('when a vocabulary is made then no number shares the row of padding', () => {
-    const { rowOf, size } = vocabulary(3, [Int32Array.of(2, 0), Int32Array.of(2, -1)], 1)
+    const { rowOf, size } = vocabulary(Int32Array.of(1, 0, 2), 1)
     assert.deepEqual([...rowOf], [2, unknownRow, 3])
     assert.equal(size, 4)
     assert.ok(!rowOf.includes(paddingRow))

@@ -1,4 +1,5 @@
 /** Features of texts and the data sets that have them, without a database. */
+import { type FileColumn, type Stored, stretch } from '../../src/data/column.js'
 import type { NumberTables } from '../../src/data/encoders.js'
 import type { FeatureColumn } from '../../src/data/features.js'
 import type { Impressions } from '../../src/data/impressions.js'
@@ -24,3 +25,11 @@ export const plainImpressions = {
   sides: [],
   context: [],
 } satisfies Partial<Impressions>
+
+/** A tree whose columns are all in memory. */
+export function unstored<T>(tree: Stored<T>): T {
+  if (typeof tree !== 'object' || tree === null || ArrayBuffer.isView(tree)) return tree as T
+  if ('fd' in tree) return stretch(tree as unknown as FileColumn) as T
+  if (Array.isArray(tree)) return tree.map(unstored) as T
+  return Object.fromEntries(Object.entries(tree).map(([name, value]) => [name, unstored(value)])) as T
+}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { stretch } from '../../src/data/column.js'
 import {
   type ImpressionOptions,
   type Impressions,
@@ -33,14 +34,14 @@ async function histories(options: Partial<ImpressionOptions>): Promise<string[]>
     (await db.columns(`SELECT CAST(${id} AS VARCHAR) AS id FROM ${table} ORDER BY ${by}`, { id: 'string' })).id
   const [users, items] = [await names(userNumbers, 'user_id', 'usr'), await names(itemNumbers, 'item_id', 'item')]
   assert.deepEqual([read.users, read.items], [users.length, items.length])
-  return Array.from(read.item, (item, row) => {
+  return Array.from(stretch(read.item), (item, row) => {
     const seen = Array.from(historyOf(read, row), (event) => items[event])
-    return `${users[read.user[row]]} ${items[item]}: ${seen.join(' ')}`.trim()
+    return `${users[stretch(read.user)[row]]} ${items[item]}: ${seen.join(' ')}`.trim()
   })
 }
 
 const historyOf = ({ events, historyStart, historyEnd }: Impressions, row: number) =>
-  events.subarray(historyStart[row], historyEnd[row])
+  stretch(events, stretch(historyStart)[row], stretch(historyEnd)[row])
 
 const impression = 'user_id, item_id, label, ts'
 const behavior = 'user_id, item_id, action, ts'
@@ -132,7 +133,7 @@ describe('Histories', () => {
     const all = { ...defaults, impressions, columns: { ...columns, history: 'seen' }, length: 3 }
     const { events, historyStart, historyEnd } = await loadImpressions(db, all, await openImpressions(db, all))
     assert.equal(events.length, 5)
-    const lengths = historyEnd.map((end, i) => end - historyStart[i])
+    const lengths = stretch(historyEnd).map((end, i) => end - stretch(historyStart)[i])
     assert.deepEqual([...lengths.subarray(0, 4)], [3, 3, 2, 3])
   })
 

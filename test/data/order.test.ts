@@ -29,6 +29,46 @@ describe('Order of epochs', () => {
   })
 })
 
+describe('Order by a buffer', () => {
+  const rows = Int32Array.from({ length: 10_007 }, (_, i) => i)
+  const [batch, buffer] = [10, 1000]
+  const open = (seed: number) => new EpochOrder(rows, batch, seed, buffer)
+  const epoch = (order: EpochOrder, n: number) =>
+    Array.from({ length: order.stepsPerEpoch }, (_, step) => order.at(n * order.stepsPerEpoch + step))
+
+  test('when rows are more than the buffer then an epoch has each once but for an incomplete batch', () => {
+    for (const n of [0, 1]) {
+      const seen = epoch(open(1), n).flatMap((batch) => [...batch])
+      assert.equal(seen.length, 10_000)
+      assert.equal(new Set(seen).size, 10_000)
+    }
+  })
+
+  test('when a buffer is filled then its rows are from everywhere, and few of a batch are neighbours', () => {
+    const batches = epoch(open(1), 0)
+    const first = Int32Array.from(batches.slice(0, buffer / batch).flatMap((batch) => [...batch])).sort()
+    for (let tenth = 0; tenth < 10; tenth++) {
+      const there = first.filter((row) => Math.floor(row / 1001) === tenth).length
+      assert.ok(there > 40 && there < 160, `${there} of the rows from ${1001 * tenth} on`)
+    }
+    const neighbours = batches.filter((batch) => batch.some((row) => batch.includes(row + 1))).length
+    assert.ok(neighbours < 0.15 * batches.length, `${neighbours}`)
+  })
+
+  test('when epochs or seeds differ then so does the order, else it is the same, from whatever step', () => {
+    assert.notDeepEqual(epoch(open(1), 0), epoch(open(1), 1))
+    assert.notDeepEqual(epoch(open(1), 0), epoch(open(2), 0))
+    const all = [...epoch(open(1), 0), ...epoch(open(1), 1)]
+    const asked = open(1)
+    for (const step of [1999, 0, 999, 1000, 500]) assert.deepEqual(asked.at(step), all[step], `step ${step}`)
+  })
+
+  test('when the buffer takes all rows then the order is that of no buffer', () => {
+    const whole = new EpochOrder(rows, batch, 3, rows.length)
+    assert.deepEqual(epoch(whole, 1), epoch(new EpochOrder(rows, batch, 3), 1))
+  })
+})
+
 describe('Prefetching', () => {
   test('when values are consumed then they come in order, made ahead by the depth and no further', async () => {
     let made = 0

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { inMemory } from '../../src/data/ctrColumns.js'
 import { gsuOf, modelNames } from '../../src/models/ctr/index.js'
 import { exportClickModel, probabilityOutput } from '../../src/runtime/clickModel.js'
 import { openModel } from '../../src/runtime/model.js'
@@ -68,7 +69,7 @@ await onEachEngine('click models', (engine) => {
 
   test('when the target has no vector or the history is empty then learnt defaults change just these rows', async () => {
     const data = clickData()
-    const { item, historyStart, historyEnd } = data.impressions
+    const { item, events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
     const predict = async (sets: string[]) => {
       const trainee = openTrainee(engine, ['model.name=content', 'model.simTier=false', ...sets])
       const result = trainee.predict(allRows)
@@ -78,7 +79,7 @@ await onEachEngine('click models', (engine) => {
     const scores = [await predict([]), await predict(['model.defaults=true'])]
     const lacks = (i: number) => data.content!.rowOf[i] === 0
     for (let row = 0; row < data.impressions.rows; row++) {
-      const known = data.impressions.events.subarray(historyStart[row], historyEnd[row]).filter((i) => !lacks(i))
+      const known = events.subarray(historyStart[row], historyEnd[row]).filter((i) => !lacks(i))
       assert.equal(scores[0][row] !== scores[1][row], lacks(item[row]) || known.length === 0, `row ${row}`)
     }
   })
@@ -100,7 +101,7 @@ await onEachEngine('click models', (engine) => {
 
 test('when a search is hard then the latest behaviours of the category of the target are left, in their order', () => {
   const data = clickData()
-  const { item, events, historyStart, historyEnd } = data.impressions
+  const { item, events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
   const { rowOf } = data.itemFeatures.find(({ name }) => name === 'category')!
   const rows = Int32Array.from({ length: data.impressions.rows }, (_, i) => i)
   const gsu = { kind: 'hard', topK: 2, feature: 'category' } as const
@@ -119,7 +120,7 @@ test('when a search is hard then the latest behaviours of the category of the ta
 
 test('when a search is soft then the behaviours nearest to the target are left, in their order', () => {
   const data = clickData()
-  const { item, events, historyStart, historyEnd } = data.impressions
+  const { item, events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
   const { vectors, width, rowOf } = data.content!
   const vector = (i: number) => Array.from(vectors.subarray(rowOf[i] * width, (rowOf[i] + 1) * width))
   const product = (a: number, b: number) => vector(a).reduce((sum, x, i) => sum + x * vector(b)[i], 0)

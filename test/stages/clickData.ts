@@ -1,8 +1,10 @@
 /** A data set of few impressions at random, and click models on it that are small enough to train at once. */
 import { ctrConfig } from '../../src/config/ctr.js'
 import { loadConfig } from '../../src/config/load.js'
+import { type Column, ColumnStore } from '../../src/data/column.js'
 import type { ContentTable } from '../../src/data/contentTable.js'
 import { buildDataset, type CtrDataset } from '../../src/data/ctrDataset.js'
+import type { Impressions } from '../../src/data/impressions.js'
 import type { Engine } from '../../src/engine/index.js'
 import { Random } from '../../src/random.js'
 import { CtrTrainee } from '../../src/stages/ctrTrainee.js'
@@ -13,7 +15,7 @@ const [rows, items, users, width] = [60, 7, 4, 5]
 export const allRows = { from: 0, to: rows }
 
 /** All items but the last one have a content vector; items are of two categories. */
-export function clickData(type: ContentTable['type'] = 'float32'): CtrDataset {
+export function clickData(type: ContentTable['type'] = 'float32', store = new ColumnStore()): CtrDataset {
   const random = Random.of('dataset')
   const draw = (count: number, below: number) => Int32Array.from({ length: count }, () => random.int(below))
   const historyStart = draw(rows, 30)
@@ -37,7 +39,16 @@ export function clickData(type: ContentTable['type'] = 'float32'): CtrDataset {
   const texts = Array.from({ length: items }, (_, item) => (item % 2 === 0 ? 'even' : 'odd'))
   const { column, tables } = textColumn('category', texts)
   const options = { split: { train: 0.6, valid: 0.2 }, user: true, minCount: 1, tables }
-  return buildDataset(impressions, [column], content, options)
+  return buildDataset(stored(impressions, store), [column], content, { ...options, store })
+}
+
+/** Impressions whose columns are where `store` keeps them. */
+function stored(impressions: Impressions, store: ColumnStore): Impressions {
+  const entries = Object.entries(impressions).map(([name, value]) => {
+    const kind = value instanceof Int32Array ? 'int32' : value instanceof Uint8Array ? 'uint8' : undefined
+    return [name, kind ? store.map(value as Column, kind, (x) => x) : value]
+  })
+  return Object.fromEntries(entries)
 }
 
 const small = ['model.dim=3', 'model.attention=[4]', 'model.head=[6]', 'model.contentDim=4', 'train.batch=16']
@@ -47,7 +58,7 @@ export const clickConfig = (sets: string[]) => loadConfig(ctrConfig, { sets: [..
 export function openTrainee(
   engine: Engine,
   sets: string[],
-  { type = 'float32', steps = 8 }: { type?: ContentTable['type']; steps?: number } = {},
+  { type = 'float32', steps = 8, store }: { type?: ContentTable['type']; steps?: number; store?: ColumnStore } = {},
 ): CtrTrainee {
-  return new CtrTrainee(engine, clickData(type), clickConfig(sets)).plan(steps)
+  return new CtrTrainee(engine, clickData(type, store), clickConfig(sets)).plan(steps)
 }

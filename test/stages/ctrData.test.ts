@@ -4,13 +4,17 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { ctrConfig } from '../../src/config/ctr.js'
 import { loadConfig } from '../../src/config/load.js'
+import { ColumnStore, isFile } from '../../src/data/column.js'
 import type { CtrDataset, RowFeature } from '../../src/data/ctrDataset.js'
+import { findLeaks } from '../../src/data/leaks.js'
 import { paddingRow, unknownRow } from '../../src/data/vocabulary.js'
 import { ctrBatch, ctrFeatures } from '../../src/stages/ctrBatch.js'
 import { loadDataset, saveFeatures } from '../../src/stages/ctrData.js'
 import { CtrTrainee } from '../../src/stages/ctrTrainee.js'
+import { unstored } from '../data/featureColumns.js'
 import { openTables } from '../data/tables.js'
 import { onEachEngine } from '../engines.js'
+import { refusal } from '../refusal.js'
 
 const { db, folder, write } = await openTables()
 
@@ -18,7 +22,8 @@ const { db, folder, write } = await openTables()
 const id = (number: string) => `9007199254740993 + ${number}`
 const shown = (from: number, to: number) => `SELECT 'u' || (i % 3) AS user_id, ${id('i % 7')} AS item_id,
     CAST(i % 4 IN (0, 3) AS INTEGER) AS label, 100 * i AS ts, CASE WHEN i % 5 = 0 THEN NULL ELSE i * i END AS price,
-    'c' || (i % 4) AS city, i % 2 AS day, ['t' || (i % 3), 'x'][: i % 3] AS tags, CASE WHEN i % 2 = 0 THEN 'click' END AS doing
+    'c' || (i % 4) AS city, i % 2 AS day, ['t' || (i % 3), 'x'][: i % 3] AS tags, CASE WHEN i % 2 = 0 THEN 'click' END AS doing,
+    [${id('(i * j) % 5')} FOR j IN range(i % 4)] AS seen
   FROM range(${from}, ${to}) r(i)`
 await write('impressions', shown(0, 40))
 await write('new', `SELECT * EXCLUDE label FROM (${shown(20, 60)})`)
@@ -48,7 +53,8 @@ const config = (sets: string[] = []) =>
 const data = await loadDataset(db, config())
 
 const named = (from: readonly RowFeature[], name: string) => from.find((feature) => feature.name === name)!
-const ofImpressions = (name: string, of: CtrDataset = data) => named(of.impressionFeatures, name)
+const ofImpressions = (name: string, of: CtrDataset = data) =>
+  named(unstored<RowFeature[]>(of.impressionFeatures), name)
 
 describe('Features by configuration', () => {
   test('when values are categories then those of one table share rows, and combinations have rows of their own', () => {
@@ -101,9 +107,9 @@ describe('Features by configuration', () => {
     const kept = join(folder, 'checkpoint')
     mkdirSync(kept)
     await saveFeatures(db, data, kept)
-    const again = await loadDataset(db, config(['data.impressions=new.parquet']), kept)
+    const again = await loadDataset(db, config(['data.impressions=new.parquet']), { trained: kept })
     assert.deepEqual(again.split.test, { from: 0, to: 40 })
-    for (const { name, rowOf, weight, size, values } of data.impressionFeatures) {
+    for (const { name, rowOf, weight, size, values } of unstored<RowFeature[]>(data.impressionFeatures)) {
       const found = ofImpressions(name, again)
       assert.equal(found.size, size, name)
       assert.deepEqual(found.rowOf.subarray(0, 20 * values), rowOf.slice(20 * values), name)
@@ -111,6 +117,41 @@ describe('Features by configuration', () => {
     }
     for (const [i, { rowOf }] of data.itemFeatures.entries()) assert.deepEqual(again.itemFeatures[i].rowOf, rowOf)
     assert.deepEqual(again.trainCount, data.trainCount)
+  })
+
+  test('when columns are kept in files then they are those of memory, and so are batches', async () => {
+    const store = new ColumnStore(join(folder, 'columns'))
+    for (const sets of [[], ['features.history=[]', 'data.columns.history=seen']]) {
+      const [here, there] = [await loadDataset(db, config(sets)), await loadDataset(db, config(sets), { store })]
+      assert.ok(isFile(there.impressions.events))
+      for (const part of ['impressions', 'impressionFeatures', 'eventFeatures', 'itemFeatures', 'encoders'] as const) {
+        assert.deepEqual(unstored(there[part]), here[part], part)
+      }
+      const gsu = { kind: 'hard', topK: 2, feature: 'origin' } as const
+      const rows = Int32Array.of(39, 3, 17, 18, 3)
+      assert.deepEqual(ctrBatch(there, rows, gsu), ctrBatch(here, rows, gsu))
+      assert.deepEqual(findLeaks(there), findLeaks(here))
+    }
+    store.close()
+  })
+
+  test('when columns do not fit into data.memory then they are kept in files', async () => {
+    const many = Array.from({ length: 30 }, (_, i) => `{column: city, name: c${i}, kind: hash, rows: 9}`)
+    await write('many', shown(0, 300_000))
+    const sets = [`features.context=[${many}]`, 'data.impressions=many.parquet', 'split.train=0.5']
+    const [few, all] = [
+      await loadDataset(db, config([...sets, 'data.memory=32MB'])),
+      await loadDataset(db, config(sets)),
+    ]
+    assert.deepEqual([few.store.isOnDisk, all.store.isOnDisk], [true, false])
+    assert.deepEqual(unstored(few.impressionFeatures), all.impressionFeatures)
+    few.store.close()
+    const args = ['ctr', '--data', folder, '--model', 'din', '--set', 'data.impressions=many.parquet']
+    await refusal(
+      [...args, '--set', 'features.items=[]', '--set', 'data.memory=1MB'],
+      join(folder, 'run'),
+      'memory-limit',
+    )
   })
 
   test('when ids are hashed then tables have the rows asked for, also for new ids', async () => {

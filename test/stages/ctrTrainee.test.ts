@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SafetensorsFile } from '../../src/checkpoint/safetensors.js'
+import { ColumnStore } from '../../src/data/column.js'
 import type { ContentTable } from '../../src/data/contentTable.js'
 import { onEachEngine } from '../engines.js'
 import { allRows, openTrainee } from './clickData.js'
@@ -31,6 +32,36 @@ await onEachEngine('training of a click model', (engine) => {
       rmSync(folder, { recursive: true })
     })
   }
+
+  test('when columns are read from files then a buffer of all rows trains as memory does, a small one by itself', async () => {
+    const files = new ColumnStore(mkdtempSync(join(tmpdir(), 'mim-columns-')))
+    const sets = ['model.gsu.kind=soft', 'model.gsu.topK=4', 'train.batch=4', 'train.negatives=0.8']
+    const trained = async (store: ColumnStore | undefined, buffer: number, resumeAt = 12) => {
+      const folder = mkdtempSync(join(tmpdir(), 'mim-state-'))
+      const open = () => openTrainee(engine, [...sets, `train.buffer=${buffer}`], { store, steps: 12 })
+      let trainee = open()
+      // Three passes over the rows, or nearly.
+      for (let at = 0; at < 12; at++) {
+        if (at === resumeAt) {
+          trainee.saveState(folder)
+          await trainee.close()
+          trainee = open()
+          trainee.loadState(folder)
+        }
+        await trainee.step(at)
+      }
+      const scores = trainee.predict(allRows)
+      await trainee.close()
+      rmSync(folder, { recursive: true })
+      return scores
+    }
+    const whole = await trained(files, 100)
+    assert.deepEqual(whole, await trained(undefined, 100))
+    const small = await trained(files, 8)
+    assert.notDeepEqual(small, whole)
+    assert.deepEqual(await trained(files, 8, 5), small)
+    files.close()
+  })
 
   test('when averages are kept then the model that is saved has them under the names of the parameters', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mim-model-'))

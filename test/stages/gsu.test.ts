@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { CtrColumns } from '../../src/data/ctrColumns.js'
 import { differing, sketches } from '../../src/data/sketch.js'
 import { Random } from '../../src/random.js'
-import type { CtrColumns } from '../../src/stages/ctrBatch.js'
 import { searched } from '../../src/stages/gsu.js'
 
 const [items, width, length, rows, topK] = [400, 24, 600, 20, 10]
