@@ -1,9 +1,10 @@
 /** From encoded pictures to pixels. */
 import sharp, { type Sharp } from 'sharp'
 import { messageOf } from '../errors.js'
-import { jpegSize } from './jpegHeader.js'
+import { jpegHeader } from './jpegHeader.js'
 import { type PictureInput, type PicturePlace, pictureBytes } from './pictureFiles.js'
 import { type Kernel, resample, type Window } from './resample.js'
+import { decodeSmallJpeg } from './smallJpeg.js'
 
 // Pictures are decoded side by side, so that one needs no threads of its own; and none comes twice.
 sharp.concurrency(1)
@@ -53,15 +54,22 @@ const formats = new Set(['jpeg', 'png', 'webp', 'gif', 'heif', 'tiff'])
  */
 export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: DecodeOptions): Promise<Uint8Array> {
   try {
+    const header = jpegHeader(bytes)
     const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error' })
-    const upright = jpegSize(bytes) ?? (await sizeOf(image))
+    const upright = header ?? (await sizeOf(image))
     const source = upright.width * upright.height
     if (source === 1) throw new Error('blank: a single pixel')
     const { mode, shortest, kernel } =
       typeof fit === 'object' ? fit : ({ mode: fit, shortest: size, kernel: 'cubic' } as const)
     const whole = mode === 'fill' ? { width: shortest, height: shortest } : covering(upright, shortest)
     const window = middle(whole, size)
-    image.autoOrient().flatten({ background: '#ffffff' }).raw()
+    if (header?.isPlain && source <= Math.min(smallPixels, maxPixels)) {
+      const small = await decodeSmallJpeg(bytes)
+      if (small) return resample(small.data, small.width, small.height, window, kernel)
+    }
+    // What the header told of is upright and opaque.
+    if (!header) image.autoOrient().flatten({ background: '#ffffff' })
+    image.raw()
     const enlarges = window.width > upright.width || window.height > upright.height
     const resizesHere = source <= smallPixels || enlarges
     if (!resizesHere) image.resize(window.width, window.height, { fit: 'fill', kernel, fastShrinkOnLoad: false })
@@ -91,7 +99,7 @@ function reasonOf(message: string, bytes: Uint8Array, maxPixels: number): string
 }
 
 /**
- * Pictures of up to so many pixels are resized here: setting up libvips' own resizing takes longer than doing it.
+ * JPEGs of up to so many pixels are decoded, and other pictures resized, here: setting up libvips' own resizing takes longer than doing it.
  * Of larger JPEGs libvips decodes a fraction only, which more than makes up for that. What is enlarged is resized
  * here as well, for libvips does that half a pixel off.
  */

@@ -21,3 +21,24 @@ export async function* prefetch<T>(source: AsyncIterable<T>, depth: number): Asy
     await iterator.return?.()
   }
 }
+
+/** `f` of the values of `source`, in their order; up to `depth` calls of it run at a time. */
+export async function* mapAhead<T, R>(
+  source: AsyncIterable<T>,
+  depth: number,
+  f: (value: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const pending: Promise<R>[] = []
+  try {
+    for await (const value of source) {
+      const result = f(value)
+      // A failure is reported when its turn comes, not as unhandled.
+      result.catch(() => {})
+      pending.push(result)
+      if (pending.length === depth) yield await pending.shift()!
+    }
+    while (pending.length > 0) yield await pending.shift()!
+  } finally {
+    await Promise.allSettled(pending)
+  }
+}

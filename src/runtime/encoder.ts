@@ -1,42 +1,70 @@
 /** The encoder of a catalogue on ONNX Runtime: three models exported from the one definition. */
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Preprocessing } from '../checkpoint/preprocessing.js'
 import { openWeights } from '../checkpoint/weights.js'
+import type { DecodeOptions } from '../data/decode.js'
 import { writeNormalised } from '../data/normalise.js'
-import type { TextEncoder } from '../data/tokenizer.js'
+import { type TextEncoder, type TokenizerFiles, textEncoder } from '../data/tokenizer.js'
 import { UserError } from '../errors.js'
 import { replaceFolder } from '../files.js'
 import { contentWidth, type EncoderShape, encoderPrograms } from '../models/encoder.js'
-import { Parameters } from '../nn/parameters.js'
+import { type ParameterSpec, Parameters } from '../nn/parameters.js'
+import type { TypedArray } from '../ops/index.js'
 import { exportOnnx } from '../ops/onnx/index.js'
 import { type Model, type ModelOptions, openModel } from './model.js'
 
 const parts = ['image', 'text', 'content'] as const
 
-/** Writes image.onnx, text.onnx and content.onnx of a checkpoint into `folder`; see `encoderPrograms` for their inputs. */
-export async function exportEncoder(checkpoint: string, shape: EncoderShape, folder: string): Promise<void> {
+/** Writes image.onnx, text.onnx and content.onnx into `folder`; see `encoderPrograms` for their inputs. */
+export async function exportModels(
+  shape: EncoderShape,
+  folder: string,
+  weight: (spec: ParameterSpec) => TypedArray,
+): Promise<void> {
   const p = new Parameters()
   const programs = encoderPrograms(p, shape)
   const specs = new Map(p.list().map((parameter) => [parameter.name, parameter]))
+  await replaceFolder(folder, (temporary) => {
+    for (const part of parts)
+      exportOnnx(join(temporary, `${part}.onnx`), programs[part], (name) => weight(specs.get(name)!))
+  })
+}
+
+/** Writes the models of a checkpoint. */
+export async function exportEncoder(checkpoint: string, shape: EncoderShape, folder: string): Promise<void> {
   const weights = openWeights(checkpoint)
-  const weight = (name: string) => {
-    const values = weights.read(specs.get(name)!)
-    if (values) return values
-    throw new UserError({ id: 'tensor-missing', where: checkpoint, what: `tensor '${name}' is missing` })
-  }
   try {
-    await replaceFolder(folder, (temporary) => {
-      for (const part of parts) exportOnnx(join(temporary, `${part}.onnx`), programs[part], weight)
+    await exportModels(shape, folder, (spec) => {
+      const values = weights.read(spec)
+      if (values) return values
+      throw new UserError({ id: 'tensor-missing', where: checkpoint, what: `tensor '${spec.name}' is missing` })
     })
   } finally {
     weights.close()
   }
 }
 
-export interface EncoderOptions extends ModelOptions {
+/** All that an encoder is opened with, as plain values that may go to another thread. */
+export interface EncoderSetup extends ModelOptions {
+  /** Where `exportEncoder` wrote the models. */
+  folder: string
   shape: EncoderShape
-  text: TextEncoder
+  tokenizer: TokenizerFiles
   preprocessing: Preprocessing
+  /** Pixels of a source picture beyond which it counts as broken. */
+  maxImagePixels: number
+}
+
+/** How pictures are decoded for the encoder. */
+export function pictureOptions({ shape, preprocessing, maxImagePixels }: EncoderSetup): DecodeOptions {
+  return { size: shape.config.vision.imageSize, fit: preprocessing.fit, maxPixels: maxImagePixels }
+}
+
+/** Bytes of the weights of the models in `folder`. */
+export function bytesOf(folder: string): number {
+  const files = readdirSync(folder).map((name) => statSync(join(folder, name)).size)
+  return files.reduce((sum, size) => sum + size, 0)
 }
 
 /** Unit vectors of an item; null for a modality that it lacks. */
@@ -52,32 +80,39 @@ const knownBytes = 2 ** 23
 export class ItemEncoder {
   private readonly known = new Map<string, Float32Array>()
 
+  private readonly text: TextEncoder
+
   private constructor(
     private readonly models: Record<(typeof parts)[number], Model>,
-    private readonly options: EncoderOptions,
-  ) {}
-
-  /** Opens the models that `exportEncoder` wrote; `say` hears which provider was passed over. */
-  static async open(folder: string, options: EncoderOptions, say: (line: string) => void): Promise<ItemEncoder> {
-    const image = await openModel(join(folder, 'image.onnx'), options, say)
-    const same = { ...options, provider: image.provider }
-    const text = await openModel(join(folder, 'text.onnx'), same, say)
-    // One small product: not worth a device.
-    const content = await openModel(join(folder, 'content.onnx'), { ...options, provider: 'cpu' }, say)
-    return new ItemEncoder({ image, text, content }, options)
+    private readonly setup: EncoderSetup,
+  ) {
+    const { tokenizer, shape } = setup
+    this.text = textEncoder(tokenizer, shape.length, shape.config.text.padToken)
   }
 
-  get provider(): string {
+  /** Opens the models; `say` hears which provider was passed over. */
+  static async open(setup: EncoderSetup, say: (line: string) => void): Promise<ItemEncoder> {
+    const { folder } = setup
+    const image = await openModel(join(folder, 'image.onnx'), setup, say)
+    const same = { ...setup, provider: image.provider }
+    const text = await openModel(join(folder, 'text.onnx'), same, say)
+    // One small product: not worth a device.
+    const content = await openModel(join(folder, 'content.onnx'), { ...setup, provider: 'cpu' }, say)
+    return new ItemEncoder({ image, text, content }, setup)
+  }
+
+  get provider(): Model['provider'] {
     return this.models.image.provider
   }
 
   /** Vectors of items given by decoded pictures (bytes [size, size, 3]) and titles, null where there is none. */
   async encode(pictures: readonly (Uint8Array | null)[], titles: readonly (string | null)[]): Promise<Vectors[]> {
-    const { shape } = this.options
+    const { shape } = this.setup
     const [d, width] = [shape.config.projection, contentWidth(shape)]
     const image = await this.images(pictures)
     const text = await this.texts(titles)
     const rows = pictures.length
+    if (rows === 0) return []
     const joint = (vectors: (Float32Array | null)[]) => {
       const data = new Float32Array(rows * d)
       vectors.forEach((v, i) => {
@@ -103,7 +138,7 @@ export class ItemEncoder {
   }
 
   private async images(pictures: readonly (Uint8Array | null)[]): Promise<(Float32Array | null)[]> {
-    const { shape, preprocessing } = this.options
+    const { shape, preprocessing } = this.setup
     const size = shape.config.vision.imageSize
     const present = pictures.filter((picture) => picture !== null)
     if (present.length === 0) return pictures.map(() => null)
@@ -122,7 +157,7 @@ export class ItemEncoder {
 
   /** Equal titles are encoded once, also where they come in different batches, as far as the memory goes. */
   private async texts(titles: readonly (string | null)[]): Promise<(Float32Array | null)[]> {
-    const { shape, text } = this.options
+    const { shape } = this.setup
     const d = shape.config.projection
     const vectors = new Map<string, Float32Array>()
     const fresh = new Set<string>()
@@ -134,7 +169,7 @@ export class ItemEncoder {
     }
     if (fresh.size > 0) {
       const { text_embedding } = await this.models.text.run({
-        input_ids: { data: text.encode([...fresh]), shape: [fresh.size, shape.length] },
+        input_ids: { data: this.text.encode([...fresh]), shape: [fresh.size, shape.length] },
       })
       for (const [i, title] of [...fresh].entries()) {
         vectors.set(title, row(text_embedding.data as Float32Array, i, d))
@@ -150,7 +185,7 @@ export class ItemEncoder {
       this.known.delete(title)
       this.known.set(title, vector)
     }
-    const most = Math.floor(knownBytes / (4 * this.options.shape.config.projection))
+    const most = Math.floor(knownBytes / (4 * this.setup.shape.config.projection))
     for (const title of this.known.keys()) {
       if (this.known.size <= most) break
       this.known.delete(title)

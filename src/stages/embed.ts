@@ -3,25 +3,26 @@
  * streams through, whatever its size; vectors go to their place on disk as they come; the table is published whole.
  */
 import { rmSync } from 'node:fs'
+import sharp from 'sharp'
 import type { ModelFolder } from '../checkpoint/model.js'
 import type { EmbedConfig } from '../config/embed.js'
 import type { Shard } from '../config/shard.js'
 import { Database } from '../data/duckdb.js'
 import { type ItemStream, openItemStream } from '../data/itemStream.js'
-import { prefetch } from '../data/prefetch.js'
+import { mapAhead } from '../data/prefetch.js'
 import { writeRejectedIds } from '../data/rejected.js'
 import { findTable } from '../data/table.js'
-import { textEncoder } from '../data/tokenizer.js'
 import { UserError } from '../errors.js'
 import { type EncoderShape, encoderShape } from '../models/encoder.js'
 import { modalitiesSection } from '../report/index.js'
 import { fittingBatch } from '../runtime/batch.js'
-import { exportEncoder, ItemEncoder } from '../runtime/encoder.js'
-import { type Chunk, Cursor, EmbeddingTable, flags, mergedRows, recoverTable } from '../store/index.js'
+import { exportEncoder } from '../runtime/encoder.js'
+import { type Encoded, EncoderLanes } from '../runtime/lanes.js'
+import { type Chunk, Cursor, EmbeddingTable, flags, type Id, mergedRows, recoverTable } from '../store/index.js'
 import type { Run } from '../train/run.js'
-import { batches, type PreparedBatch, survey } from './embedItems.js'
+import { type Batch, batches, survey } from './embedItems.js'
 import { publish, writePart } from './embedPublish.js'
-import { compareWith, describeTable, openCheckpoint, openOlder, tableFolder } from './embedTable.js'
+import { compareWith, describeTable, encoderSetup, openCheckpoint, openOlder, tableFolder } from './embedTable.js'
 import { EmbedWork } from './embedWork.js'
 import { showNeighbours } from './neighbours.js'
 
@@ -43,35 +44,31 @@ export async function embed(
   const description = await describeTable(config, model, shape, stream)
   recoverTable(published)
   const older = openOlder(published, description, (line) => run.say(line))
-  const encoder = await openEncoder(config, model, shape, run)
+  const lanes = await openLanes(config, model, run)
 
   const purpose = { model: description.model_version, older: older?.folder }
   const work = await EmbedWork.open(run.path('work'), stream, description, purpose)
-  const counts = { computed: 0, unchanged: 0, resumed: 0, empty: 0, broken: 0 }
-  const pictures = {
-    size: shape.config.vision.imageSize,
-    fit: model.preprocessing.fit,
-    maxPixels: config.data.maxImagePixels,
-  }
-  const rejected: PreparedBatch['broken'] = []
+  const counts: Counts = { computed: 0, unchanged: 0, resumed: 0, empty: 0, broken: 0 }
+  const rejected: Rejected[] = []
   const bar = run.terminal.bar('items', stream.count)
-  const size = config.batch === 'auto' ? await tryBatches(encoder, shape, run) : config.batch
+  const size = config.batch === 'auto' ? await tryBatches(lanes, shape, run) : config.batch
   const surveyed = survey(stream, config.data.allowOutside, compareWith(older, work))
-  for await (const batch of prefetch(batches(surveyed, size, pictures), 2)) {
-    await extract(batch, encoder, work)
-    counts.computed += batch.items.length
-    counts.unchanged += batch.unchanged.length
-    counts.resumed += batch.known
-    counts.empty += batch.empty.length
-    counts.broken += batch.broken.length
-    rejected.push(...batch.broken)
-    refuseBroken(batch, counts.broken, stream, config, run)
+  // Two batches for each lane: one that it encodes, one whose pictures it decodes.
+  const results = mapAhead(batches(surveyed, size), 2 * lanes.count, async (batch) => {
+    const pictures = batch.items.map(({ picture }) => picture)
+    const titles = batch.items.map(({ title }) => title)
+    return { batch, encoded: batch.items.length === 0 ? [] : await lanes.encode(pictures, titles) }
+  })
+  for await (const { batch, encoded } of results) {
+    const broken = keep(batch, encoded, work, counts)
+    rejected.push(...broken)
+    refuseBroken(broken, counts.broken, stream, config, run)
     bar.update(counts.computed + counts.unchanged + counts.resumed + counts.empty)
     if (run.isInterrupted) throw run.interruption()
   }
   bar.stop()
   await writeRejectedIds(db, stream.idType, rejected, run.path('rejected.parquet'))
-  await encoder.close()
+  await lanes.close()
 
   let gone = 0
   const isKept = () => {
@@ -105,51 +102,73 @@ export async function embed(
     ...result,
     width: description.widths.embedding,
     model_version: description.model_version,
-    provider: encoder.provider,
+    provider: lanes.provider,
+    lanes: lanes.count,
     seconds,
     items_per_second: counts.computed / seconds,
   }
 }
 
-async function openEncoder(config: EmbedConfig, model: ModelFolder, shape: EncoderShape, run: Run) {
-  const folder = run.path('onnx')
-  await exportEncoder(model.path, shape, folder)
-  const text = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
-  const options = { ...config, shape, text, preprocessing: model.preprocessing }
-  const encoder = await ItemEncoder.open(folder, options, (line) => run.say(line))
-  run.say(`provider: ${encoder.provider}`)
-  return encoder
+async function openLanes(config: EmbedConfig, model: ModelFolder, run: Run): Promise<EncoderLanes> {
+  const setup = encoderSetup(config, model, run.path('onnx'))
+  await exportEncoder(model.path, setup.shape, setup.folder)
+  const lanes = await EncoderLanes.open(setup, (line) => run.say(line))
+  run.say(`provider: ${lanes.provider}; encoders side by side: ${lanes.count}`)
+  return lanes
 }
 
 /** Pictures and titles of no meaning: what they are does not change what they cost. */
-async function tryBatches(encoder: ItemEncoder, { config }: EncoderShape, run: Run): Promise<number> {
-  const picture = new Uint8Array(3 * config.vision.imageSize ** 2)
+async function tryBatches(lanes: EncoderLanes, { config }: EncoderShape, run: Run): Promise<number> {
+  const side = config.vision.imageSize
+  const blank = { width: side, height: side, channels: 3, background: '#808080' } as const
+  const picture = new Uint8Array(await sharp({ create: blank }).png().toBuffer())
   let titles = 0
-  const { size, reason } = await fittingBatch(async (items) => {
-    // Each another title, for equal ones would be encoded once.
-    await encoder.encode(
+  const encode = (items: number) =>
+    lanes.encode(
       Array.from({ length: items }, () => picture),
+      // Each another title, for equal ones would be encoded once.
       Array.from({ length: items }, () => String(titles++)),
     )
+  const { size, reason } = await fittingBatch(async (items) => {
+    await Promise.all(Array.from({ length: lanes.count }, () => encode(items)))
   })
   run.say(`batch: ${size}; ${reason}`)
   return size
 }
 
-async function extract({ items, unchanged, empty }: PreparedBatch, encoder: ItemEncoder, work: EmbedWork) {
+type Counts = Record<'computed' | 'unchanged' | 'resumed' | 'empty' | 'broken', number>
+
+interface Rejected {
+  id: Id
+  path: string | null
+  reason: string
+}
+
+/** Puts vectors to their places, and counts; returns the broken pictures. */
+function keep(
+  { items, paths, unchanged, known }: Batch,
+  encoded: Encoded[],
+  work: EmbedWork,
+  counts: Counts,
+): Rejected[] {
+  const broken: Rejected[] = []
   for (const row of unchanged) work.keep(row)
-  for (const row of empty) work.leaveOut(row)
-  if (items.length === 0) return
-  const vectors = await encoder.encode(
-    items.map(({ picture }) => picture),
-    items.map(({ title }) => title),
-  )
-  for (const [i, { row, hash, isBroken }] of items.entries()) work.put(row, vectors[i], hash, isBroken)
+  for (const [i, { vectors, broken: reason }] of encoded.entries()) {
+    const { id, row, hash } = items[i]
+    if (reason !== undefined) broken.push({ id, path: paths[i], reason })
+    if (vectors) work.put(row, vectors, hash, reason !== undefined)
+    else work.leaveOut(row)
+    counts[vectors ? 'computed' : 'empty']++
+  }
+  counts.unchanged += unchanged.length
+  counts.resumed += known
+  counts.broken += broken.length
+  return broken
 }
 
 /** @throws UserError `pictures-bad` when more than the allowed share of the catalogue's pictures is broken. */
 function refuseBroken(
-  { broken }: PreparedBatch,
+  broken: readonly Rejected[],
   total: number,
   { count, folder }: ItemStream,
   { data }: EmbedConfig,

@@ -1,6 +1,5 @@
 /** The items of a catalogue on their way to the encoder: read, compared with what is known, decoded. */
 import { createHash } from 'node:crypto'
-import { type DecodeOptions, decodeAll } from '../data/decode.js'
 import type { ItemPiece, ItemStream } from '../data/itemStream.js'
 import { type PictureInput, type PicturePlace, pictureBytes } from '../data/pictureFiles.js'
 import type { Id } from '../store/index.js'
@@ -66,74 +65,37 @@ function contentHash(title: string | null, picture: Surveyed['pictures'][number]
   return (picture instanceof Uint8Array ? hash.update(picture) : hash).digest('hex').slice(0, 32)
 }
 
-/** An item to encode. */
-export interface Prepared {
-  row: number
-  title: string | null
-  /** Decoded; null where there is none. */
-  picture: Uint8Array | null
-  isBroken: boolean
-  hash: string
-}
-
-/** A batch for the encoder, and what was passed on the way to it. */
-export interface PreparedBatch {
-  items: Prepared[]
+/** Items for the encoder, and what was passed on the way to them. */
+export interface Batch {
+  items: { id: Id; row: number; title: string | null; picture: Surveyed['pictures'][number]; hash: string }[]
+  /** Paths of their pictures; null for pictures that the table itself holds. */
+  paths: (string | null)[]
   /** Rows of items that the published table has. */
   unchanged: number[]
-  /** Rows of items with neither picture nor title. */
-  empty: number[]
-  broken: { id: Id; path: string | null; reason: string }[]
   /** Items that an interrupted run had done. */
   known: number
 }
 
-const nothing = (): PreparedBatch => ({ items: [], unchanged: [], empty: [], broken: [], known: 0 })
+const nothing = (): Batch => ({ items: [], paths: [], unchanged: [], known: 0 })
 
-/** Decodes what is new or changed and makes batches of it; the last may be smaller. */
-export async function* batches(
-  surveyed: AsyncIterable<Surveyed>,
-  size: number,
-  options: DecodeOptions,
-): AsyncGenerator<PreparedBatch> {
+/** Makes batches of what is new or changed; the last may be smaller. */
+export async function* batches(surveyed: AsyncIterable<Surveyed>, size: number): AsyncGenerator<Batch> {
   let batch = nothing()
   for await (const { ids, rows, titles, pictures, paths, hashes, fates } of surveyed) {
     for (const [i, fate] of fates.entries()) {
       if (fate === 'unchanged') batch.unchanged.push(rows[i])
       if (fate === 'known') batch.known++
-    }
-    const wanted = ids.map((_, i) => i).filter((i) => fates[i] === 'new' || fates[i] === 'changed')
-    for (let from = 0; from < wanted.length; ) {
-      const some = wanted.slice(from, from + size - batch.items.length)
-      const decoded = await decodeAll(
-        some.map((i) => pictures[i]),
-        { folder: '' },
-        options,
-      )
-      for (const [k, i] of some.entries()) {
-        const result = decoded[k]
-        if (result instanceof Error) batch.broken.push({ id: ids[i], path: paths[i], reason: result.message })
-        const picture = result instanceof Uint8Array ? result : null
-        if (picture === null && titles[i] === null) batch.empty.push(rows[i])
-        else
-          batch.items.push({
-            row: rows[i],
-            title: titles[i],
-            picture,
-            isBroken: result instanceof Error,
-            hash: hashes[i],
-          })
-      }
-      from += some.length
-      if (batch.items.length === size) {
-        yield batch
-        batch = nothing()
-      }
-    }
-    if (batch.items.length === 0) {
+      if (fate === 'unchanged' || fate === 'known') continue
+      batch.items.push({ id: ids[i], row: rows[i], title: titles[i], picture: pictures[i], hash: hashes[i] })
+      batch.paths.push(paths[i])
+      if (batch.items.length < size) continue
       yield batch
       batch = nothing()
     }
+    // What was passed is told at once; items wait until there are enough.
+    if (batch.items.length > 0) continue
+    yield batch
+    batch = nothing()
   }
   yield batch
 }

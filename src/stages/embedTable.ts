@@ -6,7 +6,8 @@ import { checkpointFolder, type ModelFolder, readModelFolder } from '../checkpoi
 import type { EmbedConfig } from '../config/embed.js'
 import type { ItemStream } from '../data/itemStream.js'
 import { UserError } from '../errors.js'
-import { contentWidth, type EncoderShape } from '../models/encoder.js'
+import { contentWidth, type EncoderShape, encoderShape } from '../models/encoder.js'
+import type { EncoderSetup } from '../runtime/encoder.js'
 import { currentFormat, EmbeddingTable, type Id, int8Scale, type Manifest } from '../store/index.js'
 import type { Fate, Judgement } from './embedItems.js'
 import { type EmbedWork, olderHashes } from './embedWork.js'
@@ -22,6 +23,14 @@ export function openCheckpoint(checkpoint: string): ModelFolder {
   if (checkpoint) return readModelFolder(checkpointFolder(checkpoint))
   const [what, remedy] = ['no checkpoint was given', 'add --checkpoint FOLDER']
   throw new UserError({ id: 'checkpoint-missing', what, remedy })
+}
+
+/** An encoder of the checkpoint's model; `folder` is where its ONNX models lie, or will. */
+export function encoderSetup(config: EmbedConfig, model: ModelFolder, folder: string): EncoderSetup {
+  const { provider, threads, data } = config
+  const { tokenizer, preprocessing } = model
+  const { maxImagePixels } = data
+  return { folder, provider, threads, shape: encoderShape(model), tokenizer, preprocessing, maxImagePixels }
 }
 
 /**

@@ -8,12 +8,10 @@ import type { Database } from '../data/duckdb.js'
 import { lookUpItems } from '../data/itemLookup.js'
 import type { ItemColumns } from '../data/items.js'
 import { thumbnail } from '../data/thumbnail.js'
-import { textEncoder } from '../data/tokenizer.js'
 import { UserError } from '../errors.js'
-import { encoderShape } from '../models/encoder.js'
 import { Random } from '../random.js'
 import { type Card, type Child, gallery } from '../report/index.js'
-import { exportEncoder, ItemEncoder } from '../runtime/encoder.js'
+import { exportEncoder, ItemEncoder, pictureOptions } from '../runtime/encoder.js'
 import {
   type EmbeddingTable,
   type HnswIndex,
@@ -22,7 +20,7 @@ import {
   nearestRows,
   storedVector,
 } from '../store/index.js'
-import { openCheckpoint, versionOf } from './embedTable.js'
+import { encoderSetup, openCheckpoint, versionOf } from './embedTable.js'
 
 /** Where the catalogue lies and how its columns are called. */
 export interface CatalogueSource {
@@ -119,22 +117,15 @@ export async function queryVector(
     const what = `the table is of model ${table.manifest.model_version}, ${config.checkpoint} is ${version}`
     throw new UserError({ id: 'model-differs', what, remedy: 'run mim embed again, or give the right --checkpoint' })
   }
-  const shape = encoderShape(model)
-  const picture = {
-    size: shape.config.vision.imageSize,
-    fit: model.preprocessing.fit,
-    maxPixels: config.data.maxImagePixels,
-  }
-  const [decoded] = await decodeAll([image ?? null], { folder: '.', allowOutside: true }, picture)
-  if (decoded instanceof Error) {
-    throw new UserError({ id: 'image-unreadable', where: image, what: decoded.message, expected: 'a picture' })
-  }
   const folder = await mkdtemp(join(tmpdir(), 'mim-'))
+  const setup = encoderSetup(config, model, join(folder, 'onnx'))
   try {
-    await exportEncoder(model.path, shape, join(folder, 'onnx'))
-    const words = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
-    const options = { ...config, shape, text: words, preprocessing: model.preprocessing }
-    const encoder = await ItemEncoder.open(join(folder, 'onnx'), options, say)
+    const [decoded] = await decodeAll([image ?? null], { folder: '.', allowOutside: true }, pictureOptions(setup))
+    if (decoded instanceof Error) {
+      throw new UserError({ id: 'image-unreadable', where: image, what: decoded.message, expected: 'a picture' })
+    }
+    await exportEncoder(model.path, setup.shape, setup.folder)
+    const encoder = await ItemEncoder.open(setup, say)
     const [{ embedding }] = await encoder.encode([decoded], [text ?? null])
     await encoder.close()
     return storedVector(embedding, table.width, 'float32') as Float32Array

@@ -1,82 +1,91 @@
 /**
- * JPEG files to unit vectors, as `mim embed` makes them: decode and resize the next batch while ONNX Runtime
- * encodes this one. The image encoder of the workload `clip`, forward only.
+ * JPEG files to unit vectors, as `mim embed` makes them: encoders side by side, each of which decodes and resizes the
+ * next batch while ONNX Runtime encodes this one. The image encoder of the workload `clip`, forward only.
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { Worker } from 'node:worker_threads'
 import sharp from 'sharp'
-import { decodeAll } from '../../src/data/decode.js'
-import { writeNormalised } from '../../src/data/normalise.js'
-import { prefetch } from '../../src/data/prefetch.js'
+import { embedConfig } from '../../src/config/embed.js'
+import { trainTokenizer } from '../../src/data/bpe.js'
+import { mapAhead } from '../../src/data/prefetch.js'
 import { initialValues } from '../../src/engine/state.js'
-import { encoderPrograms } from '../../src/models/encoder.js'
-import { Parameters } from '../../src/nn/parameters.js'
-import { exportOnnx } from '../../src/ops/onnx/index.js'
 import { Random } from '../../src/random.js'
-import { type Model, openModel } from '../../src/runtime/model.js'
+import { type EncoderSetup, exportModels } from '../../src/runtime/encoder.js'
+import { EncoderLanes } from '../../src/runtime/lanes.js'
 import { categories, colours, patterns } from '../../src/sample/attributes.js'
 import { drawItem, drawLook } from '../../src/sample/drawing.js'
 import { config, shape } from './clip.js'
-import { type Figures, type Size, secondsOf } from './measure.js'
+import type { Figures, Size } from './measure.js'
 
-const side = config.vision.imageSize
 const normalisation = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
 
-export async function embed({ batch = 64, steps = 10, threads }: Size, folder: string): Promise<Figures> {
+export async function embed({ batch, steps = 10, threads = 0 }: Size, folder: string): Promise<Figures> {
   const files = readdirSync(folder)
     .filter((name) => name.endsWith('.jpg'))
     .sort()
     .map((name) => join(folder, name))
-  const model = await openEncoder(threads)
-  const encode = (pixels: Float32Array) =>
-    model.run({ pixel_values: { data: pixels, shape: [pixels.length / (3 * side * side), 3, side, side] } })
-  const extract = async (paths: string[]) => {
-    let count = 0
-    for await (const pixels of prefetch(batches(paths, batch), 2)) {
-      const { image_embedding } = await encode(pixels)
-      count += image_embedding.shape[0]
-    }
-    return count
-  }
-  await extract(files.slice(0, batch))
-  const started = performance.now()
-  const images = await extract(files)
-  const seconds = (performance.now() - started) / 1000
-
-  const random = Random.of('pixels')
-  const pixels = Float32Array.from({ length: batch * 3 * side * side }, () => random.normal())
-  const encoding = await secondsOf(() => encode(pixels), steps)
-  await model.close()
-  return { images_per_s: images / seconds, images, encoder_only_images_per_s: batch / encoding }
-}
-
-/** Pixels of `paths`, `batch` at a time. */
-async function* batches(paths: string[], batch: number): AsyncGenerator<Float32Array> {
-  for (let from = 0; from < paths.length; from += batch) {
-    const bytes = await Promise.all(paths.slice(from, from + batch).map((path) => readFile(path)))
-    const decoded = await decodeAll(bytes, { folder: '.' }, { size: side, fit: 'fill', maxPixels: 1e8 })
-    const out = new Float32Array(decoded.length * 3 * side * side)
-    for (const [i, pixels] of decoded.entries()) {
-      if (!(pixels instanceof Uint8Array)) throw new Error(`${paths[from + i]} does not decode: ${pixels}`)
-      writeNormalised(pixels, normalisation, out, i * 3 * side * side)
-    }
-    yield out
-  }
-}
-
-async function openEncoder(threads: number | undefined): Promise<Model> {
-  const p = new Parameters()
-  const { image } = encoderPrograms(p, shape)
-  const specs = new Map(p.list().map((parameter) => [parameter.name, parameter]))
-  const path = join(tmpdir(), `mim-bench-${process.pid}.onnx`)
+  const size = batch ?? Number(embedConfig.parse({}).batch)
+  const models = mkdtempSync(join(tmpdir(), 'mim-bench-'))
   try {
-    exportOnnx(path, image, (name) => initialValues(specs.get(name)!, 1))
-    return await openModel(path, { provider: 'cpu', threads }, () => {})
+    const lanes = await openEncoders(models, threads)
+    await extract(lanes, files.slice(0, 2 * size * lanes.count), size)
+    const started = performance.now()
+    const images = await extract(lanes, files, size)
+    const seconds = (performance.now() - started) / 1000
+    const { count } = lanes
+    await lanes.close()
+    const encoding = await encoderOnly({ folder: models, batch: size, steps: (steps * 64) / size }, count)
+    return { images_per_s: images / seconds, images, encoder_only_images_per_s: encoding }
   } finally {
-    rmSync(path, { force: true })
+    rmSync(models, { recursive: true })
   }
+}
+async function openEncoders(folder: string, threads: number): Promise<EncoderLanes> {
+  await exportModels(shape, folder, (spec) => initialValues(spec, 1))
+  const tokenizer = trainTokenizer(['none'], config.text.vocabulary, shape.length)
+  const preprocessing = { ...normalisation, fit: 'fill' } as const
+  const setup: EncoderSetup = { folder, provider: 'cpu', threads, shape, tokenizer, preprocessing, maxImagePixels: 1e8 }
+  return EncoderLanes.open(setup, () => {})
+}
+
+/** Encodes the pictures of `files`, `batch` at a time; their number. */
+async function extract(lanes: EncoderLanes, files: readonly string[], batch: number): Promise<number> {
+  const pieces = Array.from({ length: Math.ceil(files.length / batch) }, (_, i) =>
+    files.slice(i * batch, (i + 1) * batch),
+  )
+  let images = 0
+  const results = mapAhead(Readable.from(pieces), 2 * lanes.count, async (paths: string[]) => {
+    const pictures = await Promise.all(paths.map((path) => readFile(path)))
+    return lanes.encode(
+      pictures,
+      paths.map(() => null),
+    )
+  })
+  for await (const encoded of results) {
+    for (const { vectors, broken } of encoded) {
+      if (!vectors) throw new Error(`a picture does not decode: ${broken}`)
+      images++
+    }
+  }
+  return images
+}
+
+/** Pictures a second of `count` sessions side by side on ready pixels. */
+async function encoderOnly(work: { folder: string; batch: number; steps: number }, count: number): Promise<number> {
+  const url = new URL('./encoderThread.js', import.meta.url)
+  const threads = Array.from({ length: count }, () => new Worker(url, { workerData: work }))
+  await Promise.all(threads.map((thread) => once(thread, 'message')))
+  const speeds = threads.map(async (thread) => {
+    const done = once(thread, 'message')
+    thread.postMessage('go')
+    return Number((await done)[0])
+  })
+  return (await Promise.all(speeds)).reduce((sum, speed) => sum + speed, 0)
 }
 
 /** Pixels along a side of the files: a shop's thumbnails. */

@@ -1,0 +1,55 @@
+/** The thread of a lane: decodes the batches that it is given while it encodes the one before. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { decodeAll } from '../data/decode.js'
+import { UserError } from '../errors.js'
+import { type EncoderSetup, ItemEncoder, pictureOptions } from './encoder.js'
+import type { Encoded } from './lanes.js'
+
+export interface Task {
+  id: number
+  /** Encoded as JPEG and the like; null where there is none, an Error where it could not be read. */
+  pictures: readonly (Uint8Array | Error | null)[]
+  titles: readonly (string | null)[]
+}
+
+export interface Opened {
+  provider: EncoderSetup['provider']
+}
+
+/** A line for people; the lane is open; a batch is done; the lane has failed (`id` is that of a UserError). */
+export type Answer = { say: string } | Opened | { task: number; items: Encoded[] } | { failure: Error; id?: string }
+
+const setup = workerData as EncoderSetup
+const answer = (value: Answer) => parentPort!.postMessage(value)
+
+try {
+  const encoder = await ItemEncoder.open(setup, (say) => answer({ say }))
+  let last: Promise<void> = Promise.resolve()
+  parentPort!.on('message', ({ id, pictures, titles }: Task) => {
+    const decoding = decodeAll(pictures, { folder: '' }, pictureOptions(setup))
+    const turn = last.then(async () => answer({ task: id, items: await encodeItems(await decoding, titles) }))
+    last = turn.catch(fail)
+  })
+  answer({ provider: encoder.provider })
+
+  async function encodeItems(decoded: (Uint8Array | Error | null)[], titles: Task['titles']): Promise<Encoded[]> {
+    const pictures = decoded.map((picture) => (picture instanceof Uint8Array ? picture : null))
+    const present = titles.flatMap((title, i) => (title === null && pictures[i] === null ? [] : [i]))
+    const vectors = await encoder.encode(
+      present.map((i) => pictures[i]),
+      present.map((i) => titles[i]),
+    )
+    const items = decoded.map((picture): Encoded => {
+      return { vectors: null, ...(picture instanceof Error ? { broken: picture.message } : {}) }
+    })
+    for (const [k, i] of present.entries()) items[i].vectors = vectors[k]
+    return items
+  }
+} catch (error) {
+  fail(error)
+}
+
+function fail(error: unknown): void {
+  const failure = error instanceof Error ? error : new Error(String(error))
+  answer({ failure, ...(failure instanceof UserError ? { id: failure.id } : {}) })
+}
