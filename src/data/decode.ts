@@ -3,8 +3,8 @@ import sharp, { type Sharp } from 'sharp'
 import { messageOf } from '../errors.js'
 import { jpegHeader } from './jpegHeader.js'
 import { type PictureInput, type PicturePlace, pictureBytes } from './pictureFiles.js'
-import { type Kernel, resample, type Window } from './resample.js'
-import { decodeSmallJpeg } from './smallJpeg.js'
+import { type Kernel, pixelWords, resample, type Window } from './resample.js'
+import { type Decoded, decodeSmallJpeg } from './smallJpeg.js'
 
 // Pictures are decoded side by side, so that one needs no threads of its own; and none comes twice.
 sharp.concurrency(1)
@@ -65,7 +65,7 @@ export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: Decode
     const window = middle(whole, size)
     if (header?.isPlain && source <= Math.min(smallPixels, maxPixels)) {
       const small = await decodeSmallJpeg(bytes)
-      if (small) return resample(small.data, small.width, small.height, window, kernel)
+      if (small) return resampled(small, window, kernel)
     }
     // What the header told of is upright and opaque.
     if (!header) image.autoOrient().flatten({ background: '#ffffff' })
@@ -74,11 +74,15 @@ export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: Decode
     const resizesHere = source <= smallPixels || enlarges
     if (!resizesHere) image.resize(window.width, window.height, { fit: 'fill', kernel, fastShrinkOnLoad: false })
     const { data, info } = await image.toBuffer({ resolveWithObject: true })
-    const rgb = info.channels === 3 ? data : greyToRgb(data, info.channels)
-    return resizesHere ? resample(rgb, info.width, info.height, window, kernel) : cut(rgb, window)
+    if (resizesHere) return resampled({ data, ...info }, window, kernel)
+    return cut(info.channels === 3 ? data : greyToRgb(data, info.channels), window)
   } catch (error) {
     throw new Error(reasonOf(messageOf(error), bytes, maxPixels))
   }
+}
+
+function resampled({ data, width, height }: Decoded, window: Window, kernel: Kernel): Uint8Array {
+  return resample(pixelWords(data, width * height), width, height, window, kernel)
 }
 
 /** Width and height as the picture is to be seen. */

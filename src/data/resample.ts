@@ -9,19 +9,30 @@ export interface Window {
   size: number
 }
 
+/** Pixels of 3 or 4 bytes, the fourth of no meaning, or of 1 or 2 for grey, as one number each: red is the lowest byte. */
+export function pixelWords(bytes: Uint8Array, pixels: number): Uint32Array {
+  const channels = bytes.length / pixels
+  if (channels === 4 && bytes.byteOffset % 4 === 0) return new Uint32Array(bytes.buffer, bytes.byteOffset, pixels)
+  const [green, blue] = channels < 3 ? [0, 0] : [1, 2]
+  const words = new Uint32Array(pixels)
+  for (let i = 0, at = 0; i < pixels; i++, at += channels) {
+    words[i] = bytes[at] | (bytes[at + green] << 8) | (bytes[at + blue] << 16)
+  }
+  return words
+}
+
 /**
- * RGB or RGBA bytes [height, width, 3 or 4] resized to the RGB of `window`, [size, size, 3]. First along rows, rounded, then along
- * columns (Pillow's order), and only what the window shows.
+ * Pixels [height, width], see `pixelWords`, resized to the RGB bytes of `window`, [size, size, 3]. First along rows,
+ * rounded, then along columns (Pillow's order), and only what the window shows.
  */
 export function resample(
-  pixels: Uint8Array,
+  pixels: Uint32Array,
   width: number,
   height: number,
   window: Window,
   kernel: Kernel,
 ): Uint8Array {
   const { size } = window
-  const channels = pixels.length / (width * height)
   const { first, count, weights, stride } = taps(width, window.width, window.left, size, kernel)
   const rows = taps(height, window.height, window.top, size, kernel)
   const firstRow = rows.first[0]
@@ -32,14 +43,15 @@ export function resample(
       let r = half
       let g = half
       let b = half
-      let from = (y * width + first[x]) * channels
+      let from = y * width + first[x]
       const start = x * stride
       const end = start + count[x]
-      for (let k = start; k < end; k++, from += channels) {
+      for (let k = start; k < end; k++, from++) {
         const weight = weights[k]
-        r = (r + Math.imul(weight, pixels[from])) | 0
-        g = (g + Math.imul(weight, pixels[from + 1])) | 0
-        b = (b + Math.imul(weight, pixels[from + 2])) | 0
+        const pixel = pixels[from]
+        r = (r + Math.imul(weight, pixel & 255)) | 0
+        g = (g + Math.imul(weight, (pixel >>> 8) & 255)) | 0
+        b = (b + Math.imul(weight, (pixel >>> 16) & 255)) | 0
       }
       narrow[to] = r >> bits
       narrow[to + 1] = g >> bits

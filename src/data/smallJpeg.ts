@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import decode, { init } from '@jsquash/jpeg/decode.js'
 
-/** RGBA bytes [height, width, 4]. */
+/** Bytes [height, width, channels]. */
 export interface Decoded {
   data: Uint8Array
   width: number
@@ -25,7 +25,7 @@ class PlainImageData {
 const path = createRequire(import.meta.url).resolve('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm')
 let isReady = false
 
-/** The pixels of a JPEG; undefined where it is broken: another decoder may say why. */
+/** The RGBA pixels of a JPEG; undefined where it is broken: another decoder may say why. */
 export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Decoded | undefined> {
   if (!isReady) {
     if (!('ImageData' in globalThis)) Object.assign(globalThis, { ImageData: PlainImageData })

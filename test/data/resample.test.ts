@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Kernel, resample } from '../../src/data/resample.js'
+import { type Kernel, pixelWords, resample } from '../../src/data/resample.js'
 
 /** Green values of the middle 4 × 4 of a picture that Pillow made 6 × 4, by filter. */
 const expected: [string, number, number, Record<Kernel, number[]>][] = [
@@ -36,7 +36,7 @@ for (const [name, width, height, byKernel] of expected) {
         (_, i) => (37 * Math.floor(i / 3) + 91 * (i % 3)) % 256,
       )
       const window = { width: 6, height: 4, left: 1, top: 0, size: 4 }
-      const made = resample(picture, width, height, window, kernel)
+      const made = resample(pixelWords(picture, width * height), width, height, window, kernel)
       assert.deepEqual(
         [...made].filter((_, i) => i % 3 === 1),
         green,
