@@ -65,6 +65,13 @@ export const ctrConfig = z.strictObject({
         .default(1)
         .describe('What stored vectors are multiplied by, e.g. 0.007874 where they are int8 of scale 1/127'),
       normalise: z.boolean().default(false).describe('Scale content vectors to length 1; those of `mim embed` have it'),
+      whiten: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe(
+          'Numbers to which content vectors are whitened (centred, made uncorrelated, the first directions kept), by the items of the training period; 0: as they are',
+        ),
       columns,
       timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of times that are plain integers'),
       leaks: z

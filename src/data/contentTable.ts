@@ -81,7 +81,7 @@ async function footerScale(db: Database, path: string): Promise<number> {
 }
 
 /** Writes numbers as int8 of a scale from place `at` of `into` on; the error is half the scale at most. */
-function quantise(numbers: Float32Array, scale: number, into: Int8Array, at: number): void {
+export function quantise(numbers: Float32Array, scale: number, into: Int8Array, at: number): void {
   for (let i = 0; i < numbers.length; i++) into[at + i] = Math.round(numbers[i] / scale)
 }
 

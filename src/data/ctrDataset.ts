@@ -5,6 +5,7 @@ import { type Encoders, encode, fitScaling, type NumberTables, type Scaling } fr
 import type { FeatureColumn } from './features.js'
 import type { Impressions } from './impressions.js'
 import { tally, unknownRow, type Vocabulary, vocabulary } from './vocabulary.js'
+import { fitWhitening, whiten } from './whitening.js'
 
 /** A feature of impressions or of items: rows of an embedding table by impression or by dense item number. */
 export interface RowFeature {
@@ -65,6 +66,8 @@ export interface DatasetOptions {
   timeOrder?: CtrDataset['timeOrder']
   /** Rows by dense number, where ids are hashed. */
   hashed?: { item: Vocabulary; user: Vocabulary }
+  /** Numbers that content vectors are whitened to; 0 or none: they stay as they are. */
+  whiten?: number
   /** Those of a trained model, for impressions to be scored: all of them are the test part then. */
   encoders?: Encoders
   /** What keeps the columns of `impressions`; default: memory. */
@@ -85,9 +88,9 @@ export function buildDataset(
   const { context, sides } = impressions
   const split = saved ? toScore(impressions) : splitOf(impressions, options.split)
   const trained = split.train.to
-  const encoders = saved ?? fit(impressions, itemColumns, trained, options)
+  const encoders = saved ?? fit(impressions, itemColumns, content, trained, options)
 
-  const { vocabularies } = encoders
+  const { vocabularies, whitening } = encoders
   const inMemory = new ColumnStore()
   const ofItems = itemColumns.map((column) => encode(column, encoders, inMemory) as RowFeature)
   const itemFeatures = [plain('item', vocabularies['item']), ...ofItems]
@@ -110,7 +113,7 @@ export function buildDataset(
     itemFeatures,
     eventFeatures,
     gap: options.gap ?? false,
-    content,
+    content: content && whitening ? whiten(content, whitening) : content,
     trainCount: encoders.trainCount,
     timeOrder: options.timeOrder ?? {},
     encoders,
@@ -123,8 +126,9 @@ export function buildDataset(
 function fit(
   impressions: Impressions,
   itemColumns: readonly FeatureColumn[],
+  content: ContentTable | undefined,
   trained: number,
-  { user, minCount, hashed, tables }: DatasetOptions,
+  { user, minCount, hashed, tables, whiten: kept }: DatasetOptions,
 ): Encoders {
   const { item, context, sides } = impressions
   const trainCount = new Int32Array(impressions.items)
@@ -182,7 +186,9 @@ function fit(
       for (const items of valuesOf(item, 0, trained)) yield pick(numbersOfRows, items)
     })
   }
-  return { vocabularies, scalings, trainCount }
+  const withVector = content && kept ? known.map((i) => content.rowOf[i]).filter((row) => row > 0) : nothing
+  const whitening = withVector.length > 0 ? fitWhitening(content!, withVector, kept!) : undefined
+  return { vocabularies, scalings, trainCount, whitening }
 }
 
 const nothing = new Float64Array(0)

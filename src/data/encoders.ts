@@ -8,6 +8,7 @@ import type { RowFeature } from './ctrDataset.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import type { FeatureColumn } from './features.js'
 import { paddingRow, unknownRow, type Vocabulary } from './vocabulary.js'
+import type { Whitening } from './whitening.js'
 
 /** Of a number: what is subtracted and divided by after the transform. Of a bucket: where ranges begin. */
 export type Scaling = { mean: number; deviation: number } | { edges: number[] }
@@ -22,6 +23,8 @@ export interface Encoders {
   scalings: Record<string, Scaling>
   /** Training impressions of each item, by dense number. */
   trainCount: Int32Array
+  /** Of content vectors, where they are whitened. */
+  whitening?: Whitening
 }
 
 /** Row of the embedding that a number scales. */
@@ -114,20 +117,21 @@ interface Saved {
   /** Rows of each table. */
   sizes: Record<string, number>
   scalings: Record<string, Scaling>
+  whitening?: Whitening
 }
 
 /**
- * Writes into `folder`: features.json with sizes and transforms, and vocabulary.parquet with a row
+ * Writes into `folder`: features.json with sizes and transforms, of content vectors too, and vocabulary.parquet with a row
  * (table, value, row, count) for each known value, ids and all else as text; `count` is that of items.
  */
 export async function saveEncoders(
   db: Database,
-  { vocabularies, scalings, trainCount }: Encoders,
+  { vocabularies, scalings, trainCount, whitening }: Encoders,
   tables: NumberTables,
   folder: string,
 ): Promise<void> {
   const sizes = Object.fromEntries(Object.entries(vocabularies).map(([name, { size }]) => [name, size]))
-  writeFileSync(join(folder, featureFile), JSON.stringify({ sizes, scalings } satisfies Saved, null, 2))
+  writeFileSync(join(folder, featureFile), JSON.stringify({ sizes, scalings, whitening } satisfies Saved))
   await db.run('CREATE OR REPLACE TEMP TABLE rows_of_values (name VARCHAR, number INTEGER, row INTEGER, count INTEGER)')
   const appender = await db.appender('rows_of_values')
   for (const [name, { rowOf }] of Object.entries(vocabularies)) {
@@ -153,7 +157,7 @@ export async function saveEncoders(
 
 /** The encoders in `folder`, for the values that have numbers in `tables`: what training did not know is unknown. */
 export async function loadEncoders(db: Database, folder: string, tables: NumberTables): Promise<Encoders> {
-  const { sizes, scalings } = JSON.parse(readFileSync(join(folder, featureFile), 'utf8')) as Saved
+  const { sizes, scalings, whitening } = JSON.parse(readFileSync(join(folder, featureFile), 'utf8')) as Saved
   const vocabularies: Record<string, Vocabulary> = {}
   let trainCount: Int32Array = new Int32Array(0)
   for (const [name, { numbers, value, number }] of Object.entries(tables)) {
@@ -166,5 +170,5 @@ export async function loadEncoders(db: Database, folder: string, tables: NumberT
     vocabularies[name] = { rowOf: read.row, size: sizes[name] }
     if (name === 'item') trainCount = read.count
   }
-  return { vocabularies, scalings, trainCount }
+  return { vocabularies, scalings, trainCount, whitening }
 }

@@ -106,8 +106,6 @@ export async function loadDataset(
   const itemColumns = items ? await loadItemColumns(db, items, id, ofItems) : []
   const content = readsContent ? await loadContent(db, contentOf(config), itemNumbers, impressions.items) : undefined
 
-  if (content && gsu.kind === 'soft') content.sketches = sketches(content.vectors, content.width, content.rowOf)
-
   const valueTables = {
     ...idTables(features.user, impressions),
     ...Object.fromEntries(
@@ -122,8 +120,22 @@ export async function loadDataset(
   if (saved && hashed) Object.assign(saved.vocabularies, hashed)
   const { user, minCount } = features
   const timeOrder = await orders(db, impressions, features.user)
-  const built = { split, user, minCount, gap, hashed, tables: valueTables, timeOrder, encoders: saved, store: kept }
+  const { whiten } = data
+  const built = {
+    split,
+    user,
+    minCount,
+    gap,
+    hashed,
+    whiten,
+    tables: valueTables,
+    timeOrder,
+    encoders: saved,
+    store: kept,
+  }
   const dataset = buildDataset(impressions, itemColumns, content, built)
+  const searched = gsu.kind === 'soft' ? dataset.content : undefined
+  if (searched) searched.sketches = sketches(searched.vectors, searched.width, searched.rowOf)
   if (!trained) checkClasses(dataset, typeof paths === 'string' ? paths : paths.train)
   return dataset
 }

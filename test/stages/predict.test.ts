@@ -15,7 +15,10 @@ const files = { scored, predictions: join(run, 'predictions.parquet'), impressio
 
 before(async () => {
   await writeVectors(table('items'), vectors)
-  const switches = ['model.saTa=true', 'model.activation=dice', 'train.ema=0.5'].flatMap((set) => ['--set', set])
+  const switches = ['model.saTa=true', 'model.activation=dice', 'train.ema=0.5', 'data.whiten=5'].flatMap((set) => [
+    '--set',
+    set,
+  ])
   await mimJson([...smallStages(folder).ctr, ...switches, '--embeddings', vectors, '--out', run])
   await mimJson(['ctr', 'predict', run, '--explain', '2', '--out', scored])
 })

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ContentTable } from '../../src/data/contentTable.js'
+import { fitWhitening, whiten } from '../../src/data/whitening.js'
+import { Random } from '../../src/random.js'
+
+const [items, width] = [4000, 6]
+
+/** Vectors that huddle: one direction has ten times the variance of the next, and all lie off the origin. */
+function table(type: 'float32' | 'int8' = 'float32'): ContentTable {
+  const random = Random.of('huddled')
+  const numbers = new Float32Array((items + 1) * width)
+  for (let row = 1; row <= items; row++) {
+    const hidden = Array.from({ length: width }, (_, k) => random.normal() / 3 ** k)
+    for (let j = 0; j < width; j++) {
+      numbers[row * width + j] = 2 + hidden.reduce((sum, x, k) => sum + x * Math.cos((j + 1) * (k + 2)), 0)
+    }
+  }
+  const scale = type === 'int8' ? 8 / 127 : 1
+  const vectors = type === 'int8' ? Int8Array.from(numbers, (x) => Math.round(x / scale)) : numbers
+  return { width, vectors, type, scale, rows: items + 1, rowOf: Int32Array.from({ length: items }, (_, i) => i + 1) }
+}
+
+/** Σ x xᵀ of the rows of a table, but for row 0, over their number. */
+function moments({ vectors, width, rows, scale }: ContentTable): number[] {
+  const sums = new Array(width * width).fill(0)
+  for (let row = 1; row < rows; row++) {
+    for (let i = 0; i < width * width; i++) {
+      const [a, b] = [vectors[row * width + Math.floor(i / width)], vectors[row * width + (i % width)]]
+      sums[i] += (a * b * scale * scale) / (rows - 1)
+    }
+  }
+  return sums
+}
+
+for (const type of ['float32', 'int8'] as const) {
+  test(`when ${type} vectors are whitened then they have length 1 and no direction counts for more`, () => {
+    const kept = type === 'int8' ? 2 : 4
+    const content = table(type)
+    const white = whiten(content, fitWhitening(content, content.rowOf, kept))
+    assert.deepEqual([white.width, white.type], [kept, type])
+    assert.ok(white.vectors.subarray(0, kept).every((x) => x === 0))
+    const found = moments(white)
+    assert.ok(Math.abs(found.reduce((sum, x, i) => (i % (kept + 1) === 0 ? sum + x : sum), 0) - 1) < 0.01)
+    for (const [i, x] of found.entries()) {
+      const expected = i % (kept + 1) === 0 ? 1 / kept : 0
+      assert.ok(Math.abs(x - expected) < 0.02, `${i}: ${x}`)
+    }
+  })
+}
+
+test('when a direction has no variance then it is left out, and other rows than those named have no say', () => {
+  const content = table()
+  for (let row = 1; row <= items; row++) content.vectors[row * width + 5] = content.vectors[row * width]
+  const named = content.rowOf.slice(0, 1000)
+  const whitening = fitWhitening(content, named, width)
+  assert.equal(whitening.directions.length, width * 5)
+  content.vectors.fill(7, 1001 * width)
+  assert.deepEqual(fitWhitening(content, named, width), whitening)
+})
