@@ -19,10 +19,8 @@ export const embedConfig = z.strictObject({
     .describe('Threads of the CPU provider, shared by encoders side by side; 0: one for each core'),
   batch: z
     .union([z.int().positive(), z.literal('auto')])
-    .default(32)
-    .describe(
-      'Items of one run of the encoder; on a CPU 16 to 64 stay in its cache, a GPU wants more; auto: tried out, as many as memory has room for and speed gains from',
-    ),
+    .default(64)
+    .describe('Items encoded at a time; auto: tried out, as many as memory has room for and speed gains from'),
   type: z
     .enum(vectorTypes)
     .default('float32')

@@ -12,7 +12,7 @@ import { contentWidth, type EncoderShape, encoderPrograms } from '../models/enco
 import { type ParameterSpec, Parameters } from '../nn/parameters.js'
 import type { TypedArray } from '../ops/index.js'
 import { exportOnnx } from '../ops/onnx/index.js'
-import { type Model, type ModelOptions, openModel } from './model.js'
+import { type Model, type ModelOptions, type Named, openModel } from './model.js'
 
 const parts = ['image', 'text', 'content'] as const
 
@@ -73,6 +73,9 @@ export interface Vectors {
   image: Float32Array | null
   text: Float32Array | null
 }
+
+/** Rows of one run on a CPU: what lies between its layers then stays in the cache. */
+export const cpuRows = 16
 
 /** Room for the vectors of titles that may come again: 16,384 of 128 numbers. */
 const knownBytes = 2 ** 23
@@ -142,23 +145,18 @@ export class ItemEncoder {
     const size = shape.config.vision.imageSize
     const present = pictures.filter((picture) => picture !== null)
     if (present.length === 0) return pictures.map(() => null)
-    const data = new Float32Array(present.length * 3 * size * size)
-    present.forEach((picture, i) => {
-      writeNormalised(picture, preprocessing, data, i * 3 * size * size)
-    })
-    const { image_embedding } = await this.models.image.run({
-      pixel_values: { data, shape: [present.length, 3, size, size] },
+    const vectors = await this.inPieces('image', present.length, (from, to) => {
+      const data = new Float32Array((to - from) * 3 * size * size)
+      for (let i = from; i < to; i++) writeNormalised(present[i], preprocessing, data, (i - from) * 3 * size * size)
+      return { pixel_values: { data, shape: [to - from, 3, size, size] } }
     })
     let next = 0
-    return pictures.map((picture) =>
-      picture ? row(image_embedding.data as Float32Array, next++, shape.config.projection) : null,
-    )
+    return pictures.map((picture) => (picture ? vectors[next++] : null))
   }
 
   /** Equal titles are encoded once, also where they come in different batches, as far as the memory goes. */
   private async texts(titles: readonly (string | null)[]): Promise<(Float32Array | null)[]> {
     const { shape } = this.setup
-    const d = shape.config.projection
     const vectors = new Map<string, Float32Array>()
     const fresh = new Set<string>()
     for (const title of titles) {
@@ -168,15 +166,32 @@ export class ItemEncoder {
       else fresh.add(title)
     }
     if (fresh.size > 0) {
-      const { text_embedding } = await this.models.text.run({
-        input_ids: { data: this.text.encode([...fresh]), shape: [fresh.size, shape.length] },
-      })
-      for (const [i, title] of [...fresh].entries()) {
-        vectors.set(title, row(text_embedding.data as Float32Array, i, d))
-      }
+      const encoded = [...fresh]
+      const made = await this.inPieces('text', encoded.length, (from, to) => ({
+        input_ids: { data: this.text.encode(encoded.slice(from, to)), shape: [to - from, shape.length] },
+      }))
+      for (const [i, title] of encoded.entries()) vectors.set(title, made[i])
     }
     this.remember(vectors)
     return titles.map((title) => (title === null ? null : vectors.get(title)!))
+  }
+
+  /** Vectors of `rows` inputs, which `inputs` gives from row to row. */
+  private async inPieces(
+    part: 'image' | 'text',
+    rows: number,
+    inputs: (from: number, to: number) => Named,
+  ): Promise<Float32Array[]> {
+    const model = this.models[part]
+    const size = model.provider === 'cpu' ? cpuRows : rows
+    const { projection } = this.setup.shape.config
+    const vectors: Float32Array[] = []
+    for (let from = 0; from < rows; from += size) {
+      const to = Math.min(from + size, rows)
+      const { data } = (await model.run(inputs(from, to)))[`${part}_embedding`]
+      for (let i = 0; i < to - from; i++) vectors.push(row(data as Float32Array, i, projection))
+    }
+    return vectors
   }
 
   /** Keeps the titles met last. */

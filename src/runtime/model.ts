@@ -18,12 +18,13 @@ export interface ModelOptions {
   threads?: number
 }
 
+/** Tensors by name. */
+export type Named = Record<string, { data: TypedArray; shape: Shape }>
+
 export interface Model {
   readonly provider: Provider
   /** Runs the model; int32 inputs become the int64 that the graphs declare. */
-  run(
-    inputs: Record<string, { data: TypedArray; shape: Shape }>,
-  ): Promise<Record<string, { data: TypedArray; shape: Shape }>>
+  run(inputs: Named): Promise<Named>
   close(): Promise<void>
 }
 

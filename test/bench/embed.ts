@@ -15,7 +15,7 @@ import { trainTokenizer } from '../../src/data/bpe.js'
 import { mapAhead } from '../../src/data/prefetch.js'
 import { initialValues } from '../../src/engine/state.js'
 import { Random } from '../../src/random.js'
-import { type EncoderSetup, exportModels } from '../../src/runtime/encoder.js'
+import { cpuRows, type EncoderSetup, exportModels } from '../../src/runtime/encoder.js'
 import { EncoderLanes } from '../../src/runtime/lanes.js'
 import { categories, colours, patterns } from '../../src/sample/attributes.js'
 import { drawItem, drawLook } from '../../src/sample/drawing.js'
@@ -39,7 +39,7 @@ export async function embed({ batch, steps = 10, threads = 0 }: Size, folder: st
     const seconds = (performance.now() - started) / 1000
     const { count } = lanes
     await lanes.close()
-    const encoding = await encoderOnly({ folder: models, batch: size, steps: (steps * 64) / size }, count)
+    const encoding = await encoderOnly({ folder: models, batch: cpuRows, steps: steps * 4 }, count)
     return { images_per_s: images / seconds, images, encoder_only_images_per_s: encoding }
   } finally {
     rmSync(models, { recursive: true })
