@@ -1,7 +1,7 @@
 /** From encoded pictures to pixels. */
 import sharp, { type Sharp } from 'sharp'
 import { messageOf } from '../errors.js'
-import { jpegHeader } from './jpegHeader.js'
+import { type JpegHeader, jpegHeader } from './jpegHeader.js'
 import { type PictureInput, type PicturePlace, pictureBytes } from './pictureFiles.js'
 import { type Kernel, pixelWords, resample, type Window } from './resample.js'
 import { type Decoded, decodeSmallJpeg } from './smallJpeg.js'
@@ -24,6 +24,11 @@ export interface DecodeOptions {
   fit: Fit
   /** Pixels of a source picture beyond which it counts as broken. */
   maxPixels: number
+}
+
+interface Size {
+  width: number
+  height: number
 }
 
 /** Decodes pictures together; sharp works off the main thread. An Error stands for a broken one: its message says why. */
@@ -55,38 +60,46 @@ const formats = new Set(['jpeg', 'png', 'webp', 'gif', 'heif', 'tiff'])
 export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: DecodeOptions): Promise<Uint8Array> {
   try {
     const header = jpegHeader(bytes)
+    const small = isSmall(header, maxPixels) ? await decodeSmallJpeg(bytes) : undefined
+    if (small) return resampled(small, windowOf(small, size, fit))
     const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error' })
     const upright = header ?? (await sizeOf(image))
-    const source = upright.width * upright.height
-    if (source === 1) throw new Error('blank: a single pixel')
-    const { mode, shortest, kernel } =
-      typeof fit === 'object' ? fit : ({ mode: fit, shortest: size, kernel: 'cubic' } as const)
-    const whole = mode === 'fill' ? { width: shortest, height: shortest } : covering(upright, shortest)
-    const window = middle(whole, size)
-    if (header?.isPlain && source <= Math.min(smallPixels, maxPixels)) {
-      const small = await decodeSmallJpeg(bytes)
-      if (small) return resampled(small, window, kernel)
-    }
+    if (upright.width * upright.height === 1) throw new Error('blank: a single pixel')
+    const window = windowOf(upright, size, fit)
     // What the header told of is upright and opaque.
     if (!header) image.autoOrient().flatten({ background: '#ffffff' })
     image.raw()
     const enlarges = window.width > upright.width || window.height > upright.height
-    const resizesHere = source <= smallPixels || enlarges
+    const resizesHere = upright.width * upright.height <= smallPixels || enlarges
+    const { kernel } = window
     if (!resizesHere) image.resize(window.width, window.height, { fit: 'fill', kernel, fastShrinkOnLoad: false })
     const { data, info } = await image.toBuffer({ resolveWithObject: true })
-    if (resizesHere) return resampled({ data, ...info }, window, kernel)
+    if (resizesHere) return resampled({ data, ...info }, window)
     return cut(info.channels === 3 ? data : greyToRgb(data, info.channels), window)
   } catch (error) {
     throw new Error(reasonOf(messageOf(error), bytes, maxPixels))
   }
 }
 
-function resampled({ data, width, height }: Decoded, window: Window, kernel: Kernel): Uint8Array {
-  return resample(pixelWords(data, width * height), width, height, window, kernel)
+const isSmall = (header: JpegHeader | undefined, maxPixels: number) => {
+  const pixels = header?.isPlain ? header.width * header.height : Infinity
+  return pixels > 1 && pixels <= Math.min(smallPixels, maxPixels)
+}
+
+/** What of a picture is kept, at which size, and the filter that gets it there. */
+function windowOf(upright: Size, size: number, fit: Fit): Window & { kernel: Kernel } {
+  const { mode, shortest, kernel } =
+    typeof fit === 'object' ? fit : ({ mode: fit, shortest: size, kernel: 'cubic' } as const)
+  const whole = mode === 'fill' ? { width: shortest, height: shortest } : covering(upright, shortest)
+  return { ...middle(whole, size), kernel }
+}
+
+function resampled({ data, width, height }: Decoded, window: Window & { kernel: Kernel }): Uint8Array {
+  return resample(pixelWords(data, width * height), width, height, window, window.kernel)
 }
 
 /** Width and height as the picture is to be seen. */
-async function sizeOf(image: Sharp): Promise<{ width: number; height: number }> {
+async function sizeOf(image: Sharp): Promise<Size> {
   const { autoOrient, format } = await image.metadata()
   if (!formats.has(format)) throw new Error('unsupported image format')
   return autoOrient
@@ -110,13 +123,13 @@ function reasonOf(message: string, bytes: Uint8Array, maxPixels: number): string
 const smallPixels = 2 ** 14
 
 /** Size at which the shorter side is `size`, rounded as Hugging Face's image processors do. */
-function covering({ width, height }: { width: number; height: number }, size: number) {
+function covering({ width, height }: Size, size: number): Size {
   const long = (of: number, short: number) => Math.floor((size * of) / short)
   return width < height ? { width: size, height: long(height, width) } : { width: long(width, height), height: size }
 }
 
 /** The square of `size` pixels in the middle. */
-function middle({ width, height }: { width: number; height: number }, size: number): Window {
+function middle({ width, height }: Size, size: number): Window {
   return { width, height, left: (width - size) >> 1, top: (height - size) >> 1, size }
 }
 
