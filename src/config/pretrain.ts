@@ -41,9 +41,12 @@ export const pictureOptions = {
   cache: z.string().default('runs/cache').describe('Folder that keeps decoded pictures; all runs may share it'),
   cacheLimit: z
     .number()
-    .positive()
+    .min(0)
     .default(100)
-    .describe('Gigabytes that it may take; what was not used for a day goes first'),
+    .describe(
+      'Gigabytes that it may take; what was not used for a day goes first; pictures that do not fit are decoded for ' +
+        'each batch (train.workers), which is slow',
+    ),
   ...pictureLimits,
 }
 

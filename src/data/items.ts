@@ -4,7 +4,9 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Database, identifier } from './duckdb.js'
 import type { PictureInput } from './pictureFiles.js'
+import type { PictureOrigin } from './pictureStream.js'
 import { fingerprintOfFiles, type PictureSource } from './preparePictures.js'
+import { SharedTexts, shareArray } from './shared.js'
 import { openTable, type Table } from './table.js'
 
 export interface ItemColumns {
@@ -110,6 +112,17 @@ async function itemPictures(db: Database, table: Table, column: string, joined: 
         for (; pending.length >= piece; pending = pending.slice(piece)) yield pending.slice(0, piece)
       }
       if (pending.length > 0) yield pending
+    },
+    async origin(): Promise<PictureOrigin> {
+      if (kind === 'string') {
+        const { picture } = await db.columns(query, { picture: kind })
+        return { paths: SharedTexts.of(picture).packed }
+      }
+      const places = `SELECT file_index AS file, file_row_number AS "row" FROM ${joined} ORDER BY n.item`
+      const { file, row } = await db.columns(places, { file: 'int32', row: 'int32' })
+      const names = `SELECT DISTINCT file_index AS file, filename FROM ${table.source} ORDER BY file`
+      const files = (await db.rows<{ filename: string }>(names)).map(({ filename }) => filename)
+      return { column, files, file: shareArray(file), row: shareArray(row) }
     },
   }
 }

@@ -13,13 +13,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { UserError } from '../errors.js'
 
 /** Bytes of a hash. */
 export const hashSize = 16
@@ -33,6 +33,9 @@ export interface Place {
 /** A segment ends when it has so many bytes: as much is lost at most when a process is killed. */
 const segmentBytes = 2 ** 27
 
+/** Bytes of the disk that are left to others. */
+const leftFree = 2 ** 30
+
 /** What nobody has used for so long may go to make room; others may be reading the rest. */
 const idleMilliseconds = 24 * 3600 * 1000
 
@@ -43,6 +46,9 @@ export class PictureStore {
   /** Segments that this process needs. */
   private readonly used = new Set<number>()
   private writing: { path: string; file: number; hashes: Buffer[]; index: number } | undefined
+  /** Bytes that the segment being written may still take; 0 before it is known. */
+  private room = 0
+  private isFull = false
 
   /** @param limit bytes that `cache`, the folder of all stores, may take. */
   constructor(
@@ -78,13 +84,25 @@ export class PictureStore {
     return place
   }
 
-  /** Adds a decoded picture that the store does not have. */
-  add(hash: Buffer, pixels: Uint8Array): void {
+  /** Adds a decoded picture that the store does not have; false where there is no room for it. */
+  add(hash: Buffer, pixels: Uint8Array): boolean {
+    if (!this.hasRoom()) return false
     this.writing ??= this.begin()
     const { file, hashes, index } = this.writing
     writeSync(file, pixels)
     this.remember(hash, { segment: index, slot: hashes.push(Buffer.from(hash)) - 1 })
+    this.room -= this.pictureSize
     if (hashes.length * this.pictureSize >= segmentBytes) this.publish()
+    return true
+  }
+
+  /** Whether a picture more fits; what was idle makes room for it. */
+  hasRoom(): boolean {
+    if (this.room < this.pictureSize && !this.isFull) {
+      this.room = this.makeRoom()
+      this.isFull = this.room < this.pictureSize
+    }
+    return !this.isFull
   }
 
   private begin() {
@@ -103,7 +121,8 @@ export class PictureStore {
     writeFileSync(`${path}.hashes.part`, Buffer.concat(hashes))
     renameSync(`${path}.hashes.part`, `${path}.hashes`)
     this.writing = undefined
-    this.makeRoom()
+    // Others may have written meanwhile.
+    this.room = 0
   }
 
   /** Says that what `find` found is in use, so that others do not make room of it. */
@@ -113,35 +132,34 @@ export class PictureStore {
       if (existsSync(this.segments[segment])) utimesSync(this.segments[segment], now, now)
   }
 
-  /**
-   * Removes segments that were idle the longest until the cache keeps its limit.
-   * @throws UserError `cache-limit` where that is not enough.
-   */
-  private makeRoom(): void {
+  /** Removes segments that were idle the longest until a picture more fits; returns how many bytes are free then. */
+  private makeRoom(): number {
     this.touch()
     const files = (readdirSync(this.cache, { recursive: true }) as string[]).flatMap((name) => {
       const path = join(this.cache, name)
-      const found = existsSync(`${path}.hashes`) ? statSync(path, { throwIfNoEntry: false }) : undefined
+      const found = isSegment.test(name) ? statSync(path, { throwIfNoEntry: false }) : undefined
       return found ? [{ path, size: found.size, time: found.mtimeMs }] : []
     })
-    let total = files.reduce((sum, { size }) => sum + size, 0)
-    for (const { path, size } of files.filter(({ path }) => isIdle(path)).sort((a, b) => a.time - b.time)) {
-      if (total <= this.limit) return
+    const { bavail, bsize } = statfsSync(this.cache)
+    const taken = files.reduce((sum, { size }) => sum + size, 0)
+    let room = Math.min(this.limit - taken, bavail * bsize - leftFree)
+    for (const { path, size } of files.sort((a, b) => a.time - b.time)) {
+      if (room >= this.pictureSize) break
+      if (path.endsWith('.part') || !isIdle(path)) continue
       for (const file of [`${path}.hashes`, path]) rmSync(file, { force: true })
-      total -= size
+      this.forget(this.segments.indexOf(path))
+      room += size
     }
-    if (total <= this.limit) return
-    throw new UserError({
-      id: 'cache-limit',
-      where: this.cache,
-      what: `decoded pictures take ${inGigabytes(total)} GB, and all are in use or were today`,
-      expected: `at most ${inGigabytes(this.limit)} GB`,
-      remedy: 'raise data.cacheLimit, name another data.cache, or take smaller pictures (model.imageSize)',
-    })
+    return room
+  }
+
+  private forget(segment: number): void {
+    for (const [name, place] of this.places) if (place.segment === segment) this.places.delete(name)
   }
 }
 
-const inGigabytes = (bytes: number) => (bytes / 1e9).toPrecision(3)
+/** A file of pixels, finished or not. */
+const isSegment = /[\da-f-]{36}(\.part)?$/
 
 function isIdle(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false })

@@ -1,6 +1,7 @@
-/** Pictures as they were prepared: bytes [size, size, 3] in memory or in files of the cache. */
+/** Pictures as they were prepared: bytes [size, size, 3] in memory, in files of the cache, or decoded when needed. */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type Normalisation, writeNormalised } from './normalise.js'
+import { PictureStream, type StreamedPictures } from './pictureStream.js'
 import type { Rejected } from './rejected.js'
 
 /** Where prepared pictures lie; plain data, which another thread makes its own `Pictures` of. */
@@ -12,12 +13,14 @@ export interface PreparedPictures {
   /** Number of the picture of each item among the different ones; −1 where it has none. */
   distinct: Int32Array
   rejected: Rejected[]
-  /** Files of the cache; for each different picture the number of its file, and its place in it. */
+  /** Files of the cache; for each different picture the number of its file (−1: in none), and its place in it. */
   segments: string[]
   segment: Int32Array
   slot: Int32Array
   /** All different pictures in shared memory, if they fit; beyond that the system's page cache serves. */
   bytes: Uint8Array | undefined
+  /** Where pictures come from that the cache has no room for; absent where it has all. */
+  streamed: StreamedPictures | undefined
 }
 
 /** Prepared pictures. */
@@ -27,29 +30,34 @@ export class Pictures {
   readonly rejected: Rejected[]
   private readonly files = new Map<number, number>()
   private readonly pictureSize: number
+  private readonly stream: PictureStream | undefined
 
   constructor(readonly prepared: PreparedPictures) {
-    const { size, present, rejected } = prepared
+    const { size, present, rejected, streamed } = prepared
     this.size = size
     this.present = present
     this.rejected = rejected
     this.pictureSize = size * size * 3
+    this.stream = streamed && new PictureStream(streamed)
   }
 
   /**
    * Pictures `indices` as [n, 3, size, size], channels first, normalised; a missing picture is all zeros.
-   * `change` makes another picture of the same size of each.
+   * `change` makes another picture of the same size of each, one after the other.
+   * @throws UserError `picture-changed`.
    */
-  normalised(
+  async normalised(
     indices: ArrayLike<number>,
     normalisation: Normalisation,
     change?: (picture: Uint8Array) => ArrayLike<number>,
-  ): Float32Array {
+  ): Promise<Float32Array> {
     const { pictureSize } = this
+    const streamed = Array.from(indices).filter((index) => this.isStreamed(index))
+    const decoded = await this.stream?.decode([...new Set(streamed)])
     const out = new Float32Array(indices.length * pictureSize)
     for (let k = 0; k < indices.length; k++) {
       if (!this.present[indices[k]]) continue
-      const picture = this.picture(indices[k])
+      const picture = decoded?.get(indices[k]) ?? this.picture(indices[k])
       writeNormalised(change ? change(picture) : picture, normalisation, out, k * pictureSize)
     }
     return out
@@ -58,6 +66,16 @@ export class Pictures {
   /** Equal numbers for items of the same picture; an item without one is alone. */
   groups(): Int32Array {
     return this.prepared.distinct.map((picture, item) => (this.present[item] ? picture : -1 - item))
+  }
+
+  /** Items whose picture the cache has no room for. */
+  get streamed(): number {
+    return this.stream ? this.present.reduce((n, _, index) => n + Number(this.isStreamed(index)), 0) : 0
+  }
+
+  private isStreamed(index: number): boolean {
+    const { distinct, segment } = this.prepared
+    return this.present[index] === 1 && segment[distinct[index]] < 0
   }
 
   private picture(index: number): Uint8Array {
@@ -74,5 +92,6 @@ export class Pictures {
   close(): void {
     for (const file of this.files.values()) closeSync(file)
     this.files.clear()
+    this.stream?.close()
   }
 }

@@ -1,4 +1,4 @@
-/** Decodes and resizes pictures once; what the cache has is not done again. */
+/** Decodes and resizes pictures once, to know which are broken and to keep as many as the cache has room for. */
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -6,6 +6,7 @@ import { replaceFile } from '../files.js'
 import type { DecodeOptions } from './decode.js'
 import { type PictureInput, pictureBytes } from './pictureFiles.js'
 import { hashSize, PictureStore, type Place } from './pictureStore.js'
+import type { PictureOrigin, StreamedPictures } from './pictureStream.js'
 import { Pictures, type PreparedPictures } from './pictures.js'
 import { prefetch } from './prefetch.js'
 import { type Rejected, refuseBroken } from './rejected.js'
@@ -19,12 +20,14 @@ export interface PictureSource {
   folder: string
   /** The pictures in order, in pieces; null where there is none. */
   read(): AsyncIterable<(PictureInput | null)[]>
+  /** Where any of them is found later on. */
+  origin(): Promise<PictureOrigin>
 }
 
 export interface PictureOptions extends DecodeOptions {
   /** Folder of the cache. */
   cache: string
-  /** Gigabytes that it may take. */
+  /** Gigabytes that it may take; what has no room is decoded each time that it is needed. */
   cacheLimit: number
   /** Share of the pictures that may be broken before the run stops. */
   maxBad: number
@@ -64,7 +67,7 @@ const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 /**
  * Decodes and resizes all pictures of `source`, each different one once, or finds them in the cache. Where `progress`
  * throws it stops, and what was decoded stays.
- * @throws UserError `pictures-bad` when more than `maxBad` of them are broken; `cache-limit`.
+ * @throws UserError `pictures-bad` when more than `maxBad` of them are broken.
  */
 export async function preparePictures(
   source: PictureSource,
@@ -77,7 +80,8 @@ export async function preparePictures(
   const store = new PictureStore(cache, folder, size * size * 3, cacheLimit * 1e9)
   const listFile = join(folder, `list-${digest(JSON.stringify([source.fingerprint, allowOutside]))}`)
   let list = readList(listFile)
-  if (!list?.hashes.every((hash) => isNothing(hash) || store.find(hash))) {
+  const lacks = list?.hashes.filter((hash) => !isNothing(hash) && !store.find(hash)).length
+  if (!list || (lacks && store.hasRoom())) {
     try {
       list = await fill(store, source, options, progress)
     } finally {
@@ -87,8 +91,12 @@ export async function preparePictures(
     await writeList(listFile, list)
   }
   refuseBroken(list.rejected, source, maxBad)
+  const found = locate(store, list)
   store.touch()
-  return new Pictures(prepared(store, list, size))
+  const isWhole = found.places.every((place) => place !== undefined)
+  const place = { folder: source.folder, allowOutside }
+  const streamed = isWhole ? undefined : { origin: await source.origin(), place, decoding: { size, fit, maxPixels } }
+  return new Pictures(prepared(store, list, found, size, streamed))
 }
 
 /** The pictures of a source by their hashes, and those that are broken. */
@@ -97,7 +105,7 @@ interface PictureList {
   rejected: Rejected[]
 }
 
-/** Puts into the store what it lacks. */
+/** Decodes what the store lacks, and puts there what it has room for. */
 async function fill(
   store: PictureStore,
   source: PictureSource,
@@ -168,27 +176,39 @@ function readList(path: string): PictureList | undefined {
   return { hashes, rejected: JSON.parse(content.toString('utf8', end)) as Rejected[] }
 }
 
-function prepared(store: PictureStore, { hashes, rejected }: PictureList, size: number): PreparedPictures {
+/** The different pictures of a list: the number of each item's, −1 where it has none, and the place of each. */
+function locate(store: PictureStore, { hashes }: PictureList) {
   const distinct = new Int32Array(hashes.length).fill(-1)
-  const numbers = new Map<Place, number>()
+  const numbers = new Map<string, number>()
+  const places: (Place | undefined)[] = []
   for (const [i, hash] of hashes.entries()) {
-    const place = isNothing(hash) ? undefined : store.find(hash)!
-    if (!place) continue
-    const number = numbers.get(place) ?? numbers.size
-    numbers.set(place, number)
+    if (isNothing(hash)) continue
+    const name = hash.toString('latin1')
+    const number = numbers.get(name) ?? places.push(store.find(hash)) - 1
+    numbers.set(name, number)
     distinct[i] = number
   }
-  const places = [...numbers.keys()]
-  const segments = store.segments.map((path) => resolve(path))
+  return { distinct, places }
+}
+
+function prepared(
+  { segments }: PictureStore,
+  { rejected }: PictureList,
+  { distinct, places }: ReturnType<typeof locate>,
+  size: number,
+  streamed: StreamedPictures | undefined,
+): PreparedPictures {
+  const paths = segments.map((path) => resolve(path))
   return {
     size,
     present: shareArray(Uint8Array.from(distinct, (number) => (number < 0 ? 0 : 1))),
     distinct: shareArray(distinct),
     rejected,
-    segments,
-    segment: shareArray(Int32Array.from(places, ({ segment }) => segment)),
-    slot: shareArray(Int32Array.from(places, ({ slot }) => slot)),
-    bytes: readShared(segments, places, size * size * 3),
+    segments: paths,
+    segment: shareArray(Int32Array.from(places, (place) => place?.segment ?? -1)),
+    slot: shareArray(Int32Array.from(places, (place) => place?.slot ?? -1)),
+    bytes: streamed ? undefined : readShared(paths, places as Place[], size * size * 3),
+    streamed,
   }
 }
 

@@ -35,7 +35,7 @@ export interface Texts {
 }
 
 /** What `SharedTexts` are made of: UTF-8 end to end; text i is `bytes[ends[i − 1] … ends[i])`, or null. */
-interface PackedTexts {
+export interface PackedTexts {
   bytes: Uint8Array
   ends: Float64Array
   isNull: Uint8Array

@@ -18,13 +18,13 @@ export interface ItemVectors {
 const piece = 256
 
 /** Pixels of items as a program's input. */
-export function pixels(
-  { pictures }: Pick<Catalogue, 'pictures'>,
+export async function pixels(
+  pictures: Pictures,
   rows: ArrayLike<number>,
   preprocessing: Preprocessing,
-): Value {
+): Promise<Value> {
   const { size } = pictures
-  return { data: pictures.normalised(rows, preprocessing), shape: [rows.length, 3, size, size] }
+  return { data: await pictures.normalised(rows, preprocessing), shape: [rows.length, 3, size, size] }
 }
 
 export function tokens({ tokens }: Pick<Catalogue, 'tokens'>, rows: ArrayLike<number>, length: number): Value {
@@ -56,7 +56,7 @@ export class Views {
   constructor(private readonly options: ViewOptions) {}
 
   /** [rows, 3, size, size]. */
-  pixels(pictures: Pictures, rows: ArrayLike<number>, random: Random): Float32Array {
+  async pixels(pictures: Pictures, rows: ArrayLike<number>, random: Random): Promise<Float32Array> {
     const { preprocessing, augmentation } = this.options
     const change = (picture: Uint8Array) => augmentPicture(picture, pictures.size, augmentation, random)
     return pictures.normalised(rows, preprocessing, changesPictures(augmentation) ? change : undefined)
@@ -73,23 +73,24 @@ export class Views {
 }
 
 /** What an encoder's tower reads of some rows. */
-type TowerInput = (rows: Int32Array) => Value
+type TowerInput = (rows: Int32Array) => Value | Promise<Value>
 
 /** Encodes `rows` of the catalogue with a session that has the programs of `encoderPrograms`. */
-export function encodeItems(
+export async function encodeItems(
   session: Session,
   catalogue: Catalogue,
   rows: Int32Array,
   shape: EncoderShape,
   preprocessing: Preprocessing,
-): ItemVectors {
-  const image = encodeImages(session, rows, shape, catalogue.hasImage, (part) => pixels(catalogue, part, preprocessing))
-  const text = encodeTexts(session, rows, shape, catalogue.hasText, (part) => tokens(catalogue, part, shape.length))
+): Promise<ItemVectors> {
+  const { pictures, hasImage, hasText } = catalogue
+  const image = await encodeImages(session, rows, shape, hasImage, (part) => pixels(pictures, part, preprocessing))
+  const text = await encodeTexts(session, rows, shape, hasText, (part) => tokens(catalogue, part, shape.length))
   const has = (flags: Uint8Array) => Float32Array.from(rows, (row) => flags[row])
   return {
     image,
     text,
-    content: encodeContent(session, { image, text }, has(catalogue.hasImage), has(catalogue.hasText), shape),
+    content: encodeContent(session, { image, text }, has(hasImage), has(hasText), shape),
   }
 }
 
@@ -101,7 +102,7 @@ export function encodeImages(
   has: Uint8Array,
   read: TowerInput,
 ) {
-  return encodeTower(rows, shape, has, (part) => session.run('image', { pixel_values: read(part) })['image_embedding'])
+  return encodeTower(rows, shape, has, read, (pixels) => session.run('image', { pixel_values: pixels }).image_embedding)
 }
 
 /** The same of titles. */
@@ -112,15 +113,21 @@ export function encodeTexts(
   has: Uint8Array,
   read: TowerInput,
 ) {
-  return encodeTower(rows, shape, has, (part) => session.run('text', { input_ids: read(part) })['text_embedding'])
+  return encodeTower(rows, shape, has, read, (ids) => session.run('text', { input_ids: ids }).text_embedding)
 }
 
-function encodeTower(rows: Int32Array, { config }: EncoderShape, has: Uint8Array, encode: (part: Int32Array) => Value) {
+async function encodeTower(
+  rows: Int32Array,
+  { config }: EncoderShape,
+  has: Uint8Array,
+  read: TowerInput,
+  encode: (input: Value) => Value,
+) {
   const d = config.projection
   const out = new Float32Array(rows.length * d)
   for (let from = 0; from < rows.length; from += piece) {
     const part = rows.subarray(from, from + piece)
-    if (part.some((row) => has[row])) out.set(encode(part).data, from * d)
+    if (part.some((row) => has[row])) out.set(encode(await read(part)).data, from * d)
   }
   return out
 }

@@ -13,7 +13,7 @@ import { prepareCatalogue } from '../data/catalogue.js'
 import { Database } from '../data/duckdb.js'
 import { type Items, itemNumbers, loadItems } from '../data/items.js'
 import { pictureOptions } from '../data/preparePictures.js'
-import { kindsOf, writeRejected } from '../data/rejected.js'
+import { writeRejected } from '../data/rejected.js'
 import { findTable } from '../data/table.js'
 import { textEncoder } from '../data/tokenizer.js'
 import { openEngine } from '../engine/index.js'
@@ -23,6 +23,7 @@ import { encoderShape } from '../models/encoder.js'
 import { judgedSection, recallSection } from '../report/index.js'
 import { train } from '../train/loop.js'
 import type { Run } from '../train/run.js'
+import { decoding, tellPictures } from './decoding.js'
 import { showPairs } from './gallery.js'
 import { categoryPrompts, collapsedViews, recallPlaces } from './judge.js'
 import { splitItems } from './pretrainSplit.js'
@@ -37,27 +38,16 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
   const model = await openModel(config, items, run)
   const shape = encoderShape(model)
   const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
-  const bar = run.terminal.bar('pictures', items.count)
-  const catalogue = await prepareCatalogue(
-    items,
-    encoder,
-    pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit),
-    (done) => {
-      bar.update(done)
-      if (!run.isInterrupted) return
-      bar.stop()
-      throw run.interruption()
-    },
+  const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit)
+  const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
+    prepareCatalogue(items, encoder, options, progress),
   )
-  bar.stop()
   const { rejected } = catalogue.pictures
+  tellPictures(run, 'pictures', catalogue.pictures)
   await writeRejected(db, itemNumbers, rejected, run.path('rejected.parquet'))
   db.close()
   const split = splitItems(catalogue, config)
-  run.say(
-    `items: ${items.count}, of which ${split.train.length} train and ${split.heldOut.length} are held out; ` +
-      `${rejected.length} broken pictures${rejected.length > 0 ? ` (${kindsOf(rejected)}; see rejected.parquet)` : ''}`,
-  )
+  run.say(`items: ${items.count}, of which ${split.train.length} train and ${split.heldOut.length} are held out`)
 
   const say = (line: string) => run.say(line)
   const engine = await inPrecision(await openEngine(config, say), config.precision, run.path('precision.json'), say)
@@ -70,7 +60,7 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
   const readsPrompts = modalities === 'both' || (modalities === 'image' && config.init !== null)
   const prompts = readsPrompts ? categoryPrompts(items, data.columns.category, config.evaluation.prompt) : []
   const evaluated = await trainee.evaluate()
-  const before = { ...evaluated, ...trainee.judge(prompts) }
+  const before = { ...evaluated, ...(await trainee.judge(prompts)) }
   const {
     best,
     bestStep,
@@ -89,7 +79,7 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
     run,
   )
   trainee.loadModel(run.path('checkpoint'))
-  const after = { ...best, ...trainee.judge(prompts) }
+  const after = { ...best, ...(await trainee.judge(prompts)) }
   const collapsed = collapsedViews(after)
   if (collapsed.length > 0) {
     const remedy = 'try a lower learning rate, a larger batch or more epochs'
@@ -98,7 +88,7 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
   await run.show(() => recallSection(recallTasks(before, after)))
   await run.show(() => judgedSection(before, after, collapsed))
   if (split.modalities === 'both') {
-    await run.show(() => showPairs(items, data, split.heldOut, trainee.heldOutVectors()))
+    await run.show(async () => showPairs(items, data, split.heldOut, await trainee.heldOutVectors()))
   }
   await trainee.close()
   return {

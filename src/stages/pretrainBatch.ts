@@ -25,32 +25,32 @@ export interface PretrainBatches {
 }
 
 /** Makes what any step (from 0) learns from; a thread of `Ahead` calls it. */
-export function batches(shared: PretrainBatches): (step: number) => Part {
+export function batches(shared: PretrainBatches): (step: number) => Promise<Part> {
   const { train, batch, seed } = shared
   const views = new ItemViews(shared.views, openCatalogue(shared.catalogue))
   const order = new EpochOrder(train, batch, seed)
-  return (step) => {
+  return async (step) => {
     const rows = order.at(step)
-    return { inputs: stepInputs(shared, views, rows, Random.of(seed, 'views', step)), rows: rows.length }
+    return { inputs: await stepInputs(shared, views, rows, Random.of(seed, 'views', step)), rows: rows.length }
   }
 }
 
-function stepInputs(
+async function stepInputs(
   { titleGroups, pictureGroups, modalities, fusion }: PretrainBatches,
   views: ItemViews,
   rows: Int32Array,
   random: Random,
-): Record<string, Value> {
+): Promise<Record<string, Value>> {
   const group = (of: Int32Array): Value => ({ data: rows.map((row) => of[row]), shape: [rows.length] })
   const groups = { title_group: group(titleGroups), picture_group: group(pictureGroups) }
   // Two views of each item by the one modality that there is: all first ones, then all second ones.
   const twice = joinRows([rows, rows])
-  if (modalities === 'image') return { pixel_values: views.pictures(twice, random), ...groups }
+  if (modalities === 'image') return { pixel_values: await views.pictures(twice, random), ...groups }
   if (modalities === 'text') return { input_ids: views.titles(twice, random), ...groups }
   const kept = secondViews(rows.length, fusion, random)
   const flags = (data: Float32Array) => ({ data, shape: [rows.length] })
   return {
-    pixel_values: views.pictures(rows, random),
+    pixel_values: await views.pictures(rows, random),
     input_ids: views.titles(rows, random),
     ...groups,
     keep_image: flags(kept.image),
@@ -70,9 +70,10 @@ export class ItemViews {
   }
 
   /** [rows, 3, size, size]. */
-  pictures(rows: Int32Array, random: Random): Value {
+  async pictures(rows: Int32Array, random: Random): Promise<Value> {
     const { pictures } = this.catalogue
-    return { data: this.views.pixels(pictures, rows, random), shape: [rows.length, 3, pictures.size, pictures.size] }
+    const data = await this.views.pixels(pictures, rows, random)
+    return { data, shape: [rows.length, 3, pictures.size, pictures.size] }
   }
 
   /** [rows, length]. */

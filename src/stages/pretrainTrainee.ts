@@ -98,21 +98,21 @@ export class PretrainTrainee implements Trainee {
   }
 
   async evaluate(): Promise<Record<string, number>> {
-    const { image, text, content } = this.heldOutVectors()
+    const { image, text, content } = await this.heldOutVectors()
     const count = this.split.heldOut.length
     const metrics =
       this.split.modalities === 'both'
         ? { ...retrieval('image_to_title', image, text, count), ...retrieval('title_to_image', text, image, count) }
-        : retrieval('view', this.heldOutViews(), content, count)
+        : retrieval('view', await this.heldOutViews(), content, count)
     this.judgement = { before: this.judgement?.before ?? metrics, after: metrics }
     return metrics
   }
 
   /** What `judgeVectors` tells of the held-out items; `prompts` are texts for each category. */
-  judge(prompts: readonly string[]): Record<string, number> {
+  async judge(prompts: readonly string[]): Promise<Record<string, number>> {
     const { session, shape, split, catalogue } = this
     const { heldOut, modalities } = split
-    const { image, text, content } = this.heldOutVectors()
+    const { image, text, content } = await this.heldOutVectors()
     const missing = new Float32Array(image.length)
     const [all, none] = [new Float32Array(heldOut.length).fill(1), new Float32Array(heldOut.length)]
     const vectors = {
@@ -121,13 +121,13 @@ export class PretrainTrainee implements Trainee {
       fused: content,
       fromImage: encodeContent(session, { image, text: missing }, all, none, shape),
       fromText: encodeContent(session, { image: missing, text }, none, all, shape),
-      prompts: this.promptVectors(prompts),
+      prompts: await this.promptVectors(prompts),
     }
     const category = heldOut.map((row) => catalogue.items.category[row])
     return judgeVectors(vectors, category, modalities)
   }
 
-  private promptVectors(prompts: readonly string[]): Float32Array | undefined {
+  private async promptVectors(prompts: readonly string[]): Promise<Float32Array | undefined> {
     if (prompts.length === 0) return undefined
     const { session, shape, model } = this
     const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
@@ -140,7 +140,7 @@ export class PretrainTrainee implements Trainee {
   }
 
   /** Content vectors of one changed view of each held-out item, the same ones at every evaluation. */
-  private heldOutViews(): Float32Array {
+  private async heldOutViews(): Promise<Float32Array> {
     const { session, shape, split } = this
     const { heldOut, modalities } = split
     const { hasImage, hasText } = this.catalogue
@@ -148,14 +148,14 @@ export class PretrainTrainee implements Trainee {
     const missing = new Float32Array(heldOut.length * shape.config.projection)
     const [all, none] = [new Float32Array(heldOut.length).fill(1), new Float32Array(heldOut.length)]
     if (modalities === 'image') {
-      const image = encodeImages(session, heldOut, shape, hasImage, (rows) => this.views.pictures(rows, random))
+      const image = await encodeImages(session, heldOut, shape, hasImage, (rows) => this.views.pictures(rows, random))
       return encodeContent(session, { image, text: missing }, all, none, shape)
     }
-    const text = encodeTexts(session, heldOut, shape, hasText, (rows) => this.views.titles(rows, random))
+    const text = await encodeTexts(session, heldOut, shape, hasText, (rows) => this.views.titles(rows, random))
     return encodeContent(session, { image: missing, text }, none, all, shape)
   }
 
-  heldOutVectors(): ItemVectors {
+  heldOutVectors(): Promise<ItemVectors> {
     return encodeItems(this.session, this.catalogue, this.split.heldOut, this.shape, this.model.preprocessing)
   }
 

@@ -44,7 +44,7 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
   const { engine, weights } = await open()
   const trainee = new SftTrainee(engine, data, model, shape, config, weights)
   weights.close()
-  const before = trainee.judge('test', data.first)
+  const before = await trainee.judge('test', data.first)
   run.say(`before: ${text(before.metrics)}`, before.metrics)
   const { stepsPerEpoch } = trainee
   const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
@@ -64,7 +64,7 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
   const best = openWeights(run.path('checkpoint'))
   trainee.loadModel(best)
   best.close()
-  const after = trainee.judge('test')
+  const after = await trainee.judge('test')
   run.say(`after: ${text(after.metrics)}`, after.metrics)
   await run.show(() => recallSection(after.judged.map((found, i) => recallTask(found, before.judged[i].ranks))))
   const { catalogue, positives, anchors } = data
@@ -95,13 +95,13 @@ async function openEncoder(config: SftConfig, { path }: ModelFolder, run: Run) {
 }
 
 /** Vectors of all items by the encoder that training starts from. */
-function firstVectors(
+async function firstVectors(
   engine: Engine,
   model: ModelFolder,
   weights: Weights,
   catalogue: Catalogue,
   seed: number,
-): ItemVectors {
+): Promise<ItemVectors> {
   const shape = encoderShape(model)
   const p = new Parameters()
   const programs = encoderPrograms(p, shape)
@@ -112,7 +112,7 @@ function firstVectors(
   try {
     for (const parameter of p.list()) session.write(parameter.name, firstValues(parameter, model, weights, seed))
     const all = Int32Array.from({ length: catalogue.items.count }, (_, i) => i)
-    return encodeItems(session, catalogue, all, shape, model.preprocessing)
+    return await encodeItems(session, catalogue, all, shape, model.preprocessing)
   } finally {
     session.dispose()
   }

@@ -83,7 +83,7 @@ export function shareSft(
 }
 
 /** Makes the inputs of any step (from 0); a thread of `Ahead` calls it. */
-export function batches(shared: SftShared): (step: number) => Record<string, Value> {
+export function batches(shared: SftShared): (step: number) => Promise<Record<string, Value>> {
   const made = new SftBatches(shared)
   return (step) => made.at(step)
 }
@@ -131,7 +131,7 @@ class SftBatches {
   }
 
   /** The inputs of step `step` (from 0). */
-  at(step: number): Record<string, Value> {
+  async at(step: number): Promise<Record<string, Value>> {
     const { catalogue, negatives, views, queue } = this
     const { positives, alike, first, plan, config } = this.shared
     const { sizes } = plan
@@ -145,8 +145,8 @@ class SftBatches {
     const shown = Int32Array.from([...items, ...hard.map((item) => Math.max(item, 0))])
     const inPictures = Int32Array.from([...products, ...shown])
     const pictures = [
-      views.pixels(this.anchors, anchorsOf(0, sizes.image), random),
-      views.pixels(catalogue.pictures, inPictures, random),
+      await views.pixels(this.anchors, anchorsOf(0, sizes.image), random),
+      await views.pixels(catalogue.pictures, inPictures, random),
     ]
     const { length } = this.shared.views
     const texts = [

@@ -11,10 +11,12 @@ import type { Pictures } from '../data/pictures.js'
 import { anchorKinds, buildPositives, type Positives, parts } from '../data/positives.js'
 import { fingerprintOfFiles, type PictureOptions, pictureOptions, preparePictures } from '../data/preparePictures.js'
 import { writeRejected } from '../data/rejected.js'
+import { SharedTexts } from '../data/shared.js'
 import { findTable } from '../data/table.js'
 import { textEncoder } from '../data/tokenizer.js'
 import { contentWidth, encoderShape } from '../models/encoder.js'
 import type { Run } from '../train/run.js'
+import { decoding, tellPictures } from './decoding.js'
 import type { ItemVectors } from './encoder.js'
 import { type BaselineRanks, rankByCounts } from './sftBaselines.js'
 import { judgedPairs } from './sftJudge.js'
@@ -53,10 +55,11 @@ export async function loadSftData(
     const items = await loadItems(db, findTable(data.root, data.items), data.columns)
     const path = findTable(data.root, data.behaviors)
     const text = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
-    const decoding = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit)
-    const bar = run.terminal.bar('pictures', items.count)
-    const catalogue = await prepareCatalogue(items, text, decoding, (done) => bar.update(done))
-    bar.stop()
+    const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit)
+    const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
+      prepareCatalogue(items, text, options, progress),
+    )
+    tellPictures(run, 'pictures', catalogue.pictures)
     await writeRejected(db, itemNumbers, catalogue.pictures.rejected, run.path('rejected.parquet'))
     let encoded: Promise<ItemVectors> | undefined
     // Behaviours are checked before the work of encoding begins.
@@ -66,7 +69,7 @@ export async function loadSftData(
     const judged = judgedPairs(positives, 'test', config.evaluation.queries)
     const counts = await countChoices(db, positives, judged, items.count)
     const folder = folderOf(path)
-    const pictures = await queryPictures(positives.queryImages, folder, decoding, run)
+    const pictures = await queryPictures(positives.queryImages, folder, options, run)
     const anchors = { pictures, tokens: text.encode(positives.queryTexts), folder }
     return { catalogue, positives, anchors, first: await first(), baselines: rankByCounts(positives, judged, counts) }
   } finally {
@@ -98,7 +101,6 @@ async function loadPositives(
 }
 
 async function queryPictures(paths: string[], folder: string, options: PictureOptions, run: Run): Promise<Pictures> {
-  const bar = run.terminal.bar('query pictures', paths.length)
   const source = {
     count: paths.length,
     fingerprint: fingerprintOfFiles(folder, paths),
@@ -106,8 +108,11 @@ async function queryPictures(paths: string[], folder: string, options: PictureOp
     async *read() {
       for (let from = 0; from < paths.length; from += 256) yield paths.slice(from, from + 256)
     },
+    origin: async () => ({ paths: SharedTexts.of(paths).packed }),
   }
-  const pictures = await preparePictures(source, options, (done) => bar.update(done))
-  bar.stop()
+  const pictures = await decoding(run, 'query pictures', paths.length, (progress) =>
+    preparePictures(source, options, progress),
+  )
+  tellPictures(run, 'query pictures', pictures)
   return pictures
 }

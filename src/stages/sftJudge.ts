@@ -6,7 +6,7 @@ import type { Session, Value } from '../engine/index.js'
 import { meanPairwiseCosine, meanReciprocalRank, nearestItems, ranksOfTargets, recallAtK } from '../metrics/index.js'
 import { contentWidth, type EncoderShape } from '../models/encoder.js'
 import { Random } from '../random.js'
-import type { ItemVectors } from './encoder.js'
+import { type ItemVectors, pixels } from './encoder.js'
 import type { SftData } from './sftData.js'
 
 /** Places within which a chosen item counts as found. */
@@ -42,17 +42,22 @@ export function judgedPairs(positives: Positives, part: Part, limit: number): In
 }
 
 /** Searches all items, of vectors `content` [items, width], for the chosen one of each of `pairs`; by kind of anchor. */
-export function findChosen(encoder: OpenEncoder, data: SftData, pairs: Int32Array, content: Float32Array): Judged[] {
-  const { positives, anchors } = data
+export async function findChosen(
+  encoder: OpenEncoder,
+  { positives, anchors }: SftData,
+  pairs: Int32Array,
+  content: Float32Array,
+): Promise<Judged[]> {
   const width = contentWidth(encoder.shape)
-  return anchorKinds.flatMap((kind, k): Judged[] => {
+  const judged: Judged[] = []
+  for (const [k, kind] of anchorKinds.entries()) {
     const rows = pairs.filter((i) => positives.kind[i] === k)
-    if (rows.length === 0) return []
+    if (rows.length === 0) continue
     const asked = rows.map((i) => positives.anchor[i])
     const distinct = Int32Array.from(new Set(asked))
     const place = new Map(Array.from(distinct, (anchor, i) => [anchor, i]))
     const vectors =
-      kind === 'product' ? takeRows(content, width, distinct) : encodeQueries(encoder, kind, distinct, anchors)
+      kind === 'product' ? takeRows(content, width, distinct) : await encodeQueries(encoder, kind, distinct, anchors)
     const queries = takeRows(
       vectors,
       width,
@@ -62,8 +67,9 @@ export function findChosen(encoder: OpenEncoder, data: SftData, pairs: Int32Arra
     // A product is not an answer to itself.
     const exclude = kind === 'product' ? (query: number) => Int32Array.of(asked[query]) : undefined
     const ranks = ranksOfTargets(queries, content, width, targets, { exclude })
-    return [{ kind, anchors: asked, targets, ranks, queries, content }]
-  })
+    judged.push({ kind, anchors: asked, targets, ranks, queries, content })
+  }
+  return judged
 }
 
 /** Places of chosen items, by kind of anchor. */
@@ -150,25 +156,22 @@ export function seenItems({ count, part, item }: Positives): Set<number> {
 const piece = 256
 
 /** Content vectors of query pictures or texts [rows, width]. */
-function encodeQueries(
+async function encodeQueries(
   { session, shape, preprocessing }: OpenEncoder,
   kind: 'image' | 'text',
   rows: Int32Array,
   { pictures, tokens }: SftData['anchors'],
-): Float32Array {
+): Promise<Float32Array> {
   const { length, config } = shape
   const width = contentWidth(shape)
   const out = new Float32Array(rows.length * width)
-  const size = config.vision.imageSize
   for (let from = 0; from < rows.length; from += piece) {
     const part = rows.subarray(from, from + piece)
     const n = part.length
     const nothing = { data: new Float32Array(n * config.projection), shape: [n, config.projection] }
     const encoded =
       kind === 'image'
-        ? session.run('image', {
-            pixel_values: { data: pictures.normalised(part, preprocessing), shape: [n, 3, size, size] },
-          })
+        ? session.run('image', { pixel_values: await pixels(pictures, part, preprocessing) })
         : session.run('text', { input_ids: { data: takeRows(tokens, length, part), shape: [n, length] } })
     const flag = (on: boolean): Value => ({ data: new Float32Array(n).fill(on ? 1 : 0), shape: [n] })
     const { embedding } = session.run('content', {

@@ -9,15 +9,15 @@ import { Random } from '../random.js'
  * Neighbours of items, nearest first, by item number. At most `mineAmong` of the `count` items, drawn by seed and
  * step, are searched for those of each other; the others have none. `encode` gives vectors [rows, width].
  */
-export function mineNeighbours(
+export async function mineNeighbours(
   count: number,
   step: number,
   { seed, negatives: { mineAmong, mineDepth } }: Pick<SftConfig, 'seed' | 'negatives'>,
-  encode: (rows: Int32Array) => Float32Array,
-): ItemLists {
+  encode: (rows: Int32Array) => Promise<Float32Array>,
+): Promise<ItemLists> {
   const all = Random.of(seed, 'mine', step).shuffle(Int32Array.from({ length: count }, (_, i) => i))
   const rows = all.slice(0, mineAmong).sort()
-  const vectors = encode(rows)
+  const vectors = await encode(rows)
   const width = vectors.length / rows.length
   const depth = Math.min(mineDepth, rows.length - 1)
   const items = new Int32Array(rows.length * depth)

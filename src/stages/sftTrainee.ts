@@ -77,25 +77,27 @@ export class SftTrainee implements Trainee {
   }
 
   async evaluate(): Promise<Record<string, number>> {
-    const metrics = Object.entries(this.judge('valid').metrics).filter(([name]) => told.test(name))
-    return Object.fromEntries(metrics.map(([name, value]) => [`valid_${name}`, value]))
+    const { metrics } = await this.judge('valid')
+    const shown = Object.entries(metrics).filter(([name]) => told.test(name))
+    return Object.fromEntries(shown.map(([name, value]) => [`valid_${name}`, value]))
   }
 
   /**
    * Recall of the chosen item among all items, given what the user asked with, for the events of one part; and what
-   * has become of content. `vectors` are those of all items, where they are known.
+   * has become of content. `known` are the vectors of all items, where they are known.
    */
-  judge(part: Part, vectors = this.encode()): { metrics: Record<string, number>; judged: Judged[] } {
+  async judge(part: Part, known?: ItemVectors): Promise<{ metrics: Record<string, number>; judged: Judged[] }> {
     const { data, session, shape, config } = this
+    const vectors = known ?? (await this.encode())
     const { queries } = config.evaluation
     const encoder = { session, shape, preprocessing: this.model.preprocessing }
-    const judged = findChosen(encoder, data, judgedPairs(data.positives, part, queries), vectors.content)
+    const judged = await findChosen(encoder, data, judgedPairs(data.positives, part, queries), vectors.content)
     const content = contentMetrics(vectors, data.catalogue, shape, queries)
     return { metrics: { ...recallMetrics(judged, this.seen), ...content }, judged }
   }
 
   /** Vectors of all items, or of `rows`. */
-  private encode(rows: Int32Array = Int32Array.from(this.data.catalogue.hasImage.keys())): ItemVectors {
+  private encode(rows: Int32Array = Int32Array.from(this.data.catalogue.hasImage.keys())): Promise<ItemVectors> {
     const { data, session, shape, model } = this
     return encodeItems(session, data.catalogue, rows, shape, model.preprocessing)
   }
@@ -109,7 +111,8 @@ export class SftTrainee implements Trainee {
     const { data, config, shared } = this
     await this.batches.close()
     const count = data.catalogue.items.count
-    shared.mined = shareArrays(mineNeighbours(count, step, config, (rows) => this.encode(rows).content))
+    const mined = await mineNeighbours(count, step, config, async (rows) => (await this.encode(rows)).content)
+    shared.mined = shareArrays(mined)
     this.batches = this.openBatches()
   }
 

@@ -26,8 +26,8 @@ interface Thread {
 }
 
 /**
- * Makes what `batches` of a module makes: `export function batches(shared): (step: number) => T`. `shared` is
- * cloned for each thread but for arrays in shared memory; the arrays of a T are handed over without a copy.
+ * Makes what `batches` of a module makes: `export function batches(shared): (step: number) => T | Promise<T>`. `shared`
+ * is cloned for each thread but for arrays in shared memory; the arrays of a T are handed over without a copy.
  */
 export class Ahead<T> {
   private readonly count: number

@@ -25,11 +25,16 @@ export interface Notice {
 const { module, shared, out } = workerData as Start
 const { batches } = (await import(module)) as { batches(shared: object): (step: number) => unknown }
 let make: ReturnType<typeof batches> | undefined
+let last = Promise.resolve()
 
 parentPort!.on('message', (step: number) => {
+  last = last.then(() => answer(step))
+})
+
+async function answer(step: number): Promise<void> {
   try {
     make ??= batches(shared)
-    const value = make(step)
+    const value = await make(step)
     out.postMessage({ step, value } satisfies Made<unknown>, [...buffersIn(value)])
     parentPort!.postMessage({ step } satisfies Notice)
   } catch (error) {
@@ -37,7 +42,7 @@ parentPort!.on('message', (step: number) => {
     const id = known instanceof UserError ? known.id : undefined
     parentPort!.postMessage({ step, error: known, id } satisfies Notice)
   }
-})
+}
 
 /** Memory below a tree of plain values that one thread alone can have. */
 function buffersIn(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuffer> {

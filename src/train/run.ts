@@ -28,7 +28,7 @@ export interface RunOptions {
 export type Metrics = Record<string, unknown>
 
 /** Options that may change between the parts of a resumed run: they do not change its result. */
-const free = new Set(['engine', 'device', 'train.workers', 'train.maxTime'])
+const free = new Set(['engine', 'device', 'data.cache', 'data.cacheLimit', 'train.workers', 'train.maxTime'])
 
 export class Run {
   readonly terminal = new Terminal()

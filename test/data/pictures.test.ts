@@ -7,6 +7,7 @@ import { decodeAll } from '../../src/data/decode.js'
 import { literal } from '../../src/data/duckdb.js'
 import { loadItems } from '../../src/data/items.js'
 import { writeNormalised } from '../../src/data/normalise.js'
+import { Pictures } from '../../src/data/pictures.js'
 import { type PictureOptions, preparePictures } from '../../src/data/preparePictures.js'
 import { openDatabase, temporaryFolder } from '../sample/folders.js'
 import { openTables } from './tables.js'
@@ -224,12 +225,12 @@ describe('Pictures of a catalogue', () => {
       a.rejected.map(({ index }) => index),
       [3],
     )
-    const all = a.normalised([0, 1, 2, 3], plain)
-    assert.deepEqual(b.normalised([0, 1, 2, 3], plain), all)
+    const all = await a.normalised([0, 1, 2, 3], plain)
+    assert.deepEqual(await b.normalised([0, 1, 2, 3], plain), all)
     // First channel of the left edge: red, blue; a missing picture is zeros.
     assert.deepEqual([all[0], all[192]].map(Math.round), [1, 0])
     assert.ok(all.subarray(2 * 192).every((value) => value === 0))
-    assert.deepEqual(a.normalised([1], plain), all.subarray(192, 2 * 192))
+    assert.deepEqual(await a.normalised([1], plain), all.subarray(192, 2 * 192))
     a.close()
     b.close()
   })
@@ -240,7 +241,7 @@ describe('Pictures of a catalogue', () => {
     const files = async () => ((await readdir(cache, { recursive: true })) as string[]).sort()
     const open = async (more: Partial<PictureOptions> = {}) => {
       const pictures = await prepare(paths, { cache, ...more })
-      const values = pictures.normalised([0, 1, 2, 3], plain)
+      const values = await pictures.normalised([0, 1, 2, 3], plain)
       pictures.close()
       return values
     }
@@ -270,7 +271,7 @@ describe('Pictures of a catalogue', () => {
     )
     const cache = join(folder, 'equal cache')
     const pictures = await prepare(items, { cache })
-    assert.deepEqual(pictures.normalised([0], plain), pictures.normalised([599], plain))
+    assert.deepEqual(await pictures.normalised([0], plain), await pictures.normalised([599], plain))
     assert.deepEqual([pictures.prepared.distinct[0], pictures.prepared.distinct[599]], [0, 0])
     assert.equal(pictures.prepared.slot.length, 1)
     pictures.close()
@@ -301,27 +302,70 @@ describe('Pictures of a catalogue', () => {
         return preparePictures(pictures, { ...defaults, cache })
       }),
     )
-    const values = all.map((pictures) => pictures.normalised([0, 1, 2, 3], plain))
+    const values = await Promise.all(all.map((pictures) => pictures.normalised([0, 1, 2, 3], plain)))
     for (const other of values) assert.deepEqual(other, values[0])
     const left = (await readdir(cache, { recursive: true })).filter((file) => file.endsWith('.part'))
     assert.deepEqual(left, [])
     const again = await prepare(paths, { cache })
-    assert.deepEqual(again.normalised([0, 1, 2, 3], plain), values[0])
+    assert.deepEqual(await again.normalised([0, 1, 2, 3], plain), values[0])
     for (const pictures of [...all, again]) pictures.close()
   })
 
-  test('when the cache is full then what was idle for a day goes, and else the run stops', async () => {
+  test('when the cache has no room then pictures are decoded as they are asked for, to the same pixels', async () => {
+    const { bytes, paths } = await catalogue('streamed')
+    const cached = await prepare(paths)
+    const all = [3, 0, 1, 2, 0]
+    const expected = await cached.normalised(all, plain)
+    assert.equal(cached.streamed, 0)
+    cached.close()
+    // Room for none, and for one of the two.
+    for (const [pixelsKept, streamed] of [
+      [0, 2],
+      [1, 1],
+    ]) {
+      const cache = join(folder, `cache of ${pixelsKept}`)
+      for (const items of [bytes, paths]) {
+        const pictures = await prepare(items, { cache, cacheLimit: (pixelsKept * 8 * 8 * 3) / 1e9 })
+        assert.equal(pictures.streamed, streamed)
+        assert.deepEqual([pictures.rejected.length, pictures.rejected[0].index], [1, 3])
+        assert.deepEqual(pictures.groups(), cached.groups())
+        assert.deepEqual(await pictures.normalised(all, plain), expected)
+        // As in another thread, which gets plain data.
+        const again = new Pictures(structuredClone(pictures.prepared))
+        assert.deepEqual(await again.normalised(all, plain), expected)
+        for (const one of [pictures, again]) one.close()
+      }
+      assert.equal((await pixels(cache)).length, pixelsKept)
+    }
+    const cache = join(folder, 'cache of 0')
+    const later = await prepare(paths, { cache })
+    assert.deepEqual([later.streamed, await later.normalised(all, plain)], [0, expected])
+    later.close()
+  })
+
+  test('when a picture that the cache has no room for goes then who asks for it hears of it', async () => {
+    const { paths } = await catalogue('going')
+    const pictures = await prepare(paths, { cache: join(folder, 'no cache'), cacheLimit: 0 })
+    await rm(join(folder, 'going', '1.png'))
+    await assert.rejects(pictures.normalised([0, 1], plain), {
+      id: 'picture-changed',
+      message: /picture number 2, .+: missing: no such file; expected .+data\.cacheLimit/,
+    })
+    pictures.close()
+  })
+
+  test('when the cache is full then what was idle for a day goes first', async () => {
     const { paths } = await catalogue('full')
     const cache = join(folder, 'full cache')
-    const limit = { cache, cacheLimit: 500e-9 }
-    ;(await prepare(paths, limit)).close()
-    await assert.rejects(prepare(paths, { ...limit, size: 9 }), {
-      id: 'cache-limit',
-      message: /take \S+ GB.*at most 5\.00e-7 GB; raise data\.cacheLimit/,
-    })
+    const open = async (size: number) => {
+      const pictures = await prepare(paths, { cache, cacheLimit: 500e-9, size })
+      pictures.close()
+      return pictures.streamed
+    }
+    assert.deepEqual([await open(8), await open(9)], [0, 2])
     const yesterday = Date.now() / 1000 - 90_000
     for (const file of await pixels(cache)) await utimes(join(cache, file), yesterday, yesterday)
-    ;(await prepare(paths, { ...limit, size: 9 })).close()
+    assert.deepEqual([await open(9), await open(8)], [0, 2])
   })
 
   test('when too many are broken then the run stops, keeps no list of them, and goes on once they are repaired', async () => {

@@ -77,7 +77,7 @@ await onEachEngine('vectors of ONNX Runtime', (engine) => {
       for (const parameter of p.list()) session.write(parameter.name, weights.read(parameter)!)
       weights.close()
       const all = Int32Array.from({ length: catalogue.items.count }, (_, i) => i)
-      const trained = encodeItems(session, catalogue, all, shape, model.preprocessing)
+      const trained = await encodeItems(session, catalogue, all, shape, model.preprocessing)
       session.dispose()
       catalogue.pictures.close()
 

@@ -5,13 +5,13 @@ import { contentWarnings } from '../../src/stages/sft.js'
 import { mineNeighbours } from '../../src/stages/sftMining.js'
 
 /** Items on a circle, 10° apart: neighbours are the numbers next to one's own. */
-const onCircle = (rows: Int32Array) =>
+const onCircle = async (rows: Int32Array) =>
   Float32Array.from([...rows].flatMap((row) => [Math.cos((row * Math.PI) / 18), Math.sin((row * Math.PI) / 18)]))
 
 const config = (negatives: object) => sftConfig.parse({ seed: 5, negatives })
 
-test('when all items are mined then each has its nearest neighbours, without itself', () => {
-  const { items, offsets } = mineNeighbours(12, 0, config({ mineDepth: 2 }), onCircle)
+test('when all items are mined then each has its nearest neighbours, without itself', async () => {
+  const { items, offsets } = await mineNeighbours(12, 0, config({ mineDepth: 2 }), onCircle)
   const near = (item: number) => [...items.subarray(offsets[item], offsets[item + 1])].sort((a, b) => a - b)
   assert.deepEqual(
     [near(0), near(5), near(11)],
@@ -23,15 +23,15 @@ test('when all items are mined then each has its nearest neighbours, without its
   )
 })
 
-test('when some items are mined then lists are of these alone, others each time but the same for a step', () => {
+test('when some items are mined then lists are of these alone, others each time but the same for a step', async () => {
   const mined = (step: number) => mineNeighbours(30, step, config({ mineAmong: 8, mineDepth: 3 }), onCircle)
-  const { items, offsets } = mined(7)
+  const { items, offsets } = await mined(7)
   const listed = Array.from({ length: 30 }, (_, i) => i).filter((i) => offsets[i + 1] > offsets[i])
   assert.equal(listed.length, 8)
   assert.equal(items.length, 24)
   assert.ok([...items].every((item) => listed.includes(item)))
-  assert.deepEqual(mined(7), { items, offsets })
-  assert.notDeepEqual(mined(8).items, items)
+  assert.deepEqual(await mined(7), { items, offsets })
+  assert.notDeepEqual((await mined(8)).items, items)
 })
 
 test('when content is lost or collapses then a warning says so, and what to do', () => {
