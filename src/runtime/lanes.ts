@@ -41,7 +41,8 @@ export class EncoderLanes {
    */
   static async open(setup: EncoderSetup, say: (line: string) => void): Promise<EncoderLanes> {
     const threads = setup.threads || availableParallelism()
-    const most = Math.floor((memoryShare * totalmem()) / bytesOf(setup.folder))
+    const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity)
+    const most = Math.floor((memoryShare * memory) / bytesOf(setup.folder))
     const each = Math.ceil(threads / Math.min(Math.max(most, 1), threads))
     const first = await openLane({ ...setup, threads: each }, say)
     const { provider } = first
