@@ -64,6 +64,8 @@ export class EncoderLanes {
     const task: Task = { id: this.tasks++, pictures, titles }
     return new Promise((resolve, reject) => {
       lane.waiting.set(task.id, { resolve, reject })
+      // Only work that is waited for keeps the process alive: where a run fails, lanes have nothing to do.
+      lane.worker.ref()
       lane.worker.postMessage(task)
     })
   }
@@ -83,6 +85,8 @@ async function openLane(
     const fail = (error: Error) => {
       reject(error)
       for (const task of waiting.values()) task.reject(error)
+      waiting.clear()
+      void worker.terminate()
     }
     worker.on('message', (answer: Answer) => {
       if ('say' in answer) say(answer.say)
@@ -92,11 +96,13 @@ async function openLane(
       else {
         waiting.get(answer.task)!.resolve(answer.items)
         waiting.delete(answer.task)
+        if (waiting.size === 0) worker.unref()
       }
     })
     worker.on('error', fail)
     worker.on('exit', (code) => fail(new Error(`a thread that encodes ended with code ${code}`)))
   })
   const { provider } = await opened
+  worker.unref()
   return { lane: { worker, waiting }, provider }
 }
