@@ -1,24 +1,33 @@
 /** Checkpoints by name, from the Hugging Face Hub or another server of its kind (HF_ENDPOINT), kept in its usual cache. */
 import { join } from 'node:path'
 import { messageOf, UserError } from '../errors.js'
+import { checkpointFolder, type ModelFolder, readModelFolder } from './model.js'
 import { shardNames, weightsFile, weightsIndex } from './weights.js'
-
-/** Whether `--init` names a checkpoint on a server: `hf:owner/name` or `hf:owner/name@revision`. */
-export const isHubName = (name: string) => name.startsWith('hf:')
 
 /** Files that say all but the weights; those of ours are there if the checkpoint is ours. */
 const described = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json', 'vocab.txt']
 const ours = ['mim.json', 'mim.safetensors']
 
 /** Shows how far a download is, in bytes. */
-type OpenBar = (title: string, total: number) => { update(done: number, note?: string): void; stop(): void }
+interface Bars {
+  bar(title: string, total: number): { update(done: number, note?: string): void; stop(): void }
+}
 
 /**
- * The folder of a checkpoint that `name` stands for; what the cache lacks is fetched, and of the repository only what we
+ * The checkpoint that a user names: a folder, a run folder that holds one, or `hf:owner/name[@revision]`, which is
+ * fetched where the cache lacks it.
+ * @throws UserError of `hubFolder` and `readModelFolder`.
+ */
+export async function openCheckpoint(name: string, bars: Bars): Promise<ModelFolder> {
+  return readModelFolder(name.startsWith('hf:') ? await hubFolder(name, bars) : checkpointFolder(name))
+}
+
+/**
+ * The folder of a checkpoint on a server; what the cache lacks is fetched, and of the repository only what we
  * read. HF_ENDPOINT, HF_TOKEN, and for the cache HF_HOME or HF_HUB_CACHE count as they do in Python.
  * @throws UserError `hub-name` for a malformed name, `hub-files` where the server refuses or lacks what is needed.
  */
-export async function hubFolder(name: string, openBar: OpenBar): Promise<string> {
+async function hubFolder(name: string, bars: Bars): Promise<string> {
   const [, repository, revision = 'main'] = /^hf:([\w.-]+\/[\w.-]+)(?:@(\S+))?$/.exec(name) ?? []
   if (!repository)
     throw new UserError({ id: 'hub-name', what: `'${name}'`, expected: 'hf:owner/name or hf:owner/name@revision' })
@@ -37,7 +46,7 @@ export async function hubFolder(name: string, openBar: OpenBar): Promise<string>
     for await (const { path, size } of listFiles(at)) sizes.set(path, size)
     const fetchAll = async (files: readonly string[]) => {
       const total = files.reduce((bytes, file) => bytes + (sizes.get(file) ?? 0), 0)
-      const bar = openBar(name, total)
+      const bar = bars.bar(name, total)
       let done = 0
       let folder = ''
       for (const file of files) {

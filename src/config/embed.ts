@@ -7,7 +7,10 @@ export const embedConfig = z.strictObject({
   data: z
     .strictObject({ ...dataOptions, items: table('items', 'The catalogue'), columns: itemColumns, ...pictureLimits })
     .prefault({}),
-  checkpoint: z.string().default('').describe('Hugging Face folder of the encoder, e.g. runs/sft/checkpoint'),
+  checkpoint: z
+    .string()
+    .default('')
+    .describe('Hugging Face folder of the encoder, e.g. runs/sft/checkpoint, or hf:owner/name[@revision] to fetch one'),
   provider: z
     .enum(['auto', 'cuda', 'webgpu', 'cpu'])
     .default('auto')

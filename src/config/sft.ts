@@ -57,7 +57,10 @@ export const sftConfig = z.strictObject({
   init: z
     .string()
     .default('runs/pretrain/checkpoint')
-    .describe('Checkpoint of stage 1, or any Hugging Face folder; {seed} in it stands for the seed'),
+    .describe(
+      'Checkpoint of stage 1, any Hugging Face folder, or hf:owner/name[@revision] to fetch one; {seed} in it stands for ' +
+        'the seed',
+    ),
   split: splitOption('behaviours', 'positives come from'),
   positives: z
     .strictObject({

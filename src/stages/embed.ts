@@ -36,7 +36,7 @@ export async function embed(
   { published = run.path(tableFolder), shard }: { published?: string; shard?: Shard } = {},
 ): Promise<Record<string, unknown>> {
   const started = Date.now()
-  const model = openCheckpoint(config.checkpoint)
+  const model = await openCheckpoint(config.checkpoint, run.terminal)
   const shape = encoderShape(model)
   const db = await Database.open()
   const path = findTable(config.data.root, config.data.items)

@@ -15,7 +15,7 @@ export async function planEmbed(
   shard?: Shard,
 ): Promise<Record<string, number>> {
   const terminal = new Terminal()
-  const model = openCheckpoint(config.checkpoint)
+  const model = await openCheckpoint(config.checkpoint, terminal)
   const db = await Database.open()
   const stream = await openItemStream(db, findTable(config.data.root, config.data.items), config.data.columns, shard)
   const description = await describeTable(config, model, encoderShape(model), stream)

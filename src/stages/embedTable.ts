@@ -2,13 +2,15 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkpointFolder, type ModelFolder, readModelFolder } from '../checkpoint/model.js'
+import { openCheckpoint as open } from '../checkpoint/hub.js'
+import type { ModelFolder } from '../checkpoint/model.js'
 import type { EmbedConfig } from '../config/embed.js'
 import type { ItemStream } from '../data/itemStream.js'
 import { UserError } from '../errors.js'
 import { contentWidth, type EncoderShape, encoderShape } from '../models/encoder.js'
 import type { EncoderSetup } from '../runtime/encoder.js'
 import { currentFormat, EmbeddingTable, type Id, int8Scale, type Manifest } from '../store/index.js'
+import { Terminal } from '../train/terminal.js'
 import type { Fate, Judgement } from './embedItems.js'
 import { type EmbedWork, olderHashes } from './embedWork.js'
 
@@ -18,10 +20,10 @@ export const tableFolder = 'embeddings'
 /** A table before its rows are known. */
 export type Description = Omit<Manifest, 'rows'>
 
-/** @throws UserError `checkpoint-missing`. */
-export function openCheckpoint(checkpoint: string): ModelFolder {
-  if (checkpoint) return readModelFolder(checkpointFolder(checkpoint))
-  const [what, remedy] = ['no checkpoint was given', 'add --checkpoint FOLDER']
+/** @throws UserError `checkpoint-missing`, and what opening it throws. */
+export async function openCheckpoint(checkpoint: string, terminal = new Terminal()): Promise<ModelFolder> {
+  if (checkpoint) return open(checkpoint, terminal)
+  const [what, remedy] = ['no checkpoint was given', 'add --checkpoint FOLDER or --checkpoint hf:owner/name']
   throw new UserError({ id: 'checkpoint-missing', what, remedy })
 }
 

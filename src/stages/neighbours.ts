@@ -111,7 +111,7 @@ export async function queryVector(
   { text, image }: Query,
   say: (line: string) => void,
 ): Promise<Float32Array> {
-  const model = openCheckpoint(config.checkpoint)
+  const model = await openCheckpoint(config.checkpoint)
   const version = await versionOf(model.path)
   if (version !== table.manifest.model_version) {
     const what = `the table is of model ${table.manifest.model_version}, ${config.checkpoint} is ${version}`

@@ -5,8 +5,8 @@
  */
 import { type Adaptation, adaptModel } from '../checkpoint/adapt.js'
 import { newModel } from '../checkpoint/create.js'
-import { hubFolder, isHubName } from '../checkpoint/hub.js'
-import { checkpointFolder, checkTowers, type ModelFolder, readModelFolder } from '../checkpoint/model.js'
+import { openCheckpoint } from '../checkpoint/hub.js'
+import { checkTowers, type ModelFolder } from '../checkpoint/model.js'
 import { withProvenance } from '../checkpoint/provenance.js'
 import type { PretrainConfig } from '../config/pretrain.js'
 import { prepareCatalogue } from '../data/catalogue.js'
@@ -133,7 +133,7 @@ async function openModel(config: PretrainConfig, items: Items, run: Run): Promis
     const what = `adapt.${change[0]} ${change[1]}, but no model to adapt`
     throw new UserError({ id: 'adapt', what, remedy: 'give --init, or set its like under `model`' })
   }
-  const opened: OpenModel = init ? await openCheckpoint(init, adapt, run) : newModel(model, items.titles)
+  const opened: OpenModel = init ? await openInit(init, adapt, run) : newModel(model, items.titles)
   const width = opened.mim.fusion?.width ?? fusion.width
   const long = matryoshka.find((size) => size >= width)
   if (long !== undefined) {
@@ -145,9 +145,8 @@ async function openModel(config: PretrainConfig, items: Items, run: Run): Promis
   return withProvenance({ ...opened, mim }, 'pretrain', config, [source])
 }
 
-async function openCheckpoint(init: string, adapt: Adaptation, { terminal }: Run): Promise<ModelFolder> {
-  const bar = (title: string, total: number) => terminal.bar(title, total)
-  const model = readModelFolder(isHubName(init) ? await hubFolder(init, bar) : checkpointFolder(init))
+async function openInit(init: string, adapt: Adaptation, { terminal }: Run): Promise<ModelFolder> {
+  const model = await openCheckpoint(init, terminal)
   checkTowers(model)
   return adaptModel(model, adapt)
 }

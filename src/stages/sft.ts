@@ -1,5 +1,6 @@
 /** Stage 2, C-SFT: behaviour supervises the vectors. What a user asked with is drawn to what the user then chose. */
-import { checkpointFolder, type ModelFolder, readModelFolder } from '../checkpoint/model.js'
+import { openCheckpoint } from '../checkpoint/hub.js'
+import type { ModelFolder } from '../checkpoint/model.js'
 import { withProvenance } from '../checkpoint/provenance.js'
 import { openWeights, type Weights } from '../checkpoint/weights.js'
 import type { SftConfig } from '../config/sft.js'
@@ -23,12 +24,12 @@ import { firstValues, SftTrainee } from './sftTrainee.js'
 
 export async function sft(config: SftConfig, run: Run): Promise<Record<string, unknown>> {
   const started = Date.now()
-  const init = checkpointFolder(config.init.replaceAll('{seed}', String(config.seed)))
+  const init = await openCheckpoint(config.init.replaceAll('{seed}', String(config.seed)), run.terminal)
   const sources = (['items', 'behaviors'] as const).map((table) => ({
     table,
     path: findTable(config.data.root, config.data[table]),
   }))
-  const model = withProvenance(readModelFolder(init), 'sft', config, sources)
+  const model = withProvenance(init, 'sft', config, sources)
   const shape = encoderShape(model)
   const long = config.levels.matryoshka.find((size) => size >= contentWidth(shape))
   if (long !== undefined) {

@@ -11,7 +11,7 @@ import { rewriteWeights, tensorsOf } from './folders.js'
 
 const folder = await workplace()
 const place = (name: string) => join(folder, name)
-const { pretrain } = smallStages(folder)
+const { pretrain, sft, embed } = smallStages(folder)
 const commit = 'c0ffee'.padEnd(40, '0')
 /** Paths of files that were asked for, with the number of times. */
 const asked = new Map<string, number>()
@@ -81,6 +81,26 @@ test('when a checkpoint is named then what it needs is fetched once, into the ca
   const before = new Map(asked)
   await mimJson(adapt('hf:shop/encoder@v1', 'second'), environment())
   assert.deepEqual(asked, before)
+})
+
+test('when stage 2 starts from a name or vectors are made by one then it is as by the folder', async () => {
+  const name = 'hf:shop/encoder@v1'
+  for (const [stage, command, same] of [
+    ['sft', [...sft, '--epochs', '0.2', '--init'], /^(before|after)_/],
+    ['embed', [...embed, '--checkpoint'], /^(computed|model_version)$/],
+  ] as const) {
+    const result = async (checkpoint: string, out: string) =>
+      Object.entries(await mimJson([...command, checkpoint, '--out', place(`${stage} ${out}`)], environment()))
+    const [named, there] = [await result(name, 'named'), await result(place('published'), 'there')]
+    const compared = (entries: [string, unknown][]) => entries.filter(([key]) => same.test(key))
+    assert.ok(compared(named).length > 1)
+    assert.deepEqual(compared(named), compared(there))
+  }
+  const planned = await mimJson(
+    [...embed, '--checkpoint', name, '--dry-run', '--out', place('embed named')],
+    environment(),
+  )
+  assert.equal(planned['unchanged'], planned['items'])
 })
 
 test('when the server refuses, or the name is none, then the error says so', async () => {
