@@ -24,9 +24,8 @@ export async function decoding<T>(
   }
 }
 
-/** Says which pictures are not as they should be: broken ones, and those that the cache has no room for. */
-export function tellPictures(run: Run, title: string, { rejected, streamed }: Pictures): void {
-  if (rejected.length > 0)
-    run.say(`${title}: ${rejected.length} are broken (${kindsOf(rejected)}; see rejected.parquet)`)
+/** Says which pictures are not as they should be: broken ones, listed in `file`, and those that the cache has no room for. */
+export function tellPictures(run: Run, title: string, { rejected, streamed }: Pictures, file: string): void {
+  if (rejected.length > 0) run.say(`${title}: ${rejected.length} are broken (${kindsOf(rejected)}; see ${file})`)
   if (streamed > 0) run.say(`${title}: ${streamed} do not fit into data.cacheLimit and are decoded for each batch`)
 }

@@ -43,7 +43,7 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
     prepareCatalogue(items, encoder, options, progress),
   )
   const { rejected } = catalogue.pictures
-  tellPictures(run, 'pictures', catalogue.pictures)
+  tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
   await writeRejected(db, itemNumbers, rejected, run.path('rejected.parquet'))
   db.close()
   const split = splitItems(catalogue, config)

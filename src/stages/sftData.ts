@@ -59,7 +59,7 @@ export async function loadSftData(
     const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
       prepareCatalogue(items, text, options, progress),
     )
-    tellPictures(run, 'pictures', catalogue.pictures)
+    tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
     await writeRejected(db, itemNumbers, catalogue.pictures.rejected, run.path('rejected.parquet'))
     let encoded: Promise<ItemVectors> | undefined
     // Behaviours are checked before the work of encoding begins.
@@ -113,6 +113,7 @@ async function queryPictures(paths: string[], folder: string, options: PictureOp
   const pictures = await decoding(run, 'query pictures', paths.length, (progress) =>
     preparePictures(source, options, progress),
   )
-  tellPictures(run, 'query pictures', pictures)
+  for (const { path, reason } of pictures.rejected) run.log.warn({ path, reason }, 'broken query picture')
+  tellPictures(run, 'query pictures', pictures, 'log.jsonl')
   return pictures
 }
