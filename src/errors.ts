@@ -35,6 +35,23 @@ export class Interrupted extends Error {
   }
 }
 
+/** What was thrown, as it goes from thread to thread: a UserError would not arrive as one. */
+export interface Failure {
+  error: Error
+  /** That of a UserError. */
+  id?: string
+}
+
+export function failureOf(thrown: unknown): Failure {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+  return error instanceof UserError ? { error, id: error.id } : { error }
+}
+
+/** What was thrown, as it was before it went to another thread. */
+export function errorOf({ error, id }: Failure): Error {
+  return id === undefined ? error : new UserError({ id, what: error.message })
+}
+
 /** Text of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -1,7 +1,7 @@
 /** The thread of a lane: decodes the batches that it is given while it encodes the one before. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { decodeAll } from '../data/decode.js'
-import { UserError } from '../errors.js'
+import { type Failure, failureOf } from '../errors.js'
 import { type EncoderSetup, ItemEncoder, pictureOptions } from './encoder.js'
 import type { Encoded } from './lanes.js'
 
@@ -16,8 +16,8 @@ export interface Opened {
   provider: EncoderSetup['provider']
 }
 
-/** A line for people; the lane is open; a batch is done; the lane has failed (`id` is that of a UserError). */
-export type Answer = { say: string } | Opened | { task: number; items: Encoded[] } | { failure: Error; id?: string }
+/** A line for people; the lane is open; a batch is done; the lane has failed. */
+export type Answer = { say: string } | Opened | { task: number; items: Encoded[] } | { failure: Failure }
 
 const setup = workerData as EncoderSetup
 const answer = (value: Answer) => parentPort!.postMessage(value)
@@ -49,7 +49,6 @@ try {
   fail(error)
 }
 
-function fail(error: unknown): void {
-  const failure = error instanceof Error ? error : new Error(String(error))
-  answer({ failure, ...(failure instanceof UserError ? { id: failure.id } : {}) })
+function fail(thrown: unknown): void {
+  answer({ failure: failureOf(thrown) })
 }

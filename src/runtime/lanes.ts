@@ -5,7 +5,7 @@
  */
 import { availableParallelism, totalmem } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { UserError } from '../errors.js'
+import { errorOf } from '../errors.js'
 import { bytesOf, type EncoderSetup, type Vectors } from './encoder.js'
 import type { Answer, Opened, Task } from './laneThread.js'
 
@@ -20,6 +20,8 @@ export interface Encoded {
 interface Lane {
   worker: Worker
   waiting: Map<number, { resolve(items: Encoded[]): void; reject(error: Error): void }>
+  /** Why it does nothing any more. */
+  failure?: Error
 }
 
 /** Weights, as often as there are lanes, take at most this share of the memory. */
@@ -63,6 +65,7 @@ export class EncoderLanes {
     const lane = this.lanes.reduce((least, lane) => (lane.waiting.size < least.waiting.size ? lane : least))
     const task: Task = { id: this.tasks++, pictures, titles }
     return new Promise((resolve, reject) => {
+      if (lane.failure) return reject(lane.failure)
       lane.waiting.set(task.id, { resolve, reject })
       // Only work that is waited for keeps the process alive: where a run fails, lanes have nothing to do.
       lane.worker.ref()
@@ -80,10 +83,12 @@ async function openLane(
   say: (line: string) => void,
 ): Promise<{ lane: Lane; provider: EncoderSetup['provider'] }> {
   const worker = new Worker(new URL('./laneThread.js', import.meta.url), { workerData: setup })
-  const waiting: Lane['waiting'] = new Map()
+  const lane: Lane = { worker, waiting: new Map() }
+  const { waiting } = lane
   const opened = new Promise<Opened>((resolve, reject) => {
     const fail = (error: Error) => {
       reject(error)
+      lane.failure ??= error
       for (const task of waiting.values()) task.reject(error)
       waiting.clear()
       void worker.terminate()
@@ -91,8 +96,7 @@ async function openLane(
     worker.on('message', (answer: Answer) => {
       if ('say' in answer) say(answer.say)
       else if ('provider' in answer) resolve(answer)
-      else if ('failure' in answer)
-        fail(answer.id ? new UserError({ id: answer.id, what: answer.failure.message }) : answer.failure)
+      else if ('failure' in answer) fail(errorOf(answer.failure))
       else {
         waiting.get(answer.task)!.resolve(answer.items)
         waiting.delete(answer.task)
@@ -104,5 +108,5 @@ async function openLane(
   })
   const { provider } = await opened
   worker.unref()
-  return { lane: { worker, waiting }, provider }
+  return { lane, provider }
 }

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
-import { UserError } from '../errors.js'
+import { errorOf } from '../errors.js'
 import type { Made, Notice, Start } from './aheadThread.js'
 
 export interface AheadOptions {
@@ -95,10 +95,10 @@ export class Ahead<T> {
     this.threads[step % this.count].worker.postMessage(step)
   }
 
-  private hear({ step, error, id }: Notice): void {
+  private hear({ step, failure }: Notice): void {
     const waiting = this.pending.get(step)
-    if (!error) waiting?.resolve()
-    else waiting?.reject(id === undefined ? error : new UserError({ id, what: error.message }))
+    if (!failure) waiting?.resolve()
+    else waiting?.reject(errorOf(failure))
   }
 
   /**

@@ -1,6 +1,6 @@
 /** A thread of `Ahead`: makes the batches of the steps that it is asked for, one after the other. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { UserError } from '../errors.js'
+import { type Failure, failureOf } from '../errors.js'
 
 /** What a thread starts with. */
 export interface Start {
@@ -15,11 +15,10 @@ export interface Made<T> {
   value: T
 }
 
-/** Told of each step when it is made, or why it is not; `id` is that of a UserError, which does not cross threads as one. */
+/** Told of each step when it is made, or why it is not. */
 export interface Notice {
   step: number
-  error?: Error
-  id?: string
+  failure?: Failure
 }
 
 const { module, shared, out } = workerData as Start
@@ -37,10 +36,8 @@ async function answer(step: number): Promise<void> {
     const value = await make(step)
     out.postMessage({ step, value } satisfies Made<unknown>, [...buffersIn(value)])
     parentPort!.postMessage({ step } satisfies Notice)
-  } catch (error) {
-    const known = error instanceof Error ? error : new Error(String(error))
-    const id = known instanceof UserError ? known.id : undefined
-    parentPort!.postMessage({ step, error: known, id } satisfies Notice)
+  } catch (thrown) {
+    parentPort!.postMessage({ step, failure: failureOf(thrown) } satisfies Notice)
   }
 }
 
