@@ -116,8 +116,8 @@ function reasonOf(message: string, bytes: Uint8Array, maxPixels: number): string
 }
 
 /**
- * JPEGs of up to so many pixels are decoded, and other pictures resized, here: setting up libvips' own resizing takes longer than doing it.
- * Of larger JPEGs libvips decodes a fraction only, which more than makes up for that. What is enlarged is resized
+ * JPEGs of up to so many pixels are decoded, and other pictures resized, here: setting libvips up for it takes longer
+ * than doing it. Of larger JPEGs libvips decodes a fraction only, which more than makes up for that. What is enlarged is resized
  * here as well, for libvips does that half a pixel off.
  */
 const smallPixels = 2 ** 14

@@ -23,21 +23,24 @@ class PlainImageData {
 }
 
 const path = createRequire(import.meta.url).resolve('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm')
-let isReady = false
+/** Resolves when the decoder is there; absent where there is none to use. */
+let opened: Promise<void> | undefined
 
 /** The RGBA pixels of a JPEG; undefined where it is broken: another decoder may say why. */
 export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Decoded | undefined> {
-  if (!isReady) {
-    if (!('ImageData' in globalThis)) Object.assign(globalThis, { ImageData: PlainImageData })
-    await init({ wasmBinary: readFileSync(path), printErr: () => {} } as Parameters<typeof init>[0])
-    isReady = true
-  }
+  opened ??= open()
+  await opened
   try {
     const { data, width, height } = await decode(bytes as never)
     return { data: new Uint8Array(data.buffer), width, height }
   } catch {
     // What a failure leaves behind is never given back: the next picture gets a decoder of its own.
-    isReady = false
+    opened = undefined
     return undefined
   }
+}
+
+function open(): Promise<void> {
+  if (!('ImageData' in globalThis)) Object.assign(globalThis, { ImageData: PlainImageData })
+  return init({ wasmBinary: readFileSync(path), printErr: () => {} } as Parameters<typeof init>[0])
 }
