@@ -145,17 +145,12 @@ interface Rejected {
 }
 
 /** Puts vectors to their places, and counts; returns the broken pictures. */
-function keep(
-  { items, paths, unchanged, known }: Batch,
-  encoded: Encoded[],
-  work: EmbedWork,
-  counts: Counts,
-): Rejected[] {
+function keep({ items, unchanged, known }: Batch, encoded: Encoded[], work: EmbedWork, counts: Counts): Rejected[] {
   const broken: Rejected[] = []
   for (const row of unchanged) work.keep(row)
   for (const [i, { vectors, broken: reason }] of encoded.entries()) {
-    const { id, row, hash } = items[i]
-    if (reason !== undefined) broken.push({ id, path: paths[i], reason })
+    const { id, row, path, hash } = items[i]
+    if (reason !== undefined) broken.push({ id, path, reason })
     if (vectors) work.put(row, vectors, hash, reason !== undefined)
     else work.leaveOut(row)
     counts[vectors ? 'computed' : 'empty']++

@@ -65,18 +65,26 @@ function contentHash(title: string | null, picture: Surveyed['pictures'][number]
   return (picture instanceof Uint8Array ? hash.update(picture) : hash).digest('hex').slice(0, 32)
 }
 
+/** An item to encode, and where its vectors go. */
+export interface Item {
+  id: Id
+  row: number
+  title: string | null
+  picture: Surveyed['pictures'][number]
+  path: Surveyed['paths'][number]
+  hash: string
+}
+
 /** Items for the encoder, and what was passed on the way to them. */
 export interface Batch {
-  items: { id: Id; row: number; title: string | null; picture: Surveyed['pictures'][number]; hash: string }[]
-  /** Paths of their pictures; null for pictures that the table itself holds. */
-  paths: (string | null)[]
+  items: Item[]
   /** Rows of items that the published table has. */
   unchanged: number[]
   /** Items that an interrupted run had done. */
   known: number
 }
 
-const nothing = (): Batch => ({ items: [], paths: [], unchanged: [], known: 0 })
+const nothing = (): Batch => ({ items: [], unchanged: [], known: 0 })
 
 /** Makes batches of what is new or changed; the last may be smaller. */
 export async function* batches(surveyed: AsyncIterable<Surveyed>, size: number): AsyncGenerator<Batch> {
@@ -86,8 +94,8 @@ export async function* batches(surveyed: AsyncIterable<Surveyed>, size: number):
       if (fate === 'unchanged') batch.unchanged.push(rows[i])
       if (fate === 'known') batch.known++
       if (fate === 'unchanged' || fate === 'known') continue
-      batch.items.push({ id: ids[i], row: rows[i], title: titles[i], picture: pictures[i], hash: hashes[i] })
-      batch.paths.push(paths[i])
+      const [id, row, title, picture, path, hash] = [ids[i], rows[i], titles[i], pictures[i], paths[i], hashes[i]]
+      batch.items.push({ id, row, title, picture, path, hash })
       if (batch.items.length < size) continue
       yield batch
       batch = nothing()
