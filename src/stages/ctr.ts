@@ -38,14 +38,12 @@ async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, r
   try {
     const { stepsPerEpoch } = trainee
     const steps = trainee.allSteps
-    const evaluateEvery = config.train.evaluateEvery || stepsPerEpoch
     const result = await train(
       trainee.plan(steps),
       {
         ...config.train,
         steps,
-        evaluateEvery,
-        saveEvery: config.train.saveEvery || evaluateEvery,
+        evaluateEvery: config.train.evaluateEvery || stepsPerEpoch,
         monitor: config.train.monitor ?? 'valid_auc',
         metrics: validMetrics,
       },

@@ -72,7 +72,6 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
       ...config.train,
       steps,
       evaluateEvery: config.train.evaluateEvery || stepsPerEpoch * Math.ceil(config.train.epochs / 10),
-      saveEvery: config.train.saveEvery || Number.POSITIVE_INFINITY,
       monitor: config.train.monitor ?? (split.modalities === 'both' ? 'image_to_title_recall_10' : 'view_mrr'),
       metrics: Object.keys(evaluated),
     },

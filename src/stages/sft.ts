@@ -49,14 +49,12 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
   run.say(`before: ${text(before.metrics)}`, before.metrics)
   const { stepsPerEpoch } = trainee
   const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
-  const evaluateEvery = config.train.evaluateEvery || stepsPerEpoch
   const result = await train(
     trainee.plan(steps),
     {
       ...config.train,
       steps,
-      evaluateEvery,
-      saveEvery: config.train.saveEvery || evaluateEvery,
+      evaluateEvery: config.train.evaluateEvery || stepsPerEpoch,
       monitor: config.train.monitor ?? 'valid_recall_10',
       metrics: Object.keys(before.metrics).flatMap((name) => (told.test(name) ? [`valid_${name}`] : [])),
     },

@@ -38,6 +38,7 @@ export interface LoopOptions {
   logEvery: number
   /** Steps between evaluations. */
   evaluateEvery: number
+  /** Steps between saves of the state, which every evaluation does too; 0: only these. */
   saveEvery: number
   /** The metric of `evaluate` that tells the best model. */
   monitor: string
