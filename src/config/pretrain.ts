@@ -16,7 +16,10 @@ import {
 export const itemColumns = z
   .strictObject({
     id: z.string().default('item_id'),
-    title: z.string().default('title'),
+    title: z
+      .union([z.string(), z.array(z.string()).min(1)])
+      .default('title')
+      .describe('Or several, such as [title, category]: an item is then described by all of them, one after another'),
     image: z.string().default('image'),
     category: z.string().default('category'),
   })

@@ -4,6 +4,7 @@ import { type Database, identifier, literal } from './duckdb.js'
 import { folderOf, type ItemColumns } from './items.js'
 import type { PictureInput } from './pictureFiles.js'
 import { openTable } from './table.js'
+import { titleRules, titleSql } from './titles.js'
 
 export interface FoundItem {
   title: string | null
@@ -20,7 +21,7 @@ export async function lookUpItems(
 ): Promise<{ folder: string; items: Map<Id, FoundItem> }> {
   const { source, columns } = await openTable(db, path, {
     [id]: { type: 'id' },
-    [title]: { type: 'text', optional: true },
+    ...titleRules(title),
     [image]: { type: 'image', optional: true },
   })
   const column = (name: string, type: string) => (columns.has(name) ? identifier(name) : `CAST(NULL AS ${type})`)
@@ -29,7 +30,7 @@ export async function lookUpItems(
   const list = ids.map((one) => literal(String(one))).join(', ')
   if (list === '') return { folder: folderOf(path), items }
   const read = await db.columns(
-    `SELECT CAST(${identifier(id)} AS VARCHAR) AS id, ${column(title, 'VARCHAR')} AS title,
+    `SELECT CAST(${identifier(id)} AS VARCHAR) AS id, ${titleSql(columns, title)} AS title,
        CAST(${column(category, 'VARCHAR')} AS VARCHAR) AS category, ${column(image, 'BLOB')} AS picture
      FROM ${source} WHERE CAST(${identifier(id)} AS VARCHAR) IN (${list})`,
     { id: 'string', title: 'string', category: 'string', picture: kind },

@@ -8,6 +8,7 @@ import { type Database, identifier } from './duckdb.js'
 import { folderOf, type ItemColumns } from './items.js'
 import type { PictureInput } from './pictureFiles.js'
 import { openTable } from './table.js'
+import { titleNames, titleRules, titleSql } from './titles.js'
 
 export interface ItemPiece {
   ids: Id[]
@@ -46,7 +47,7 @@ export async function openItemStream(
 ): Promise<ItemStream> {
   const table = await openTable(db, path, {
     [id]: { type: 'id', unique: true },
-    [title]: { type: 'text', optional: true },
+    ...titleRules(title),
     [image]: { type: 'image', optional: true },
   })
   if (table.rows === 0) {
@@ -58,8 +59,9 @@ export async function openItemStream(
     })
   }
   const { columns, source } = table
-  if (!columns.has(title) && !columns.has(image)) {
-    const [what, remedy] = [`neither column '${title}' nor '${image}' is there`, 'name them with data.columns']
+  const named = titleNames(title)
+  if (!named.some((name) => columns.has(name)) && !columns.has(image)) {
+    const [what, remedy] = [`neither column '${named}' nor '${image}' is there`, 'name them with data.columns']
     throw new UserError({ id: 'items-content', where: path, what, expected: 'titles, pictures or both', remedy })
   }
   const hash = `md5_number_lower(CAST(${identifier(id)} AS VARCHAR))`
@@ -72,7 +74,6 @@ export async function openItemStream(
   const idsOf = (values: BigInt64Array | (string | null)[]): Id[] =>
     kind === 'unsigned' ? (values as string[]).map(BigInt) : ([...values] as Id[])
   const picture = columns.get(image) === 'VARCHAR' ? 'string' : 'blob'
-  const words = columns.has(title) ? `nullif(trim(${identifier(title)}), '')` : 'CAST(NULL AS VARCHAR)'
   const seen = columns.has(image) ? identifier(image) : 'CAST(NULL AS BLOB)'
   return {
     count: shard ? await db.count(rows) : Number(total),
@@ -86,7 +87,7 @@ export async function openItemStream(
       for await (const { ids } of db.batches(query, { ids: idColumn[kind] })) yield idsOf(ids)
     },
     async *read() {
-      const query = `SELECT ${identifier(id)} AS ids, ${words} AS titles, ${seen} AS pictures FROM ${rows}`
+      const query = `SELECT ${identifier(id)} AS ids, ${titleSql(columns, title)} AS titles, ${seen} AS pictures FROM ${rows}`
       const kinds = { ids: idColumn[kind], titles: 'string', pictures: picture } as const
       for await (const batch of db.batches(query, kinds)) {
         yield { ids: idsOf(batch.ids), titles: batch.titles, pictures: batch.pictures }

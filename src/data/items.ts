@@ -8,10 +8,11 @@ import type { PictureOrigin } from './pictureStream.js'
 import { fingerprintOfFiles, type PictureSource } from './preparePictures.js'
 import { SharedTexts, shareArray } from './shared.js'
 import { openTable, type Table } from './table.js'
+import { type TitleColumns, titleRules, titleSql } from './titles.js'
 
 export interface ItemColumns {
   id: string
-  title: string
+  title: TitleColumns
   image: string
   category: string
 }
@@ -36,13 +37,13 @@ export async function loadItems(db: Database, path: string, columns: ItemColumns
   const { id, title, image, category } = columns
   const table = await openTable(db, path, {
     [id]: { type: 'id', unique: true },
-    [title]: { type: 'text', optional: true },
+    ...titleRules(title),
     [image]: { type: 'image', optional: true },
   })
   const column = (name: string) => (table.columns.has(name) ? identifier(name) : 'NULL')
   const joined = await numberItems(db, table, id)
   const { titles } = await db.columns(
-    `SELECT nullif(trim(CAST(${column(title)} AS VARCHAR)), '') AS titles FROM ${joined} ORDER BY n.item`,
+    `SELECT ${titleSql(table.columns, title)} AS titles FROM ${joined} ORDER BY n.item`,
     { titles: 'string' },
   )
   const categories = await db.columns(

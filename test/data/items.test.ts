@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { lookUpItems } from '../../src/data/itemLookup.js'
+import { openItemStream } from '../../src/data/itemStream.js'
 import { loadItems } from '../../src/data/items.js'
 import { preparePictures } from '../../src/data/preparePictures.js'
 import { openTables } from './tables.js'
@@ -26,6 +28,24 @@ describe('Items', () => {
     const read: unknown[] = []
     for await (const piece of pictures.read()) read.push(...piece)
     assert.deepEqual(read, [null, null, null, null])
+  })
+
+  test('when several columns make the title then they stand one after another, without those that are blank', async () => {
+    const path = await rows(
+      'several',
+      'item_id, title, category',
+      "(1, ' Blue hat ', 'hat')",
+      "(2, ' ', 'bag')",
+      '(3, NULL, NULL)',
+    )
+    const both = { ...columns, title: ['title', 'category'] }
+    assert.deepEqual((await loadItems(db, path, both)).titles, ['Blue hat hat', 'bag', null])
+    const read: unknown[] = []
+    for await (const { titles } of (await openItemStream(db, path, both)).read()) read.push(...titles)
+    assert.deepEqual(read, ['Blue hat hat', 'bag', null])
+    const { items } = await lookUpItems(db, path, both, [1n])
+    assert.equal(items.get(1n)!.title, 'Blue hat hat')
+    await assert.rejects(loadItems(db, path, { ...columns, title: ['title', 'brand'] }), { id: 'column-missing' })
   })
 
   test('when a catalogue has ids only then all else is absent', async () => {
