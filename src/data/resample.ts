@@ -1,5 +1,7 @@
 /** Resizing with antialiasing as Pillow does it, which Hugging Face's image processors are made on. */
 
+import { resampleModule } from './resampleModule.js'
+
 /** Part of a resized picture: its full size, and the square of `size` pixels that is wanted, from `left`, `top`. */
 export interface Window {
   width: number
@@ -21,6 +23,41 @@ export function pixelWords(bytes: Uint8Array, pixels: number): Uint32Array {
   return words
 }
 
+// TypeScript has its types for browsers only.
+declare namespace WebAssembly {
+  class Module {
+    constructor(bytes: Uint8Array)
+  }
+  class Instance {
+    constructor(module: Module)
+    exports: unknown
+  }
+  interface Memory {
+    buffer: ArrayBuffer
+    grow(pages: number): number
+  }
+}
+
+/** The passes, in WebAssembly for the sake of SIMD; places in memory and distances between lines are in bytes. */
+interface Passes {
+  memory: WebAssembly.Memory
+  alongRows(
+    ...args: [from: number, rows: number, inLine: number, to: number, outLine: number, size: number, ...TapPlaces]
+  ): void
+  alongColumns(...args: [from: number, line: number, to: number, outLine: number, size: number, ...TapPlaces]): void
+}
+type TapPlaces = [first: number, count: number, weights: number, stride: number]
+
+let opened: Passes | undefined
+function passes(): Passes {
+  const module = () => new WebAssembly.Module(Buffer.from(resampleModule, 'base64'))
+  opened ??= new WebAssembly.Instance(module()).exports as Passes
+  return opened
+}
+
+/** Bytes of the picture that are in the passes' memory at a time, if a line is not longer. */
+const bandBytes = 2 ** 18
+
 /**
  * Pixels [height, width], see `pixelWords`, resized to the RGB bytes of `window`, [size, size, 3]. First along rows,
  * rounded, then along columns (Pillow's order), and only what the window shows.
@@ -33,73 +70,45 @@ export function resample(
   kernel: Kernel,
 ): Uint8Array {
   const { size } = window
-  const { first, count, weights, stride } = taps(width, window.width, window.left, size, kernel)
-  const rows = taps(height, window.height, window.top, size, kernel)
-  const firstRow = rows.first[0]
-  const lastRow = rows.first[size - 1] + rows.count[size - 1]
-  const narrow = new Uint8ClampedArray((lastRow - firstRow) * size * 3)
-  for (let y = firstRow, to = 0; y < lastRow; y++) {
-    for (let x = 0; x < size; x++, to += 3) {
-      let r = half
-      let g = half
-      let b = half
-      let from = y * width + first[x]
-      const start = x * stride
-      const end = start + count[x]
-      for (let k = start; k < end; k++, from++) {
-        const weight = weights[k]
-        const pixel = pixels[from]
-        r = (r + Math.imul(weight, pixel & 255)) | 0
-        g = (g + Math.imul(weight, (pixel >>> 8) & 255)) | 0
-        b = (b + Math.imul(weight, (pixel >>> 16) & 255)) | 0
-      }
-      narrow[to] = r >> bits
-      narrow[to + 1] = g >> bits
-      narrow[to + 2] = b >> bits
-    }
+  const { memory, alongRows, alongColumns } = passes()
+  const across = taps(width, window.width, window.left, size, kernel)
+  const down = taps(height, window.height, window.top, size, kernel)
+  const firstRow = down.first[0]
+  const lastRow = down.first[size - 1] + down.count[size - 1]
+  const band = Math.max(1, Math.min(lastRow - firstRow, Math.floor(bandBytes / (4 * width))))
+  // Where all lies: taps, lines of the picture, lines after the first pass in vectors of four pixels, the outcome.
+  const line = (4 * size + 15) & ~15
+  const downAt = across.packed.byteLength
+  const bandAt = downAt + down.packed.byteLength
+  const narrowAt = bandAt + 4 * width * band
+  const outAt = narrowAt + line * (lastRow - firstRow)
+  const end = outAt + 3 * size * size + 16
+  const missing = Math.ceil((end - memory.buffer.byteLength) / 2 ** 16)
+  if (missing > 0) memory.grow(missing)
+  const words = new Int32Array(memory.buffer)
+  words.set(across.packed)
+  words.set(down.packed, downAt / 4)
+  for (let y = firstRow; y < lastRow; y += band) {
+    const rows = Math.min(band, lastRow - y)
+    words.set(pixels.subarray(y * width, (y + rows) * width), bandAt / 4)
+    alongRows(bandAt, rows, 4 * width, narrowAt + (y - firstRow) * line, line, size, ...places(across, 0, size))
   }
-  return resampleColumns(narrow, size * 3, rows, firstRow)
+  alongColumns(narrowAt - firstRow * line, line, outAt, 3 * size, size, ...places(down, downAt, size))
+  return new Uint8Array(memory.buffer.slice(outAt, outAt + 3 * size * size))
 }
 
-/** Rows of `line` bytes, the first of which is row `firstRow`, resized along columns by `taps`. */
-function resampleColumns(pixels: Uint8ClampedArray, line: number, taps: Taps, firstRow: number): Uint8Array {
-  const rows = taps.first.length
-  const out = new Uint8ClampedArray(rows * line)
-  const sums = new Int32Array(line)
-  for (let y = 0; y < rows; y++) {
-    sums.fill(half)
-    const weights = taps.weights.subarray(y * taps.stride, y * taps.stride + taps.count[y])
-    let from = (taps.first[y] - firstRow) * line
-    let k = 0
-    // Four rows at a time: sums are then read and written a quarter as often.
-    for (; k + 4 <= weights.length; k += 4, from += 4 * line) {
-      const [a, b, c, d] = weights.subarray(k, k + 4)
-      const [second, third, fourth] = [from + line, from + 2 * line, from + 3 * line]
-      for (let x = 0; x < line; x++) {
-        const two = (Math.imul(a, pixels[from + x]) + Math.imul(b, pixels[second + x])) | 0
-        const more = (Math.imul(c, pixels[third + x]) + Math.imul(d, pixels[fourth + x])) | 0
-        sums[x] = (sums[x] + two + more) | 0
-      }
-    }
-    for (; k < weights.length; k++, from += line) {
-      const weight = weights[k]
-      for (let x = 0; x < line; x++) sums[x] = (sums[x] + Math.imul(weight, pixels[from + x])) | 0
-    }
-    for (let x = 0, to = y * line; x < line; x++, to++) out[to] = sums[x] >> bits
-  }
-  return new Uint8Array(out.buffer)
-}
+const places = ({ stride }: Taps, at: number, size: number): TapPlaces => [at, at + 4 * size, at + 8 * size, 4 * stride]
 
 /** Weights are whole numbers of 2^-22, so that sums of 8-bit pixels stay below 2^31. */
 const bits = 22
-const half = 1 << (bits - 1)
 
 /** For each output pixel: the first input pixel, how many of them, and their weights, `stride` numbers apart. */
 interface Taps {
   first: Int32Array
   count: Int32Array
-  weights: Int32Array
   stride: number
+  /** First, count and weights, one after another. */
+  packed: Int32Array
 }
 
 /** Pictures of a catalogue have few sizes. */
@@ -117,19 +126,16 @@ function taps(from: number, to: number, offset: number, size: number, kernel: Ke
   const support = kernels[kernel].support * widening
   const weightOf = kernels[kernel].weight
   const stride = Math.ceil(support) * 2 + 1
-  const made = {
-    first: new Int32Array(size),
-    count: new Int32Array(size),
-    weights: new Int32Array(size * stride),
-    stride,
-  }
+  const packed = new Int32Array(size * (2 + stride))
+  const made = { first: packed.subarray(0, size), count: packed.subarray(size, 2 * size), stride, packed }
+  const rounded = packed.subarray(2 * size)
   for (let i = 0; i < size; i++) {
     const centre = (offset + i + 0.5) * scale
     const first = Math.max(0, Math.trunc(centre - support + 0.5))
     const count = Math.max(1, Math.min(from, Math.trunc(centre + support + 0.5)) - first)
     const weights = Array.from({ length: count }, (_, k) => weightOf(Math.abs(first + k - centre + 0.5) / widening))
     const sum = weights.reduce((a, b) => a + b, 0)
-    for (const [k, weight] of weights.entries()) made.weights[i * stride + k] = Math.round((weight / sum) * 2 ** bits)
+    for (const [k, weight] of weights.entries()) rounded[i * stride + k] = Math.round((weight / sum) * 2 ** bits)
     made.first[i] = first
     made.count[i] = count
   }

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { type Kernel, pixelWords, resample } from '../../src/data/resample.js'
+import wabt from 'wabt'
+import { type Kernel, pixelWords, resample, type Window } from '../../src/data/resample.js'
+import { resampleModule } from '../../src/data/resampleModule.js'
+import { Random } from '../../src/random.js'
 
 /** Green values of the middle 4 × 4 of a picture that Pillow made 6 × 4, by filter. */
 const expected: [string, number, number, Record<Kernel, number[]>][] = [
@@ -44,3 +48,45 @@ for (const [name, width, height, byKernel] of expected) {
     })
   }
 }
+
+/** The formula, pixel by pixel: a weighted mean along rows, rounded, then along columns. */
+function plainly(pixels: Uint32Array, width: number, window: Window): number[] {
+  const { size } = window
+  const height = pixels.length / width
+  const weightOf = (x: number) => (x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0)
+  const mean = (from: number, to: number, at: number, value: (i: number) => number) => {
+    const [scale, wide] = [from / to, Math.max(1, from / to)]
+    const centre = (at + 0.5) * scale
+    const first = Math.max(0, Math.trunc(centre - 2 * wide + 0.5))
+    const end = Math.max(first + 1, Math.min(from, Math.trunc(centre + 2 * wide + 0.5)))
+    const taps = Array.from({ length: end - first }, (_, k) => weightOf(Math.abs(first + k - centre + 0.5) / wide))
+    const whole = taps.reduce((a, b) => a + b, 0)
+    const sum = taps.reduce((a, w, k) => a + Math.round((w / whole) * 2 ** 22) * value(first + k), 2 ** 21)
+    return Math.min(255, Math.max(0, Math.floor(sum / 2 ** 22)))
+  }
+  const along = (y: number, x: number, channel: number) =>
+    mean(width, window.width, window.left + x, (i) => (pixels[y * width + i] >>> (8 * channel)) & 255)
+  return Array.from({ length: 3 * size * size }, (_, i) => {
+    const [y, x, channel] = [Math.floor(i / 3 / size), Math.floor(i / 3) % size, i % 3]
+    return mean(height, window.height, window.top + y, (j) => along(j, x, channel))
+  })
+}
+
+test('when pictures and windows have any shape then each pixel is that of the formula', () => {
+  const random = Random.of(3)
+  const upTo = (n: number) => 1 + random.int(n)
+  // The last one is larger than what is in memory at a time.
+  for (const [width, height] of [...Array.from({ length: 40 }, () => [upTo(40), upTo(40)]), [1500, 90]]) {
+    const pixels = Uint32Array.from({ length: width * height }, () => random.int(2 ** 32))
+    const size = upTo(19)
+    const [left, top] = [upTo(9) - 1, upTo(9) - 1]
+    const window = { width: size + left + upTo(9) - 1, height: size + top + upTo(9) - 1, left, top, size }
+    assert.deepEqual([...resample(pixels, width, height, window, 'cubic')], plainly(pixels, width, window))
+  }
+})
+
+test('when the module is compiled anew then it is the one that is used', async () => {
+  const source = readFileSync(new URL('../../../src/data/resample.wat', import.meta.url), 'utf8')
+  const { buffer } = (await wabt()).parseWat('resample.wat', source, { simd: true }).toBinary({})
+  assert.equal(Buffer.from(buffer).toString('base64'), resampleModule)
+})
