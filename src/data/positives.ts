@@ -52,7 +52,7 @@ export interface Positives {
   rejected: ItemLists
   /** Items chosen in a session, of the training part. */
   inSession: ItemLists
-  /** Pairs by source, for the log. */
+  /** Pairs that each source gives, for the log. */
   bySource: Record<string, number>
 }
 
@@ -103,6 +103,20 @@ export async function buildPositives(
   )
   const [rejected, inSession] = [await readRejected(db, log), await readSessions(db)]
   return { ...read, count: rows, queryTexts, queryImages, rejected, inSession, bySource }
+}
+
+/**
+ * The pairs without those asked with a picture that is not `readable` [queryImages]: nothing is left to ask with. An
+ * event that was asked for in words too has another pair by text, which stays.
+ */
+export function withReadableAnchors(positives: Positives, readable: Uint8Array): Positives {
+  if (!readable.includes(0)) return positives
+  const { kind, anchor, item, weight, part, second, request, session } = positives
+  const image = anchorKinds.indexOf('image')
+  const isKept = kind.map((k, i) => (k === image ? readable[anchor[i]] : 1))
+  const columns = { kind, anchor, item, weight, part, second, request, session }
+  const kept = Object.entries(columns).map(([name, column]) => [name, column.filter((_, i) => isKept[i])])
+  return { ...positives, ...(Object.fromEntries(kept) as typeof columns), count: isKept.reduce((n, k) => n + k, 0) }
 }
 
 const noText = 'CAST(NULL AS VARCHAR)'

@@ -8,7 +8,7 @@ import { countChoices } from '../data/coOccurrence.js'
 import { Database } from '../data/duckdb.js'
 import { folderOf, itemNumbers, loadItems } from '../data/items.js'
 import type { Pictures } from '../data/pictures.js'
-import { anchorKinds, buildPositives, type Positives, parts } from '../data/positives.js'
+import { anchorKinds, buildPositives, type Positives, parts, withReadableAnchors } from '../data/positives.js'
 import { fingerprintOfFiles, type PictureOptions, pictureOptions, preparePictures } from '../data/preparePictures.js'
 import { writeRejected } from '../data/rejected.js'
 import { SharedTexts } from '../data/shared.js'
@@ -65,11 +65,13 @@ export async function loadSftData(
     // Behaviours are checked before the work of encoding begins.
     const first = () => (encoded ??= encode(catalogue))
     const content = async () => ({ vectors: (await first()).content, width: contentWidth(shape) })
-    const positives = await loadPositives(db, path, config, run, content)
+    const found = await findPairs(db, path, config, content)
+    const folder = folderOf(path)
+    const pictures = await queryPictures(found.positives.queryImages, folder, options, run)
+    const positives = withReadableAnchors(found.positives, pictures.present)
+    tellPairs(run, positives, found)
     const judged = judgedPairs(positives, 'test', config.evaluation.queries)
     const counts = await countChoices(db, positives, judged, items.count)
-    const folder = folderOf(path)
-    const pictures = await queryPictures(positives.queryImages, folder, options, run)
     const anchors = { pictures, tokens: text.encode(positives.queryTexts), folder }
     return { catalogue, positives, anchors, first: await first(), baselines: rankByCounts(positives, judged, counts) }
   } finally {
@@ -78,26 +80,36 @@ export async function loadSftData(
   }
 }
 
-async function loadPositives(
+interface FoundPairs {
+  positives: Positives
+  seconds: number
+}
+
+async function findPairs(
   db: Database,
   path: string,
   { data, positives: options, split }: SftConfig,
-  run: Run,
   content: () => Promise<ContentVectors>,
-): Promise<Positives> {
+): Promise<FoundPairs> {
   const started = performance.now()
   const log = { path, columns: data.behaviorColumns, timeUnit: data.timeUnit, split }
   const positives = await buildPositives(db, { ...log, ...options }, content)
-  const { bySource, kind, part, count } = positives
+  return { positives, seconds: (performance.now() - started) / 1000 }
+}
+
+/** Says what each source gives and what is left of it to learn from. */
+function tellPairs(run: Run, { bySource, kind, part, count }: Positives, found: FoundPairs): void {
   const inTraining = anchorKinds.map((name, k) => {
     let n = 0
     for (let i = 0; i < count; i++) if (kind[i] === k && part[i] === parts.train) n++
     return `${n} by ${name}`
   })
   const sources = Object.entries(bySource).map(([source, n]) => `${source} ${n}`)
-  const seconds = ((performance.now() - started) / 1000).toFixed(1)
-  run.say(`pairs, built in ${seconds} s: ${sources.join(', ')}; for training ${inTraining.join(', ')}`)
-  return positives
+  const dropped = found.positives.count - count
+  const broken = dropped > 0 ? `; ${dropped} left out, for their query picture is broken` : ''
+  run.say(
+    `pairs, built in ${found.seconds.toFixed(1)} s: ${sources.join(', ')}${broken}; for training ${inTraining.join(', ')}`,
+  )
 }
 
 async function queryPictures(paths: string[], folder: string, options: PictureOptions, run: Run): Promise<Pictures> {
