@@ -4,7 +4,7 @@ import { parseShard } from '../config/shard.js'
 import { embed } from '../stages/embed.js'
 import { mergeShards, shardName, shardsFolder } from '../stages/embedMerge.js'
 import { planEmbed } from '../stages/embedPlan.js'
-import { tableFolder } from '../stages/embedTable.js'
+import { tableFolder } from '../store/index.js'
 import { Run } from '../train/run.js'
 import { configOf, print, runStage, type StageFlags } from './shared.js'
 

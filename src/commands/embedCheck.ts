@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { Database } from '../data/duckdb.js'
 import { findTable } from '../data/table.js'
 import { UserError } from '../errors.js'
 import { type Coverage, checkCoverage, checkDrift, checkVectors, type Drift } from '../stages/embedCheck.js'
-import { tableFolder } from '../stages/embedTable.js'
 import { EmbeddingTable } from '../store/index.js'
 
 export interface CheckFlags {
@@ -18,15 +16,9 @@ export interface CheckFlags {
   json?: boolean
 }
 
-/** The table that `path` means: a folder of embeddings, or that of a run folder. */
-export function openNamed(path: string): EmbeddingTable {
-  const inRun = join(path, tableFolder)
-  return EmbeddingTable.open(existsSync(inRun) ? inRun : path)
-}
-
 export async function run(path: string, flags: CheckFlags): Promise<void> {
   const db = await Database.open()
-  const table = openNamed(path)
+  const table = EmbeddingTable.open(path)
   const covered = async (log: string | undefined) =>
     log === undefined ? undefined : await checkCoverage(db, table, findTable(flags.data, log), flags.idColumn)
   const vectors = checkVectors(table)
@@ -40,7 +32,7 @@ export async function run(path: string, flags: CheckFlags): Promise<void> {
 }
 
 async function compare(db: Database, table: EmbeddingTable, path: string, flags: CheckFlags): Promise<Drift> {
-  const before = openNamed(path)
+  const before = EmbeddingTable.open(path)
   if (before.width !== table.width || (before.ids.kind === 'string') !== (table.ids.kind === 'string')) {
     throw new UserError({
       id: 'tables-differ',

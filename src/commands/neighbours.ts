@@ -8,11 +8,9 @@ import { thumbnail } from '../data/thumbnail.js'
 import { UserError } from '../errors.js'
 import { replaceFile } from '../files.js'
 import { gallery, page } from '../report/index.js'
-import { tableFolder } from '../stages/embedTable.js'
 import { indexRecall, itemCards, type Listed, listed, type Query, queryVector, rowOf } from '../stages/neighbours.js'
-import { type EmbeddingTable, HnswIndex, nearestRows } from '../store/index.js'
+import { EmbeddingTable, HnswIndex, nearestRows, tableFolder } from '../store/index.js'
 import { Terminal } from '../train/terminal.js'
-import { openNamed } from './embedCheck.js'
 
 export interface NeighbourFlags extends Query {
   k: number
@@ -34,14 +32,14 @@ export async function run(path: string, flags: NeighbourFlags): Promise<void> {
     throw new UserError({ id: 'k-value', where: '-k', what: `${k}`, expected: '1 or more' })
   const terminal = new Terminal()
   const db = await Database.open()
-  const table = openNamed(path)
+  const table = EmbeddingTable.open(path)
   const config = configOfRun(path, flags)
   const source = { ...config.data, path: findTable(config.data.root, config.data.items) }
   const row = item === undefined ? undefined : rowOf(table, item)
   const vector =
     row === undefined
       ? await queryVector(config, table, flags, (line) => terminal.say(line))
-      : table.at(Int32Array.of(row)).vectors
+      : table.at(Int32Array.of(row))
   const index = flags.index ? await indexOf(table, terminal) : undefined
   const found = index ? index.nearest(vector, k, row) : nearestRows(table, vector, k, [row])[0]
   const recall = index ? { recall: indexRecall(table, index, k, flags.recallItems) } : {}

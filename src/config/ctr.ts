@@ -54,7 +54,9 @@ export const ctrConfig = z.strictObject({
         .string()
         .nullable()
         .default(null)
-        .describe('Table made by `mim embed`; needed by models with content'),
+        .describe(
+          'Folder that `mim embed` published, where vectors are looked up, or Parquet; needed by models with content',
+        ),
       contentType: z
         .enum(['float32', 'int8'])
         .default('float32')
@@ -63,7 +65,9 @@ export const ctrConfig = z.strictObject({
         .number()
         .positive()
         .default(1)
-        .describe('What stored vectors are multiplied by, e.g. 0.007874 where they are int8 of scale 1/127'),
+        .describe(
+          'What stored vectors are multiplied by, e.g. 0.007874 where they are int8 of scale 1/127; 1: what their table says',
+        ),
       normalise: z.boolean().default(false).describe('Scale content vectors to length 1; those of `mim embed` have it'),
       whiten: z
         .int()

@@ -18,11 +18,20 @@ import { modalitiesSection } from '../report/index.js'
 import { fittingBatch } from '../runtime/batch.js'
 import { exportEncoder } from '../runtime/encoder.js'
 import { type Encoded, EncoderLanes } from '../runtime/lanes.js'
-import { type Chunk, Cursor, EmbeddingTable, flags, type Id, mergedRows, recoverTable } from '../store/index.js'
+import {
+  type Chunk,
+  Cursor,
+  EmbeddingTable,
+  flags,
+  type Id,
+  mergedRows,
+  recoverTable,
+  tableFolder,
+} from '../store/index.js'
 import type { Run } from '../train/run.js'
 import { type Batch, batches, survey } from './embedItems.js'
 import { publish, writePart } from './embedPublish.js'
-import { compareWith, describeTable, encoderSetup, openCheckpoint, openOlder, tableFolder } from './embedTable.js'
+import { compareWith, describeTable, encoderSetup, openCheckpoint, openOlder } from './embedTable.js'
 import { EmbedWork } from './embedWork.js'
 import { showNeighbours } from './neighbours.js'
 

@@ -6,10 +6,10 @@ import { Database } from '../data/duckdb.js'
 import { UserError } from '../errors.js'
 import { recoverFolder } from '../files.js'
 import { modalitiesSection } from '../report/index.js'
-import { Cursor, EmbeddingTable, flags, type Id, mergedRows, recoverTable } from '../store/index.js'
+import { Cursor, EmbeddingTable, flags, type Id, mergedRows, recoverTable, tableFolder } from '../store/index.js'
 import type { Run } from '../train/run.js'
 import { partFolder, publish } from './embedPublish.js'
-import { type Description, openOlder, tableDifferences, tableFolder } from './embedTable.js'
+import { type Description, openOlder, tableDifferences } from './embedTable.js'
 
 /** Folder of the shards' run folders, below the run folder of the table. */
 export const shardsFolder = 'shards'

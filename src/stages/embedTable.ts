@@ -14,9 +14,6 @@ import { Terminal } from '../train/terminal.js'
 import type { Fate, Judgement } from './embedItems.js'
 import { type EmbedWork, olderHashes } from './embedWork.js'
 
-/** Where the published table lies in the run folder. */
-export const tableFolder = 'embeddings'
-
 /** A table before its rows are known. */
 export type Description = Omit<Manifest, 'rows'>
 

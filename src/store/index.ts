@@ -18,4 +18,13 @@ export {
   vectorNames,
   vectorTypes,
 } from './rows.js'
-export { currentFormat, EmbeddingTable, type Found, type Manifest, manifestFile, readManifest } from './table.js'
+export {
+  currentFormat,
+  EmbeddingTable,
+  type Found,
+  type Manifest,
+  manifestFile,
+  publishedFolder,
+  readManifest,
+  tableFolder,
+} from './table.js'

@@ -9,6 +9,8 @@ import { UserError } from '../errors.js'
 import { type Id, type IdKind, SortedIds } from './ids.js'
 import { asFloats, flags, RowFiles, type VectorName, type VectorType } from './rows.js'
 
+/** Where the published table lies in the run folder. */
+export const tableFolder = 'embeddings'
 export const manifestFile = 'manifest.json'
 const format = 1
 
@@ -45,6 +47,14 @@ export function readManifest(folder: string): Manifest | undefined {
   })
 }
 
+/** The table that `path` means, were it the folder of one or of a run that has one; undefined where it is neither. */
+export function publishedFolder(path: string): string | undefined {
+  // A later table may be published while this one is read.
+  return [path, join(path, tableFolder)]
+    .filter((folder) => existsSync(join(folder, manifestFile)))
+    .map((folder) => realpathSync(folder))[0]
+}
+
 /** Vectors of some ids. */
 export interface Found {
   /** [ids, width]; rows of misses are zero. */
@@ -55,7 +65,7 @@ export interface Found {
 
 export class EmbeddingTable {
   private constructor(
-    /** The folder itself, were it given by a link: another table that is published later does not matter. */
+    /** The folder itself, were it given by a link or by its run. */
     readonly folder: string,
     readonly manifest: Manifest,
     readonly ids: SortedIds,
@@ -64,8 +74,8 @@ export class EmbeddingTable {
 
   /** @throws UserError `store-missing` for a folder that is no published table; `store-broken`, `store-format`. */
   static open(path: string): EmbeddingTable {
-    const folder = existsSync(path) ? realpathSync(path) : path
-    const manifest = readManifest(folder)
+    const folder = publishedFolder(path)
+    const manifest = folder && readManifest(folder)
     if (!manifest) {
       const remedy = 'give the embeddings folder of a run of mim embed'
       throw new UserError({ id: 'store-missing', where: path, what: 'no embedding table here', remedy })
@@ -83,29 +93,40 @@ export class EmbeddingTable {
     return this.manifest.widths.embedding
   }
 
-  /** Vectors of `ids`, in their order. */
-  get(ids: readonly Id[], name: VectorName = 'embedding'): Found {
-    return this.at(this.ids.find(ids), name)
+  /** Rows where the vectors of `ids` lie; −1 where the table lacks the id, or this vector of it. */
+  find(ids: readonly Id[], name: VectorName = 'embedding'): Int32Array {
+    const rows = this.ids.find(ids)
+    const present = this.rows.array('present')
+    const bit = { embedding: flags.embedding, image_embedding: flags.image, text_embedding: flags.text }[name]
+    for (const { first, count, places } of runs(rows, present.rowBytes)) {
+      const held = present.read(first, count)
+      for (const place of places) if (!(held[rows[place] - first] & bit)) rows[place] = -1
+    }
+    return rows
   }
 
-  /** Vectors at `rows`; −1 counts as a miss. */
-  at(rows: Int32Array, name: VectorName = 'embedding'): Found {
-    const { type, widths } = this.manifest
-    const width = widths[name]
-    const vectors = new Float32Array(rows.length * width)
-    const found = new Uint8Array(rows.length)
-    const bit = { embedding: flags.embedding, image_embedding: flags.image, text_embedding: flags.text }[name]
-    for (const { first, places } of runs(rows)) {
-      const count = places.length
-      const present = this.rows.array('present').read(first, count)
-      const numbers = asFloats(this.rows.array(name).read(first, count), type)
-      places.forEach((place, k) => {
-        if (!(present[k] & bit)) return
-        found[place] = 1
-        vectors.set(numbers.subarray(k * width, (k + 1) * width), place * width)
-      })
+  /** Vectors of `ids`, in their order. */
+  get(ids: readonly Id[], name: VectorName = 'embedding'): Found {
+    const rows = this.find(ids, name)
+    return { vectors: this.at(rows, name), found: Uint8Array.from(rows, (row) => (row < 0 ? 0 : 1)) }
+  }
+
+  /** Vectors at `rows`, [rows, width]; zeros for −1. */
+  at(rows: Int32Array, name: VectorName = 'embedding'): Float32Array {
+    return asFloats(this.stored(rows, name), this.manifest.type)
+  }
+
+  /** The bytes of the vectors at `rows`, as they are stored; zeros for −1. */
+  stored(rows: Int32Array, name: VectorName): Uint8Array {
+    const array = this.rows.array(name)
+    const size = array.rowBytes
+    const out = new Uint8Array(rows.length * size)
+    for (const { first, count, places } of runs(rows, size)) {
+      const held = array.read(first, count)
+      for (const place of places)
+        held.copy(out, place * size, (rows[place] - first) * size, (rows[place] - first + 1) * size)
     }
-    return { vectors, found }
+    return out
   }
 
   /** All vectors in the order of the ids, `count` at a time: [rows, width]. */
@@ -125,16 +146,29 @@ export class EmbeddingTable {
   }
 }
 
-/** Neighbouring rows are read together. */
-function runs(rows: Int32Array): { first: number; places: number[] }[] {
+/** Bytes that are read in vain rather than with another read: what a disk reads at least. */
+const page = 4096
+
+interface Stretch {
+  first: number
+  count: number
+  /** Indices of the rows that lie in it. */
+  places: number[]
+}
+
+/** Stretches of `rows` that are read together; −1 is in none. */
+function runs(rows: Int32Array, rowBytes: number): Stretch[] {
   const order = Array.from(rows.keys())
     .filter((i) => rows[i] >= 0)
     .sort((a, b) => rows[a] - rows[b])
-  const out: { first: number; places: number[] }[] = []
+  const out: Stretch[] = []
   for (const place of order) {
+    const row = rows[place]
     const last = out.at(-1)
-    if (last && rows[place] === last.first + last.places.length) last.places.push(place)
-    else out.push({ first: rows[place], places: [place] })
+    if (last && (row - last.first - last.count) * rowBytes <= page) {
+      last.count = row - last.first + 1
+      last.places.push(place)
+    } else out.push({ first: row, count: 1, places: [place] })
   }
   return out
 }

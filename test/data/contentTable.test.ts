@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { loadContent } from '../../src/data/contentTable.js'
+import { madeTable, width } from '../store/madeTable.js'
 import { openTables } from './tables.js'
 
-const { db, write } = await openTables()
+const { db, write, folder } = await openTables()
 await db.run('CREATE TEMP TABLE numbers AS SELECT 10 * i AS item_id, CAST(i AS INTEGER) AS item FROM range(4) r(i)')
 const source = { item: 'item_id', embedding: 'embedding', scale: 1, normalise: false }
 const loadAs = async (type: 'float32' | 'int8', ...tuples: string[]) => {
@@ -75,5 +78,63 @@ describe('Content vectors', () => {
     assert.deepEqual([[...held.vectors.subarray(3)], held.scale], [[127, -127, 64], 1 / 127])
     const exact = await loadContent(db, { ...source, path: copy, type: 'float32' }, 'numbers', 4)
     assert.deepEqual([...exact.vectors.subarray(3)], [1, -1, Math.fround(64 / 127)])
+  })
+})
+
+describe('Content vectors of a published table', () => {
+  const rowBytes = 4 * width
+  const headerBytes = 128
+
+  /** Ids 0 to 1999 as integers or strings, and a copy of their Parquet that no manifest stands beside. */
+  async function published(name: string, idType: string, type: 'float32' | 'int8') {
+    const path = join(folder, name)
+    const ids = Array.from({ length: 2000 }, (_, i) => (idType === 'VARCHAR' ? String(i).padStart(4, '0') : BigInt(i)))
+    const table = await madeTable(db, path, idType, ids, type)
+    table.close()
+    mkdirSync(`${path}-parquet`)
+    copyFileSync(join(path, 'part-00000.parquet'), join(`${path}-parquet`, 'part-00000.parquet'))
+    // Every seventh item, backwards, and some that no table has.
+    const id = idType === 'VARCHAR' ? "format('{:04d}', 7 * i)" : '7 * i'
+    await db.run(`CREATE OR REPLACE TEMP TABLE asked AS
+      SELECT ${id} AS item_id, CAST(299 - i AS INTEGER) AS item FROM range(300) r(i)`)
+    return path
+  }
+
+  for (const idType of ['BIGINT', 'UBIGINT', 'VARCHAR']) {
+    for (const type of ['float32', 'int8'] as const) {
+      test(`when ${type} vectors of ${idType} ids are looked up then all is as from Parquet`, async () => {
+        const path = await published(`${type}-${idType}`, idType, type)
+        for (const held of ['float32', 'int8'] as const) {
+          for (const more of [{}, { normalise: true }, { embedding: 'image_embedding' }, { scale: 0.5 }]) {
+            const read = (from: string) => loadContent(db, { ...source, ...more, path: from, type: held }, 'asked', 300)
+            const [looked, joined] = [await read(path), await read(`${path}-parquet`)]
+            assert.deepEqual(looked, joined)
+            const found = 'embedding' in more ? 190 : 286
+            assert.equal(looked.rows, 1 + found)
+            assert.equal(looked.rowOf.filter((row) => row === 0).length, 300 - found)
+          }
+        }
+      })
+    }
+  }
+
+  test('when items are few then the vectors of others do not matter, and one that is no number is named', async () => {
+    const path = await published('few', 'BIGINT', 'float32')
+    const file = join(path, 'embedding.npy')
+    const bytes = readFileSync(file)
+    const load = () => loadContent(db, { ...source, path, type: 'float32' }, 'asked', 300)
+    bytes.writeFloatLE(Number.NaN, headerBytes + 8 * rowBytes)
+    writeFileSync(file, bytes)
+    assert.equal((await load()).rows, 287)
+    bytes.writeFloatLE(Number.NaN, headerBytes + 14 * rowBytes)
+    writeFileSync(file, bytes)
+    await assert.rejects(load(), { id: 'vector-value', message: /column 'embedding': item 14: NaN/ })
+  })
+
+  test('when ids are of another type or a file of the table is cut short then it is refused', async () => {
+    const path = await published('wrong', 'VARCHAR', 'int8')
+    await assert.rejects(loadContent(db, { ...source, path, type: 'int8' }, 'numbers', 4), { id: 'id-types' })
+    writeFileSync(join(path, 'embedding.npy'), readFileSync(join(path, 'embedding.npy')).subarray(0, -1))
+    await assert.rejects(loadContent(db, { ...source, path, type: 'int8' }, 'asked', 300), { id: 'store-broken' })
   })
 })

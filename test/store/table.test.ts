@@ -1,73 +1,17 @@
 import assert from 'node:assert/strict'
 import { statSync, truncateSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { Database } from '../../src/data/duckdb.js'
-import { Random } from '../../src/random.js'
-import { writeTable } from '../../src/stages/embedPublish.js'
-import {
-  type Chunk,
-  compareIds,
-  currentFormat,
-  EmbeddingTable,
-  flags,
-  type Id,
-  idKind,
-  nearestRows,
-  storedVector,
-  type VectorType,
-} from '../../src/store/index.js'
+import { compareIds, EmbeddingTable, type Id, nearestRows, type VectorType } from '../../src/store/index.js'
 import { temporaryFolder } from '../sample/folders.js'
+import { madeTable, vectorOf, width } from './madeTable.js'
 
 const folder = await temporaryFolder()
 const db = await Database.open()
 after(() => db.close())
-const width = 8
-
-/** The unit vector that an id stands for. */
-function vectorOf(id: Id): Float32Array {
-  const random = Random.of('vector', String(id))
-  const numbers = Float32Array.from({ length: width }, () => random.normal())
-  const norm = Math.hypot(...numbers)
-  return numbers.map((x) => x / norm)
-}
-
-function chunkOf(ids: Id[], type: VectorType, hasImage: (i: number) => boolean): Chunk {
-  const bytes = (pick: (id: Id, i: number) => Float32Array) =>
-    Buffer.concat(
-      ids.map((id, i) => {
-        const stored = storedVector(pick(id, i), width, type)
-        return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength)
-      }),
-    )
-  const vectors = bytes(vectorOf)
-  return {
-    ids,
-    rows: {
-      embedding: vectors,
-      image_embedding: bytes((id, i) => (hasImage(i) ? vectorOf(id) : new Float32Array(width))),
-      text_embedding: vectors,
-      content_hash: Buffer.concat(ids.map((_, i) => Buffer.alloc(16, i % 251))),
-      present: Buffer.from(ids.map((_, i) => flags.embedding | flags.text | (hasImage(i) ? flags.image : 0))),
-    },
-  }
-}
-
-async function tableOf(name: string, idType: string, ids: Id[], type: VectorType = 'float32'): Promise<EmbeddingTable> {
-  const target = join(folder, name)
-  await mkdir(target)
-  const widths = { embedding: width, image_embedding: width, text_embedding: width }
-  const kind = idKind(idType)
-  const scale = type === 'int8' ? 1 / 127 : 1
-  const description = { format: currentFormat, ids: kind, id_type: idType, type, scale, widths, model_version: 'v1' }
-  const chunks: Chunk[] = []
-  for (let from = 0; from < ids.length; from += 2048) {
-    chunks.push(chunkOf(ids.slice(from, from + 2048), type, (i) => (from + i) % 3 !== 0))
-  }
-  await writeTable(target, chunks, description, db, () => {})
-  return EmbeddingTable.open(target)
-}
+const tableOf = (name: string, idType: string, ids: Id[], type: VectorType = 'float32') =>
+  madeTable(db, join(folder, name), idType, ids, type)
 
 const sorted = (ids: Id[]) => ids.sort(compareIds)
 const parquet = (name: string) => `read_parquet('${join(folder, name)}/*.parquet')`
