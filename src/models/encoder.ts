@@ -7,6 +7,12 @@ import type { DualEncoderConfig } from './config.js'
 import { imageFeatures, textFeatures } from './dualEncoder.js'
 import { type FusionInputs, fuse, meanOfModalities } from './fusion.js'
 
+export type Modality = 'image' | 'text'
+export const modalities: readonly Modality[] = ['image', 'text']
+
+/** What a tower's input is called. */
+export const towerInput: Record<Modality, string> = { image: 'pixel_values', text: 'input_ids' }
+
 export interface EncoderShape {
   config: DualEncoderConfig
   /** Tokens of a text. */
@@ -32,12 +38,12 @@ export function encoderShape({ config, mim, tokenizer }: CheckpointParts): Encod
 export const contentWidth = ({ config, fusion }: EncoderShape) => fusion ?? config.projection
 
 /** Input of pictures [rows, 3, size, size]; -1 rows: any number. */
-export function pixelInput({ config }: EncoderShape, rows: number, name = 'pixel_values') {
+export function pixelInput({ config }: EncoderShape, rows: number, name = towerInput.image) {
   const size = config.vision.imageSize
   return input(name, [rows, 3, size, size])
 }
 
-export const tokenInput = ({ length }: EncoderShape, rows: number, name = 'input_ids') =>
+export const tokenInput = ({ length }: EncoderShape, rows: number, name = towerInput.text) =>
   input(name, [rows, length], 'int32')
 
 /** Content vector of unit vectors, by the fusion head or, without one, as their mean. */

@@ -5,9 +5,7 @@ import { l2Normalize } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
 import { add, constant, div, exp, input, mul, sliceAxis, type Tensor } from '../ops/index.js'
 import { imageFeatures, logitScale, sigmoidLogits, textFeatures } from './dualEncoder.js'
-import { contentVector, type EncoderShape, pixelInput, tokenInput } from './encoder.js'
-
-export type Modality = 'image' | 'text'
+import { contentVector, type EncoderShape, type Modality, pixelInput, tokenInput } from './encoder.js'
 
 /**
  * Unit vectors [rows, projection] of pictures or titles, `of` so many rows of the usual input (-1: any number), of any

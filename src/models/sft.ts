@@ -18,7 +18,7 @@ import {
   variable,
 } from '../ops/index.js'
 import { logitScale } from './dualEncoder.js'
-import { contentVector, contentWidth, type EncoderShape } from './encoder.js'
+import { contentVector, contentWidth, type EncoderShape, type Modality } from './encoder.js'
 
 /** Rows of a step: anchors by kind (in this order), their items, and what else they are held against. */
 export interface SftSizes {
@@ -29,21 +29,19 @@ export interface SftSizes {
   hard: number
   /** Vectors in the queue. */
   queue: number
+  /** Towers that are run: of what any item or query has. */
+  towers: readonly Modality[]
 }
 
 export const batchOf = ({ image, text, product }: SftSizes) => image + text + product
 
-/** Rows of the pixel and token inputs of a step: anchors, then items, then hard negatives. */
-export const pixelRows = (s: SftSizes) => s.image + s.product + batchOf(s) + s.hard
-export const tokenRows = (s: SftSizes) => s.text + s.product + batchOf(s) + s.hard
+/** Rows of a tower's input in a step: anchors, then items, then hard negatives. */
+export const towerRows = (s: SftSizes, modality: Modality) => s[modality] + s.product + batchOf(s) + s.hard
 
 export const queueVariable = 'queue'
 
-/** Unit vectors of pictures and of titles. */
-export interface Towers {
-  image: Tensor
-  text: Tensor
-}
+/** Unit vectors of pictures and of titles; absent where the tower is not run. */
+export type Towers = Partial<Record<Modality, Tensor>>
 
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i)
 const ones = (count: number) => constant(1, [count])
@@ -73,21 +71,23 @@ export interface SftLossOptions {
 }
 
 /**
- * The loss of a step and its terms by name, of `towers`: image [pixelRows, projection], text [tokenRows, projection],
- * each anchors, items, hard negatives. Inputs: `product_has_image`, `product_has_text`, `item_has_image`, `item_has_text` (the latter with the hard
- * negatives), `bias` [batch, batch + hard + queue], `row_weights`, `item_group` and `first_vectors` [batch, width],
- * what stage 1 made of the items.
+ * The loss of a step and its terms by name, of `towers`, each [towerRows, projection]: anchors, items, hard negatives.
+ * A tower that is not run teaches nothing of its own. Inputs: `product_has_image`, `product_has_text`,
+ * `item_has_image`, `item_has_text` (the latter with the hard negatives), `bias` [batch, batch + hard + queue],
+ * `row_weights`, `item_group` and `first_vectors` [batch, width], what stage 1 made of the items.
  */
 export function sftLoss(
   p: Parameters,
   shape: EncoderShape,
   s: SftSizes,
-  { image: images, text: texts }: Towers,
+  towers: Towers,
   { levels: weights, temperature: choice, denominator }: SftLossOptions,
 ): { loss: Tensor; terms: Term[] } {
   const { config } = shape
   const d = config.projection
   const batch = batchOf(s)
+  const images = towers.image ?? zeros(towerRows(s, 'image'), d)
+  const texts = towers.text ?? zeros(towerRows(s, 'text'), d)
   const productHas = { image: input('product_has_image', [s.product]), text: input('product_has_text', [s.product]) }
   const itemHas = { image: input('item_has_image', [batch + s.hard]), text: input('item_has_text', [batch + s.hard]) }
 
@@ -106,7 +106,7 @@ export function sftLoss(
     },
     shape,
   )
-  const items: Towers = {
+  const items = {
     image: block(images, s.image + s.product, batch + s.hard),
     text: block(texts, s.text + s.product, batch + s.hard),
   }
@@ -133,7 +133,7 @@ export function sftLoss(
     }),
     {
       name: 'image',
-      weight: weights.image,
+      weight: towers.image ? weights.image : 0,
       anchors: anchorImage.vectors,
       anchorsPresent: anchorImage.present,
       rows: rows([...numbers(0, s.image), ...products]),
@@ -142,7 +142,7 @@ export function sftLoss(
     },
     {
       name: 'text',
-      weight: weights.text,
+      weight: towers.text ? weights.text : 0,
       anchors: anchorText.vectors,
       anchorsPresent: anchorText.present,
       rows: rows([...numbers(s.image, s.text), ...products]),
@@ -166,7 +166,8 @@ export function sftLoss(
     rowWeights: input('row_weights', [batch]),
     pools: denominator === 'separate' ? pools : undefined,
   })
-  if (weights.alignment > 0) terms.push(alignmentTerm(p, shape, batch, items, itemHas, weights.alignment))
+  if (towers.image && towers.text && weights.alignment > 0)
+    terms.push(alignmentTerm(p, shape, batch, items, itemHas, weights.alignment))
   if (weights.distillation > 0) {
     const first = input('first_vectors', [batch, contentWidth(shape)])
     const loss = sub(1, mean(sum(mul(block(content, 0, batch), first), -1)))
@@ -180,8 +181,8 @@ function alignmentTerm(
   p: Parameters,
   { config }: EncoderShape,
   batch: number,
-  items: Towers,
-  itemHas: Towers,
+  items: Record<Modality, Tensor>,
+  itemHas: Record<Modality, Tensor>,
   weight: number,
 ): Term {
   const own = (x: Tensor, present: Tensor) => ({ x: block(x, 0, batch), present: block(present, 0, batch) })
@@ -204,7 +205,7 @@ function alignmentTerm(
 }
 
 /** The rows of `x`, pictures or titles of a step or anything made of them, that are the step's own items. */
-export function itemRows(s: SftSizes, x: Tensor, modality: 'image' | 'text'): Tensor {
+export function itemRows(s: SftSizes, x: Tensor, modality: Modality): Tensor {
   return block(x, s[modality] + s.product, batchOf(s))
 }
 
@@ -217,5 +218,7 @@ export function queuedContent(
   inputs: ReadonlyMap<string, Tensor>,
 ): Tensor {
   const has = (name: string) => block(inputs.get(name)!, 0, batchOf(s))
-  return contentVector(p, { image, text, hasImage: has('item_has_image'), hasText: has('item_has_text') }, shape)
+  const nothing = zeros(batchOf(s), shape.config.projection)
+  const vectors = { image: image ?? nothing, text: text ?? nothing }
+  return contentVector(p, { ...vectors, hasImage: has('item_has_image'), hasText: has('item_has_text') }, shape)
 }

@@ -2,9 +2,9 @@
 import type { PretrainConfig } from '../config/pretrain.js'
 import { makeCachedTraining } from '../engine/gradCache.js'
 import { makeTraining, type Training } from '../engine/training.js'
-import type { EncoderShape } from '../models/encoder.js'
+import type { EncoderShape, Modality } from '../models/encoder.js'
 import { encoderGroups } from '../models/groups.js'
-import { type Modality, type Objective, pretrainLoss, towerVectors, viewsLoss } from '../models/pretrain.js'
+import { type Objective, pretrainLoss, towerVectors, viewsLoss } from '../models/pretrain.js'
 import type { Parameters } from '../nn/parameters.js'
 import type { Tensor } from '../ops/index.js'
 

@@ -13,15 +13,19 @@ import type { ItemLists } from '../data/choices.js'
 import { type Candidates, Negatives, type TrainingPairs } from '../data/negatives.js'
 import { EpochOrder } from '../data/order.js'
 import { Pictures, type PreparedPictures } from '../data/pictures.js'
-import { type AnchorKind, anchorKinds, type Positives, parts } from '../data/positives.js'
+import { type AnchorKind, anchorKinds, parts } from '../data/positives.js'
 import { shareArrays } from '../data/shared.js'
 import type { Value } from '../engine/index.js'
 import { UserError } from '../errors.js'
-import { batchOf, type SftSizes } from '../models/sft.js'
+import { modalities, towerInput } from '../models/encoder.js'
+import { batchOf, type SftSizes, towerRows } from '../models/sft.js'
 import { Random } from '../random.js'
 import { type ViewOptions, Views } from './encoder.js'
 import type { SftData } from './sftData.js'
 import { QueuePlaces } from './sftQueue.js'
+
+/** Anchors and what they are drawn to. */
+type Asked = Pick<SftData, 'positives' | 'catalogue' | 'anchors'>
 
 /** How the pairs of the training part go into steps. */
 export interface SftPlan {
@@ -31,14 +35,27 @@ export interface SftPlan {
   byKind: Int32Array[]
 }
 
-export function planBatches(positives: Positives, config: SftConfig): SftPlan {
+export function planBatches({ positives, catalogue, anchors }: Asked, config: SftConfig): SftPlan {
   const byKind = anchorKinds.map((_, k) =>
     Int32Array.from({ length: positives.count }, (_, i) => i).filter(
       (i) => positives.kind[i] === k && positives.part[i] === parts.train,
     ),
   )
   const counts = byKind.map((rows) => rows.length)
-  const sizes = stepSizes(counts, config)
+  const has = {
+    image: catalogue.hasImage.includes(1) || anchors.pictures.present.includes(1),
+    text: catalogue.hasText.includes(1) || positives.queryTexts.length > 0,
+  }
+  const towers = modalities.filter((modality) => has[modality])
+  const { levels } = config
+  if (levels.fused === 0 && towers.every((tower) => levels[tower] === 0)) {
+    throw new UserError({
+      id: 'levels-none',
+      what: `levels.fused is 0, and so is that of all that items and queries have (${towers.join(', ') || 'nothing'})`,
+      remedy: 'raise levels.fused',
+    })
+  }
+  const sizes = { ...stepSizes(counts, config), towers }
   const pairs = counts.reduce((a, b) => a + b, 0)
   return { sizes, stepsPerEpoch: Math.max(1, Math.round(pairs / batchOf(sizes))), byKind }
 }
@@ -143,17 +160,20 @@ class SftBatches {
     const hard = Int32Array.from({ length: sizes.hard }, () => negatives.hard(rows[random.int(rows.length)], random))
     // A place without a hard negative shows item 0 and is masked.
     const shown = Int32Array.from([...items, ...hard.map((item) => Math.max(item, 0))])
-    const inPictures = Int32Array.from([...products, ...shown])
-    const pictures = [
-      await views.pixels(this.anchors, anchorsOf(0, sizes.image), random),
-      await views.pixels(catalogue.pictures, inPictures, random),
-    ]
-    const { length } = this.shared.views
-    const texts = [
-      takeRows(this.shared.anchors.tokens, length, anchorsOf(sizes.image, sizes.text)),
-      views.titles(catalogue, inPictures, random),
-    ]
-    const { size } = catalogue.pictures
+    const all = Int32Array.from([...products, ...shown])
+    const fed: Record<string, Value> = {}
+    if (sizes.towers.includes('image')) {
+      const asked = await views.pixels(this.anchors, anchorsOf(0, sizes.image), random)
+      const { size } = catalogue.pictures
+      const data = joinRows([asked, await views.pixels(catalogue.pictures, all, random)])
+      fed[towerInput.image] = { data, shape: [towerRows(sizes, 'image'), 3, size, size] }
+    }
+    if (sizes.towers.includes('text')) {
+      const { length } = this.shared.views
+      const asked = takeRows(this.shared.anchors.tokens, length, anchorsOf(sizes.image, sizes.text))
+      const data = joinRows([asked, views.titles(catalogue, all, random)])
+      fed[towerInput.text] = { data, shape: [towerRows(sizes, 'text'), length] }
+    }
     const flags = (of: Int32Array, has: Uint8Array): Value => ({
       data: Float32Array.from(of, (i) => has[i]),
       shape: [of.length],
@@ -164,8 +184,7 @@ class SftBatches {
     const corrected = (column: number) => column < batch || column >= candidates.queuedFrom
     const width = first.length / alike.length
     return {
-      pixel_values: { data: joinRows(pictures), shape: [sizes.image + inPictures.length, 3, size, size] },
-      input_ids: { data: joinRows(texts), shape: [sizes.text + inPictures.length, length] },
+      ...fed,
       product_has_image: flags(products, catalogue.hasImage),
       product_has_text: flags(products, catalogue.hasText),
       item_has_image: flags(shown, catalogue.hasImage),
@@ -183,7 +202,7 @@ class SftBatches {
 }
 
 /** How a batch is shared among the kinds of anchors that the data has. */
-function stepSizes(available: number[], { positives, negatives, train }: SftConfig): SftSizes {
+function stepSizes(available: number[], { positives, negatives, train }: SftConfig): Omit<SftSizes, 'towers'> {
   const shares = anchorKinds.map((kind, k) => (available[k] > 0 ? positives.mixture[kind] : 0))
   const total = shares.reduce((a, b) => a + b, 0)
   if (total === 0) {

@@ -46,7 +46,7 @@ export class SftTrainee implements Trainee {
     weights: Weights,
   ) {
     this.seen = seenItems(data.positives)
-    const plan = planBatches(data.positives, config)
+    const plan = planBatches(data, config)
     const { sizes, stepsPerEpoch } = plan
     this.sizes = sizes
     this.stepsPerEpoch = stepsPerEpoch
@@ -54,7 +54,9 @@ export class SftTrainee implements Trainee {
     this.batches = this.openBatches()
     this.training = sftTraining(new Parameters(), shape, sizes, config)
     const { programs, evaluated, state, scratch } = this.training
-    this.session = engine.open({ ...programs, ...encoderPrograms(evaluated, shape) }, [...state, ...scratch])
+    const encoder = encoderPrograms(evaluated, shape)
+    const used = (['content', ...sizes.towers] as const).map((name) => [name, encoder[name]])
+    this.session = engine.open({ ...programs, ...Object.fromEntries(used) }, [...state, ...scratch])
     this.initialise(weights)
   }
 

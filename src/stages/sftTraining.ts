@@ -1,28 +1,29 @@
 /** How C-SFT learns: its loss, the momentum encoder that fills the queue, and whether a step goes through in pieces. */
 import type { SftConfig } from '../config/sft.js'
-import { makeCachedTraining } from '../engine/gradCache.js'
+import { type Encoder, makeCachedTraining } from '../engine/gradCache.js'
 import type { Session, Value, VariableSpec } from '../engine/index.js'
 import { makeTraining, type Training } from '../engine/training.js'
-import { contentWidth, type EncoderShape } from '../models/encoder.js'
+import { contentWidth, type EncoderShape, type Modality, towerInput } from '../models/encoder.js'
 import { encoderGroups } from '../models/groups.js'
 import { towerVectors } from '../models/pretrain.js'
 import {
   batchOf,
   choiceScale,
   itemRows,
-  pixelRows,
   queuedContent,
   queueVariable,
   type SftSizes,
   sftLoss,
   type Towers,
-  tokenRows,
+  towerRows,
 } from '../models/sft.js'
 import { Parameters } from '../nn/parameters.js'
 import { assign, assignRows, concat, constant, follow, input, reshape, type Shape, type Tensor } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 
 const momentumPrefix = 'momentum.'
+/** An encoder that fills the queue, and its input, where a step goes through in pieces. */
+const queuedBy = (modality: Modality) => `queued_${modality}`
 /** Terms of the loss of the last step. */
 const termsVariable = 'loss.terms'
 
@@ -74,35 +75,29 @@ export function sftTraining(
   }
   const follows = () =>
     follower.list().map(({ name }) => follow(name, name.slice(momentumPrefix.length), constant(negatives.momentum, [])))
+  const each = <T>(of: (modality: Modality) => T) =>
+    Object.fromEntries(sizes.towers.map((modality) => [modality, of(modality)])) as Partial<Record<Modality, T>>
   const whole = () => {
-    const towers = {
-      image: towerVectors(p, shape, 'image', pixelRows(sizes)),
-      text: towerVectors(p, shape, 'text', tokenRows(sizes)),
-    }
+    const towers = each((modality) => towerVectors(p, shape, modality, towerRows(sizes, modality)))
     const { inputs } = program({ ...towers })
-    const queued = () => {
-      const read = (name: string, modality: 'image' | 'text') => itemRows(sizes, inputs.get(name)!, modality)
-      return {
-        image: towerVectors(follower, shape, 'image', read('pixel_values', 'image')),
-        text: towerVectors(follower, shape, 'text', read('input_ids', 'text')),
-      }
-    }
-    const { loss, effects } = lossOf(towers, queued)
+    const queued = (modality: Modality) =>
+      towerVectors(follower, shape, modality, itemRows(sizes, inputs.get(towerInput[modality])!, modality))
+    const { loss, effects } = lossOf(towers, () => each(queued))
     return makeTraining(loss, p, [], { ...train, group }, [...effects, ...follows()])
   }
   const inPieces = () => {
-    const encoders = {
-      image: { vectors: towerVectors(p, shape, 'image', -1), rows: pixelRows(sizes) },
-      text: { vectors: towerVectors(p, shape, 'text', -1), rows: tokenRows(sizes) },
-      ...(sizes.queue > 0
-        ? {
-            queuedImage: { vectors: towerVectors(follower, shape, 'image', 'queued_pixels'), rows: batchOf(sizes) },
-            queuedText: { vectors: towerVectors(follower, shape, 'text', 'queued_ids'), rows: batchOf(sizes) },
-          }
-        : {}),
+    const encoders: Record<string, Encoder> = {}
+    for (const modality of sizes.towers)
+      encoders[modality] = { vectors: towerVectors(p, shape, modality, -1), rows: towerRows(sizes, modality) }
+    for (const modality of sizes.queue > 0 ? sizes.towers : []) {
+      const name = queuedBy(modality)
+      encoders[name] = { vectors: towerVectors(follower, shape, modality, name), rows: batchOf(sizes) }
     }
-    const ofVectors = ({ image, text, queuedImage, queuedText }: Record<string, Tensor>) =>
-      lossOf({ image, text }, () => ({ image: queuedImage, text: queuedText }))
+    const ofVectors = (vectors: Record<string, Tensor>) =>
+      lossOf(
+        each((modality) => vectors[modality]),
+        () => each((modality) => vectors[queuedBy(modality)]),
+      )
     return makeCachedTraining(encoders, ofVectors, p, { ...train, group, microBatch })
   }
 
@@ -130,14 +125,14 @@ export function sftTraining(
 
 /** The rows of a step's pictures and titles that go into the queue, not copied. */
 function queuedInputs(inputs: Record<string, Value>, sizes: SftSizes): Record<string, Value> {
-  const part = (name: string, first: number): Value => {
-    const { data, shape } = inputs[name]
-    const width = data.length / shape[0]
-    const rows = batchOf(sizes)
-    return { data: data.subarray(first * width, (first + rows) * width), shape: [rows, ...shape.slice(1)] }
-  }
-  return {
-    queued_pixels: part('pixel_values', sizes.image + sizes.product),
-    queued_ids: part('input_ids', sizes.text + sizes.product),
-  }
+  const rows = batchOf(sizes)
+  return Object.fromEntries(
+    sizes.towers.map((modality): [string, Value] => {
+      const { data, shape } = inputs[towerInput[modality]]
+      const width = data.length / shape[0]
+      const first = sizes[modality] + sizes.product
+      const own = data.subarray(first * width, (first + rows) * width)
+      return [queuedBy(modality), { data: own, shape: [rows, ...shape.slice(1)] }]
+    }),
+  )
 }

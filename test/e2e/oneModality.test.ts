@@ -2,11 +2,22 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
+import { openWeights, type Weights } from '../../src/checkpoint/weights.js'
 import { Database, literal } from '../../src/data/duckdb.js'
-import { mimJson } from '../commands/cli.js'
+import { mim, mimJson } from '../commands/cli.js'
 import { onEachEngine } from '../engines.js'
 import { refusal } from '../refusal.js'
 import { missing, query, smallStages, workplace } from './stages.js'
+
+/** Tensors of the checkpoint `a` that have other values in `b`; `b` must have them all. */
+function changedTensors(a: string, b: string): string[] {
+  const [first, last] = [openWeights(a), openWeights(b)]
+  const values = (weights: Weights, name: string) => weights.read({ name, shape: weights.shape(name) })
+  const changed = first.names.filter((name) => !isDeepStrictEqual(values(first, name), values(last, name)))
+  for (const weights of [first, last]) weights.close()
+  return changed
+}
 
 const folder = await workplace()
 const stages = smallStages(folder)
@@ -53,6 +64,25 @@ await onEachEngine('a catalogue of one modality', ({ name: engine }) => {
         { vectors: join(out, 'embeddings/*.parquet') },
       )
       assert.equal(lacking, true)
+    })
+
+    test(`when a catalogue has ${name} alone then C-SFT learns from sessions and leaves the other tower as it was`, async () => {
+      const [init, run] = [join(folder, engine, name), join(folder, engine, `${name}-sft`)]
+      const sessions = ['--set', 'positives.sources=[session]', '--init', init]
+      const sft = [...stages.sft, ...catalogue(name), ...sessions, '--engine', engine]
+      await mimJson([...sft, '--out', run])
+      const changed = changedTensors(join(init, 'checkpoint'), join(run, 'checkpoint'))
+      const tower = other === 'image' ? /^(vision_model|visual_projection)/ : /^text_/
+      assert.ok(changed.length > 0)
+      assert.deepEqual(
+        changed.filter((tensor) => tower.test(tensor)),
+        [],
+      )
+      const only = (level: string) => Object.entries({ fused: 0, image: 0, text: 0, [level]: 1 })
+      const set = only(other).flatMap(([level, weight]) => ['--set', `levels.${level}=${weight}`])
+      const { code, stderr } = await mim([...sft, ...set, '--out', join(folder, 'refused')])
+      assert.equal(code, 2)
+      assert.match(stderr, /error \[levels-none\]: levels\.fused is 0/)
     })
   }
 })

@@ -6,7 +6,7 @@ import type { Engine, Value } from '../../src/engine/index.js'
 import { initialValues } from '../../src/engine/state.js'
 import { encoderPrograms } from '../../src/models/encoder.js'
 import { towerVectors } from '../../src/models/pretrain.js'
-import { queueVariable, type SftLossOptions, sftLoss } from '../../src/models/sft.js'
+import { queueVariable, type SftLossOptions, type SftSizes, sftLoss } from '../../src/models/sft.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { gradients } from '../../src/ops/gradients.js'
 import { program } from '../../src/ops/program.js'
@@ -15,7 +15,7 @@ import { Random } from '../../src/random.js'
 import { onEachEngine } from '../engines.js'
 import { shape } from '../models/tinyEncoder.js'
 
-const sizes = { image: 2, text: 2, product: 2, hard: 3, queue: 6 }
+const sizes: SftSizes = { image: 2, text: 2, product: 2, hard: 3, queue: 6, towers: ['image', 'text'] }
 const [batch, projection, width] = [6, 6, 5]
 
 // Six pairs (two of each kind of anchor), then three whose items are in the queue with theirs; 12 items.

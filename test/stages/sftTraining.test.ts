@@ -3,35 +3,39 @@ import { test } from 'node:test'
 import { sftConfig } from '../../src/config/sft.js'
 import type { Engine, Value } from '../../src/engine/index.js'
 import { initialValues } from '../../src/engine/state.js'
-import { batchOf, pixelRows, queueVariable, tokenRows } from '../../src/models/sft.js'
+import { batchOf, queueVariable, type SftSizes, towerRows } from '../../src/models/sft.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { Random } from '../../src/random.js'
 import { momentumOf, sftTraining } from '../../src/stages/sftTraining.js'
 import { onEachEngine } from '../engines.js'
 import { shape } from '../models/tinyEncoder.js'
 
-const sizes = { image: 2, text: 1, product: 2, hard: 2, queue: 10 }
-const batch = batchOf(sizes)
+const complete: SftSizes = { image: 2, text: 1, product: 2, hard: 2, queue: 10, towers: ['image', 'text'] }
+const batch = batchOf(complete)
 
-/** The same inputs for the same step. */
-function inputs(step: number): Record<string, Value> {
+/** The same inputs for the same step; where nobody asks with a picture, no item has one. */
+function inputs(step: number, sizes: SftSizes): Record<string, Value> {
   const random = Random.of('inputs', step)
   const uniform = (...of: number[]): Value => {
     const size = of.reduce((a, b) => a * b, 1)
     return { data: Float32Array.from({ length: size }, () => random.uniform() - 0.5), shape: of }
   }
-  const ones = (n: number): Value => ({ data: new Float32Array(n).fill(1), shape: [n] })
-  const ids = Int32Array.from({ length: tokenRows(sizes) * 4 }, (_, i) => (i % 4 === 3 ? 19 : 1 + random.int(18)))
+  const flags = (n: number, on: number): Value => ({ data: new Float32Array(n).fill(on), shape: [n] })
+  const ones = (n: number) => flags(n, 1)
+  const pictures = Math.sign(sizes.image)
+  const ids = Int32Array.from({ length: towerRows(sizes, 'text') * 4 }, (_, i) =>
+    i % 4 === 3 ? 19 : 1 + random.int(18),
+  )
   const bias = new Float32Array(batch * (batch + sizes.hard + sizes.queue))
   // The queue fills up as in training: what is empty is out.
   for (let i = 0; i < bias.length; i++)
     if (i % (batch + sizes.hard + sizes.queue) >= batch + sizes.hard + step * batch) bias[i] = -1e9
   return {
-    pixel_values: uniform(pixelRows(sizes), 3, 8, 8),
-    input_ids: { data: ids, shape: [tokenRows(sizes), 4] },
-    product_has_image: ones(sizes.product),
+    pixel_values: uniform(towerRows(sizes, 'image'), 3, 8, 8),
+    input_ids: { data: ids, shape: [towerRows(sizes, 'text'), 4] },
+    product_has_image: flags(sizes.product, pictures),
     product_has_text: ones(sizes.product),
-    item_has_image: ones(batch + sizes.hard),
+    item_has_image: flags(batch + sizes.hard, pictures),
     item_has_text: ones(batch + sizes.hard),
     bias: { data: bias, shape: [batch, batch + sizes.hard + sizes.queue] },
     row_weights: ones(batch),
@@ -42,7 +46,7 @@ function inputs(step: number): Record<string, Value> {
 }
 
 /** Losses of three steps, and the whole state after them. */
-function trained(engine: Engine, microBatch: number) {
+function trained(engine: Engine, microBatch: number, sizes = complete) {
   const options = sftConfig.parse({
     negatives: { momentum: 0.5 },
     levels: { distillation: 1 },
@@ -56,7 +60,7 @@ function trained(engine: Engine, microBatch: number) {
     start(session, parameter.name, values)
     if (state.some(({ name }) => name === momentumOf(parameter.name))) session.write(momentumOf(parameter.name), values)
   }
-  const losses = [0, 1, 2].map((n) => step(session, inputs(n), n, 0.1))
+  const losses = [0, 1, 2].map((n) => step(session, inputs(n, sizes), n, 0.1))
   const values = new Map(state.map(({ name }) => [name, session.read(name)]))
   session.dispose()
   return { losses, values }
@@ -77,10 +81,30 @@ await onEachEngine('a step of C-SFT', (engine) => {
     }
   })
 
+  for (const microBatch of [0, 3]) {
+    test(`when there are no pictures then losses and vectors are the same without their tower (microBatch ${microBatch})`, () => {
+      const bare: SftSizes = { ...complete, image: 0, text: 3 }
+      const [run, spared] = [
+        trained(engine, microBatch, bare),
+        trained(engine, microBatch, { ...bare, towers: ['text'] }),
+      ]
+      for (const [n, { loss }] of run.losses.entries())
+        assert.ok(Math.abs(spared.losses[n].loss - loss) < 1e-6 * loss, `step ${n}: ${spared.losses[n].loss}, ${loss}`)
+      // Of stage 1's own loss, which compares the two, nothing is left.
+      const names = [...run.values.keys()].filter((name) => !/vision_|visual_|(^|\/|momentum\.)logit_scale/.test(name))
+      assert.deepEqual([...spared.values.keys()].sort(), names.sort())
+      for (const name of names) {
+        const [expected, found] = [run.values.get(name)!, spared.values.get(name)!]
+        const worst = Math.max(...Array.from(expected, (x, i) => Math.abs(x - found[i])))
+        assert.ok(worst < 1e-6, `${name}: ${worst}`)
+      }
+    })
+  }
+
   test('when a step is done then its items are in the queue as the momentum encoder saw them, and this follows', () => {
     const { values, losses } = trained(engine, 0)
     const queue = values.get(queueVariable)!
-    for (let row = 0; row < sizes.queue; row++) {
+    for (let row = 0; row < complete.queue; row++) {
       const norm = Math.hypot(...queue.subarray(row * 5, (row + 1) * 5))
       assert.ok(Math.abs(norm - 1) < 1e-4, `row ${row}: ${norm}`)
     }
