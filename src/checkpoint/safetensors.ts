@@ -159,12 +159,12 @@ function fromFloat16(bits: Uint16Array): Float32Array {
   return out
 }
 
-/** A tensor to be written; `data` is asked for when its turn comes. */
+/** A tensor to be written; `data`, whole or in pieces, is asked for when its turn comes. */
 export interface TensorSource {
   name: string
   dtype: StoredType
   shape: Shape
-  data: () => ArrayBufferView
+  data: () => ArrayBufferView | Iterable<ArrayBufferView>
 }
 
 /** Writes tensors in the order given. The file is written in place: write to a temporary name and rename. */
@@ -188,10 +188,14 @@ export function writeSafetensors(
     writeAll(file, length)
     writeAll(file, header)
     for (const { name, data, shape, dtype } of tensors) {
-      const bytes = data()
+      const whole = data()
+      let written = 0
+      for (const { buffer, byteOffset, byteLength } of ArrayBuffer.isView(whole) ? [whole] : whole) {
+        writeAll(file, new Uint8Array(buffer, byteOffset, byteLength))
+        written += byteLength
+      }
       const expected = shape.reduce((a, b) => a * b, 1) * bytesOf[dtype]
-      if (bytes.byteLength !== expected) throw new Error(`tensor '${name}': ${bytes.byteLength} bytes, not ${expected}`)
-      writeAll(file, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      if (written !== expected) throw new Error(`tensor '${name}': ${written} bytes, not ${expected}`)
     }
   } finally {
     closeSync(file)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { vectorTypes } from '../store/index.js'
+import { listKinds, vectorTypes } from '../store/index.js'
 import { dataOptions, table } from './common.js'
 import { itemColumns, pictureLimits } from './pretrain.js'
 
@@ -33,6 +33,18 @@ export const embedConfig = z.strictObject({
     .nonnegative()
     .default(0)
     .describe('Numbers of a vector that are kept, the first ones, back at unit norm (Matryoshka); 0: all'),
+  lists: z
+    .enum(listKinds)
+    .default('variable')
+    .describe(
+      'Vectors in Parquet; fixed: its Arrow schema says their size, by which Arrow, pandas and Polars read them',
+    ),
+  safetensors: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Write embeddings.safetensors, too: the arrays as tensors in the order of item_id.npy, or .utf8, beside it',
+    ),
   keepMissing: z.boolean().default(false).describe('Keep the vectors of items that left the catalogue'),
   keepTables: z.int().positive().default(2).describe('Tables kept side by side, the published one included'),
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { DuckDBVector } from '@duckdb/node-api'
 import { ARRAY, BIGINT, DuckDBDataChunk, FLOAT, TINYINT, UBIGINT, VARCHAR } from '@duckdb/node-api'
 import { type Chunk, flags, hashBytes, type Manifest, type VectorName, vectorNames } from '../store/index.js'
+import { arrowSchema } from './arrowSchema.js'
 import { type Database, literal } from './duckdb.js'
 
 const staged = 'staged_embeddings'
@@ -72,14 +73,20 @@ export class ParquetParts {
   }
 
   private async write(): Promise<void> {
-    const { type, id_type: idType, model_version: version, scale } = this.manifest
+    const { type, id_type: idType, model_version: version, scale, lists, widths } = this.manifest
     this.appender.closeSync()
     const number = type === 'int8' ? 'TINYINT' : 'FLOAT'
     const vectors = vectorNames.map((name) => `CAST(${name} AS ${number}[]) AS ${name}`)
     const query = `SELECT CAST(item_id AS ${idType}) AS item_id, ${vectors.join(', ')},
       ${literal(version)} AS model_version, content_hash FROM ${staged}`
     const name = `part-${String(this.part++).padStart(5, '0')}.parquet`
-    const metadata = { model_version: version, scale: String(scale) }
+    const columns = [
+      { name: 'item_id', type: idType },
+      ...vectorNames.map((name) => ({ name, of: number, length: widths[name] }) as const),
+      ...['model_version', 'content_hash'].map((name) => ({ name, type: 'VARCHAR' })),
+    ]
+    const sizes: Record<string, string> = lists === 'fixed' ? { 'ARROW:schema': arrowSchema(columns) } : {}
+    const metadata = { model_version: version, scale: String(scale), ...sizes }
     await this.db.writeParquet(query, join(this.folder, name), partRows, metadata)
     this.appender = await newStage(this.db, this.manifest)
     this.rows = 0

@@ -114,6 +114,10 @@ function openParts(folder: string): Part[] {
 
 function requireAlike(first: Part, part: Part, folder: string): void {
   const differences = tableDifferences(first.table.manifest as Description, part.table.manifest)
+  for (const name of ['lists', 'safetensors'] as const) {
+    const [ours, theirs] = [first, part].map(({ table }) => table.manifest[name])
+    if (ours !== theirs) differences.push(`${name} ${theirs}, not ${ours}`)
+  }
   if (part.shard.count !== first.shard.count) differences.push(`${part.shard.count} shards, not ${first.shard.count}`)
   if (part.shard.catalogue !== first.shard.catalogue) differences.push('other items in the catalogue')
   if (differences.length === 0) return

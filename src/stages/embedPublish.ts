@@ -1,9 +1,19 @@
 /** From rows in the order of their ids to a published table: arrays, Parquet and a manifest. */
 import { join } from 'node:path'
+import { type TensorSource, writeSafetensors } from '../checkpoint/safetensors.js'
 import type { Database } from '../data/duckdb.js'
 import { ParquetParts } from '../data/embeddings.js'
 import { replaceFolder, writeJson } from '../files.js'
-import { type Chunk, flags, IdWriter, manifestFile, publishTable, RowFiles } from '../store/index.js'
+import {
+  type Chunk,
+  flags,
+  IdWriter,
+  idFile,
+  manifestFile,
+  publishTable,
+  RowFiles,
+  vectorNames,
+} from '../store/index.js'
 import type { Run } from '../train/run.js'
 import type { Description } from './embedTable.js'
 
@@ -18,7 +28,7 @@ export interface TableCounts {
   title_only: number
 }
 
-/** Writes a table into an empty `folder`; with `db` as Parquet, too. The manifest comes last. */
+/** Writes a table into an empty `folder`; with `db` as Parquet, and what else is asked for, too. The manifest comes last. */
 export async function writeTable(
   folder: string,
   chunks: Iterable<Chunk>,
@@ -46,9 +56,22 @@ export async function writeTable(
   await parquet?.finish()
   ids.finish()
   rows.finish()
+  if (db && description.safetensors) writeTensors(folder, rows, description)
   rows.close()
   await writeJson(join(folder, manifestFile), { ...description, rows: counts.rows })
   return counts
+}
+
+/** The arrays of a table once more, for readers of tensors. */
+function writeTensors(folder: string, rows: RowFiles, { type, scale, ids, model_version }: Description): void {
+  const tensors = [...vectorNames, 'present' as const].map((name): TensorSource => {
+    const array = rows.array(name)
+    const dtype = name === 'present' ? 'U8' : type === 'int8' ? 'I8' : 'F32'
+    const shape = array.width === undefined ? [array.rows] : [array.rows, array.width]
+    return { name, dtype, shape, data: () => array.pieces() }
+  })
+  const metadata = { model_version, scale: String(scale), ids: idFile(ids) }
+  writeSafetensors(join(folder, 'embeddings.safetensors'), tensors, metadata)
 }
 
 /** Writes the table, of about `expected` rows, and makes `link` lead to it; see `publishTable` for `keep`. */

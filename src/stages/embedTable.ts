@@ -37,7 +37,7 @@ export function encoderSetup(config: EmbedConfig, model: ModelFolder, folder: st
  * @throws UserError `dim-value` where more numbers are asked for than the vectors have.
  */
 export async function describeTable(
-  { type, dim }: EmbedConfig,
+  { type, dim, lists, safetensors }: EmbedConfig,
   model: ModelFolder,
   shape: EncoderShape,
   { kind, idType, shard, fingerprint }: ItemStream,
@@ -61,6 +61,8 @@ export async function describeTable(
     scale: type === 'int8' ? int8Scale : 1,
     widths: dim === 0 ? full : { embedding: dim, image_embedding: dim, text_embedding: dim },
     model_version: await versionOf(model.path),
+    lists,
+    safetensors,
     ...(shard ? { shard: { ...shard, catalogue: fingerprint } } : {}),
   }
 }

@@ -16,6 +16,9 @@ const block = 512
 
 const files = { numbers: 'item_id.npy', text: 'item_id.utf8', ends: 'item_id.ends.npy', firsts: 'item_id.firsts' }
 
+/** Name of the file that holds ids of a kind. */
+export const idFile = (kind: IdKind) => (kind === 'string' ? files.text : files.numbers)
+
 /** What kind of ids a column of this DuckDB type has. */
 export function idKind(type: string): IdKind {
   if (type === 'VARCHAR') return 'string'

@@ -1,5 +1,5 @@
 export { HnswIndex } from './hnsw.js'
-export { compareIds, type Id, type IdKind, IdWriter, idKind, SortedIds } from './ids.js'
+export { compareIds, type Id, type IdKind, IdWriter, idFile, idKind, SortedIds } from './ids.js'
 export { type Chunk, Cursor, mergedRows } from './merge.js'
 export { type Neighbour, nearestRows } from './nearest.js'
 export { publishedNumber, publishTable, recoverTable } from './publish.js'
@@ -22,6 +22,8 @@ export {
   currentFormat,
   EmbeddingTable,
   type Found,
+  type ListKind,
+  listKinds,
   type Manifest,
   manifestFile,
   publishedFolder,

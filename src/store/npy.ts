@@ -88,6 +88,12 @@ export class NpyFile {
     return bytes
   }
 
+  /** All bytes, some megabytes at a time. */
+  *pieces(): Generator<Buffer> {
+    const rows = Math.ceil(2 ** 22 / this.rowBytes)
+    for (let from = 0; from < this.rows; from += rows) yield this.read(from, Math.min(rows, this.rows - from))
+  }
+
   /** Fills `bytes`, whole rows, with the rows from `from` on. */
   readInto(bytes: Uint8Array, from: number): void {
     const start = headerBytes + from * this.rowBytes

@@ -14,6 +14,10 @@ export const tableFolder = 'embeddings'
 export const manifestFile = 'manifest.json'
 const format = 1
 
+/** How vectors lie in Parquet: as lists, or as lists that are all of one size. */
+export const listKinds = ['variable', 'fixed'] as const
+export type ListKind = (typeof listKinds)[number]
+
 export interface Manifest {
   format: number
   rows: number
@@ -26,6 +30,9 @@ export interface Manifest {
   widths: Record<VectorName, number>
   /** Names the weights and all that decides what they make of an item. */
   model_version: string
+  lists: ListKind
+  /** Are the arrays there as safetensors, too? */
+  safetensors: boolean
   /** Set for a part: which of how many, and of what catalogue. */
   shard?: { index: number; count: number; catalogue: string }
 }

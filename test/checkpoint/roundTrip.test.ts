@@ -66,7 +66,7 @@ describe('Checkpoints in half precision', () => {
       const found = tensorsOf(join(saved, weights))
       assert.deepEqual([...found.keys()].sort(), sources.map(({ name }) => name).sort())
       for (const { name, dtype, shape, data } of sources) {
-        const { buffer, byteOffset, byteLength } = data()
+        const { buffer, byteOffset, byteLength } = data() as ArrayBufferView
         const bytes = Buffer.from(buffer, byteOffset, byteLength)
         const tensor = found.get(name)!
         assert.deepEqual([tensor.dtype, tensor.shape], [dtype, shape], name)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { mim, mimJson } from '../commands/cli.js'
@@ -34,30 +34,41 @@ const parquetOf = (out: string) =>
 
 test('when shards are merged then the table is that of one run, to the bit', async () => {
   const [whole, parts] = [at('whole'), at('parts')]
-  const { rows } = await mimJson([...embed, ...checkpoint, '--out', whole])
-  const shard = (index: number, env = {}) =>
-    mimJson([...embed, ...checkpoint, '--out', parts, '--batch', '7', '--shard', `${index}/3`], env)
-  const first = await shard(0)
-  const scheduled = { JOB_COMPLETION_INDEX: '1' }
-  const second = await mimJson([...embed, ...checkpoint, '--out', parts, '--shard', 'auto/3'], scheduled)
+  const formats = ['--set', 'lists=fixed', '--set', 'safetensors=true']
+  const { rows } = await mimJson([...embed, ...checkpoint, ...formats, '--out', whole])
+  const shard = (name: string, env: NodeJS.ProcessEnv = {}, ...more: string[]) =>
+    mimJson([...embed, ...checkpoint, ...formats, '--out', parts, '--shard', name, ...more], env)
+  const first = await shard('0/4', {}, '--batch', '7')
+  const second = await shard('auto/4', { JOB_COMPLETION_INDEX: '1' })
+  const fourth = await shard('3/4')
   const { code, stderr } = await mim(['embed', 'merge', '--out', parts])
   assert.equal(code, 2)
-  assert.match(stderr, /^error \[shards-missing\]: .*2-of-3/)
+  assert.match(stderr, /^error \[shards-missing\]: .*unfinished or absent: 2-of-4;/)
   assert.equal(existsSync(join(parts, 'embeddings')), false)
-  const slurm = { SLURM_ARRAY_TASK_ID: '7', SLURM_ARRAY_TASK_MIN: '5', SLURM_ARRAY_TASK_COUNT: '3' }
-  const third = await mimJson([...embed, ...checkpoint, '--out', parts, '--shard', 'auto'], slurm)
-  assert.equal(Number(first['items']) + Number(second['items']) + Number(third['items']), 120)
+  const slurm = { SLURM_ARRAY_TASK_ID: '7', SLURM_ARRAY_TASK_MIN: '5', SLURM_ARRAY_TASK_COUNT: '4' }
+  const third = await shard('auto', slurm)
+  const items = [first, second, third, fourth].map((metrics) => Number(metrics['items']))
+  assert.ok(items.every((count) => count > 0))
+  assert.equal(
+    items.reduce((sum, count) => sum + count),
+    120,
+  )
 
   const merged = await mimJson(['embed', 'merge', '--out', parts])
-  assert.deepEqual([merged['shards'], merged['rows'], merged['items']], [3, rows, 120])
-  assert.deepEqual(numbersOf(parts), numbersOf(whole))
-  assert.deepEqual(await parquetOf(parts), await parquetOf(whole))
+  assert.deepEqual([merged['shards'], merged['rows'], merged['items']], [4, rows, 120])
+  const published = (out: string) => readdirSync(join(out, 'embeddings')).sort()
+  assert.deepEqual(published(parts), published(whole))
+  assert.ok(published(whole).includes('embeddings.safetensors'))
+  for (const file of published(whole)) {
+    const bytes = (out: string) => readFileSync(join(out, 'embeddings', file))
+    if (file !== 'manifest.json') assert.ok(bytes(parts).equals(bytes(whole)), file)
+  }
 
-  const again = await shard(2)
+  const again = await shard('2/4')
   assert.deepEqual([again['computed'], again['unchanged']], [0, third['computed']])
 })
 
-test('when a shard is doubled or of another model then merging refuses it by name, and the table stays', async () => {
+test('when a shard is doubled, of another model or other formats then merging refuses it by name', async () => {
   const out = at('parts')
   const older = numbersOf(out)
   const shards = join(out, 'shards')
@@ -68,25 +79,33 @@ test('when a shard is doubled or of another model then merging refuses it by nam
     assert.match(stderr, pattern)
     assert.deepEqual(numbersOf(out), older)
   }
-  renameSync(join(shards, '1-of-3'), at('spare'))
-  cpSync(join(shards, '0-of-3'), join(shards, '1-of-3'), { recursive: true })
-  await refused('shard-twice', /shard 0 of 3 is there twice: 0-of-3 and 1-of-3/)
+  const place = join(shards, '1-of-4')
+  const formats = ['--set', 'lists=fixed', '--set', 'safetensors=true']
+  const insteadOf = async (...args: string[]) => {
+    rmSync(place, { recursive: true, force: true })
+    await mimJson([...embed, '--out', out, '--shard', '1/4', ...args])
+  }
+  renameSync(place, at('spare'))
+  cpSync(join(shards, '0-of-4'), place, { recursive: true })
+  await refused('shard-twice', /shard 0 of 4 is there twice: 0-of-4 and 1-of-4/)
 
-  rmSync(join(shards, '1-of-3'), { recursive: true })
-  const other = [...embed, ...checkpoint, '--out', out, '--shard', '1/3', '--dim', '4']
-  await mimJson(other)
-  await refused('shard-differs', /1-of-3: width 4, not 12/)
+  await mimJson([...pretrain, '--engine', 'wasm', '--epochs', '1', '--out', at('another model')])
+  await insteadOf('--checkpoint', at('another model'), ...formats)
+  await refused('shard-differs', /1-of-4: model \w{16}, not \w{16}, which is what 0-of-4 has/)
+  await insteadOf(...checkpoint, ...formats, '--dim', '4')
+  await refused('shard-differs', /1-of-4: width 4, not 12/)
+  await insteadOf(...checkpoint)
+  await refused('shard-differs', /1-of-4: lists variable, not fixed; safetensors false, not true/)
 
-  rmSync(join(shards, '1-of-3'), { recursive: true })
-  cpSync(at('spare'), join(shards, '1-of-3'), { recursive: true })
+  rmSync(place, { recursive: true })
+  cpSync(at('spare'), place, { recursive: true })
   // What only a broken disk or a person can do: rows of one shard in another.
-  const manifest = join(shards, '1-of-3/part/manifest.json')
+  const manifest = join(place, 'part/manifest.json')
   const kept = readFileSync(manifest)
-  cpSync(join(shards, '0-of-3/part'), join(shards, '1-of-3/part'), { recursive: true })
+  cpSync(join(shards, '0-of-4/part'), join(place, 'part'), { recursive: true })
   const { rows } = JSON.parse(readFileSync(manifest, 'utf8'))
-  const { writeJson } = await import('../../src/files.js')
-  await writeJson(manifest, { ...JSON.parse(kept.toString()), rows })
-  await refused('duplicate-id', /item \d+ is in 0-of-3 and in 1-of-3/)
+  writeFileSync(manifest, JSON.stringify({ ...JSON.parse(kept.toString()), rows }))
+  await refused('duplicate-id', /item \d+ is in 0-of-4 and in 1-of-4/)
 })
 
 test('when mim embed is asked what it would do then it tells and does nothing', async () => {

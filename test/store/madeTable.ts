@@ -11,6 +11,7 @@ import {
   type Id,
   idKind,
   int8Scale,
+  type Manifest,
   storedVector,
   type VectorType,
 } from '../../src/store/index.js'
@@ -63,13 +64,14 @@ export async function madeTable(
   ids: readonly Id[],
   type: VectorType,
   pick: (id: Id) => Float32Array = vectorOf,
+  formats: Pick<Manifest, 'lists' | 'safetensors'> = { lists: 'variable', safetensors: false },
 ): Promise<EmbeddingTable> {
   await mkdir(folder)
   const { length } = pick(ids[0])
   const widths = { embedding: length, image_embedding: length, text_embedding: length }
   const scale = type === 'int8' ? int8Scale : 1
   const kind = { ids: idKind(idType), id_type: idType }
-  const description = { format: currentFormat, ...kind, type, scale, widths, model_version: 'v1' }
+  const description = { format: currentFormat, ...kind, type, scale, widths, model_version: 'v1', ...formats }
   const chunks: Chunk[] = []
   for (let from = 0; from < ids.length; from += 2048) {
     chunks.push(chunkOf(ids.slice(from, from + 2048), type, pick, (i) => (from + i) % 3 === 0))
