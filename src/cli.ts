@@ -26,6 +26,11 @@ function number(text: string): number | string {
   return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text)
 }
 
+/** The value of an option that may come more than once: a list, if it does. */
+function several(value: string, before?: string | string[]): string | string[] {
+  return before === undefined ? value : [before, value].flat()
+}
+
 function program(): Command {
   const mim = new Command('mim')
     .description('Click prediction that understands what people like to look at and read.')
@@ -114,7 +119,11 @@ function program(): Command {
     .action(async (table, flags) => (await import('./commands/neighbours.js')).run(table, flags))
   const ctr = training(mim, 'ctr', 'train the click model that joins ids and content interest')
     .option('--model <name>', 'din, sim-hard, sim-soft, content, concat or ciubm (model.name)')
-    .option('--embeddings <folder>', 'content vectors made by mim embed (data.embeddings)')
+    .option(
+      '--embeddings <folder>',
+      'content vectors made by mim embed; of several tables, once for each (data.embeddings)',
+      several,
+    )
     .option('--epochs <n>', 'passes over the training impressions at most (train.epochs)', number)
     .option('--batch <n>', 'impressions of a step (train.batch)', number)
     .option('--strict', 'stop where a feature gives the label away (data.leaks)')
@@ -134,7 +143,11 @@ function program(): Command {
     .option('--data <folder>', 'folder that paths of data start from (data.root)')
     .option('--impressions <path>', 'what to score; needs no labels (data.impressions)')
     .option('--behaviors <path>', 'what histories are built from (data.behaviors)')
-    .option('--embeddings <folder>', 'content vectors, of new items too (data.embeddings)')
+    .option(
+      '--embeddings <folder>',
+      'content vectors, of new items too; as often as in training (data.embeddings)',
+      several,
+    )
     .option('--explain [n]', 'name the n behaviours (5) of the greatest attention and similarity', number)
     .option('--provider <name>', 'auto, cuda, webgpu or cpu', 'auto')
     .option('--threads <n>', 'threads of the CPU provider; 0: one for each core', number, 0)

@@ -2,7 +2,13 @@ import { ctrConfig } from '../config/ctr.js'
 import { ctr } from '../stages/ctr.js'
 import { runStage, type StageFlags } from './shared.js'
 
-type Flags = StageFlags & { model?: string; embeddings?: string; epochs?: number; batch?: number; strict?: boolean }
+type Flags = StageFlags & {
+  model?: string
+  embeddings?: string | string[]
+  epochs?: number
+  batch?: number
+  strict?: boolean
+}
 
 export async function run(flags: Flags): Promise<void> {
   const own = {

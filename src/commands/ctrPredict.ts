@@ -9,7 +9,7 @@ interface Flags {
   data?: string
   impressions?: string
   behaviors?: string
-  embeddings?: string
+  embeddings?: string | string[]
   /** true without a number. */
   explain?: number | string | true
   provider: string

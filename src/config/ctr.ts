@@ -51,11 +51,12 @@ export const ctrConfig = z.strictObject({
       behaviors: table('behaviors', 'What histories are built from'),
       items: table('items', 'Side information of items'),
       embeddings: z
-        .string()
+        .union([z.string(), z.array(z.string()).min(1)])
         .nullable()
         .default(null)
         .describe(
-          'Folder that `mim embed` published, where vectors are looked up, or Parquet; needed by models with content',
+          'Folder that `mim embed` published, where vectors are looked up, or Parquet; needed by models with content. ' +
+            'Of several, such as those of stage 1 and of C-SFT, the vectors of an item stand side by side',
         ),
       contentType: z
         .enum(['float32', 'int8'])
@@ -75,6 +76,15 @@ export const ctrConfig = z.strictObject({
         .default(0)
         .describe(
           'Numbers to which content vectors are whitened (centred, made uncorrelated, the first directions kept), by the items of the training period; 0: as they are',
+        ),
+      whitenPower: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(1)
+        .describe(
+          'Power of the deviation along a direction by which whitening divides; 1: all directions count alike; ' +
+            'below: the strong ones for more; 0: as much as before',
         ),
       columns,
       timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of times that are plain integers'),

@@ -12,9 +12,11 @@ export const gridConfig = z.strictObject({
   set: overrides.describe('Options of `mim ctr` by path, for all rows'),
   seeds: z.array(seedOption).min(1).default([1]).describe('Each row is trained once for each seed'),
   vectors: z
-    .record(z.string(), z.string())
+    .record(z.string(), z.union([z.string(), z.array(z.string()).min(1)]))
     .default({})
-    .describe('Content vectors by name: tables made by `mim embed`; {seed} in a path stands for the seed'),
+    .describe(
+      'Content vectors by name: a table made by `mim embed`, or several side by side; {seed} in a path stands for the seed',
+    ),
   base: z
     .string()
     .nullable()

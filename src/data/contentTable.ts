@@ -88,3 +88,28 @@ async function fittingScale(source: VectorSource, scaled: (numbers: Numbers) => 
 export function quantise(numbers: Numbers, scale: number, into: Int8Array, at: number): void {
   for (let i = 0; i < numbers.length; i++) into[at + i] = Math.round(numbers[i] / scale)
 }
+
+/**
+ * One table of several: the vectors of an item one after another, zeros for those that it lacks, so that similarities
+ * are the means of those of the tables. int8 takes the largest scale.
+ */
+export function sideBySide(tables: readonly ContentTable[]): ContentTable {
+  if (tables.length === 1) return tables[0]
+  const { type } = tables[0]
+  const width = tables.reduce((sum, table) => sum + table.width, 0)
+  const rowOf = new Int32Array(tables[0].rowOf.length)
+  let rows = 1
+  for (let item = 0; item < rowOf.length; item++) if (tables.some((t) => t.rowOf[item] > 0)) rowOf[item] = rows++
+  const scale = Math.max(...tables.map(({ scale }) => scale))
+  const vectors = new arrayOf[type](rows * width)
+  let start = 0
+  for (const { vectors: from, width: part, rowOf: rowIn, scale: own } of tables) {
+    for (const [item, row] of rowOf.entries()) {
+      if (rowIn[item] === 0) continue
+      const vector = from.subarray(rowIn[item] * part, (rowIn[item] + 1) * part)
+      vectors.set(own === scale ? vector : vector.map((x) => Math.round((x * own) / scale)), row * width + start)
+    }
+    start += part
+  }
+  return { width, vectors, type, scale: scale / Math.sqrt(tables.length), rows, rowOf }
+}

@@ -5,7 +5,7 @@ import { type Encoders, encode, fitScaling, type NumberTables, type Scaling } fr
 import type { FeatureColumn } from './features.js'
 import type { Impressions } from './impressions.js'
 import { tally, unknownRow, type Vocabulary, vocabulary } from './vocabulary.js'
-import { fitWhitening, whiten } from './whitening.js'
+import { fitWhitening, type WhitenOptions, whiten } from './whitening.js'
 
 /** A feature of impressions or of items: rows of an embedding table by impression or by dense item number. */
 export interface RowFeature {
@@ -66,8 +66,8 @@ export interface DatasetOptions {
   timeOrder?: CtrDataset['timeOrder']
   /** Rows by dense number, where ids are hashed. */
   hashed?: { item: Vocabulary; user: Vocabulary }
-  /** Numbers that content vectors are whitened to; 0 or none: they stay as they are. */
-  whiten?: number
+  /** How content vectors are whitened; none, or none kept: they stay as they are. */
+  whiten?: WhitenOptions
   /** Those of a trained model, for impressions to be scored: all of them are the test part then. */
   encoders?: Encoders
   /** What keeps the columns of `impressions`; default: memory. */
@@ -128,7 +128,7 @@ function fit(
   itemColumns: readonly FeatureColumn[],
   content: ContentTable | undefined,
   trained: number,
-  { user, minCount, hashed, tables, whiten: kept }: DatasetOptions,
+  { user, minCount, hashed, tables, whiten }: DatasetOptions,
 ): Encoders {
   const { item, context, sides } = impressions
   const trainCount = new Int32Array(impressions.items)
@@ -186,8 +186,8 @@ function fit(
       for (const items of valuesOf(item, 0, trained)) yield pick(numbersOfRows, items)
     })
   }
-  const withVector = content && kept ? known.map((i) => content.rowOf[i]).filter((row) => row > 0) : nothing
-  const whitening = withVector.length > 0 ? fitWhitening(content!, withVector, kept!) : undefined
+  const withVector = content && whiten?.kept ? known.map((i) => content.rowOf[i]).filter((row) => row > 0) : nothing
+  const whitening = withVector.length > 0 ? fitWhitening(content!, withVector, whiten!) : undefined
   return { vocabularies, scalings, trainCount, whitening }
 }
 

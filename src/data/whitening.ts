@@ -8,8 +8,15 @@ import { type ContentTable, quantise } from './contentTable.js'
 export interface Whitening {
   /** [width] */
   mean: number[]
-  /** [width, kept], row by row: directions of most variance first, each divided by the deviation along it. */
+  /** [width, kept], row by row: directions of most variance first, each divided by a power of the deviation along it. */
   directions: number[]
+}
+
+export interface WhitenOptions {
+  /** Directions, at most. */
+  kept: number
+  /** Of the deviation along a direction, by which it is divided: 1, whitened, to 0, only centred and turned. */
+  power: number
 }
 
 /** Vectors that it is learnt from, at most; evenly drawn. */
@@ -17,11 +24,14 @@ const most = 20_000
 /** Directions of less variance than this share of the largest are noise of rounding. */
 const least = 1e-6
 
-/** Learns to whiten, to at most `kept` numbers, from the vectors at `rows` of the table. */
+/**
+ * Learns to whiten, to at most `kept` numbers, from the vectors at `rows` of the table. With a `power` below 1 of the
+ * deviations, directions of more variance go on to count for more: what varies least is mostly noise.
+ */
 export function fitWhitening(
   { vectors, width, scale }: ContentTable,
   rows: ArrayLike<number>,
-  kept: number,
+  { kept, power }: WhitenOptions,
 ): Whitening {
   const step = Math.max(1, rows.length / most)
   const drawn = Int32Array.from({ length: Math.min(rows.length, most) }, (_, i) => rows[Math.floor(i * step)])
@@ -43,7 +53,9 @@ export function fitWhitening(
   )
   const order = variances.map((_, i) => i).sort((a, b) => variances[b] - variances[a])
   const strong = order.slice(0, kept).filter((i) => variances[i] > least * variances[order[0]])
-  const directions = Array.from(mean).flatMap((_, j) => strong.map((i) => turned.get(j, i) / Math.sqrt(variances[i])))
+  const directions = Array.from(mean).flatMap((_, j) =>
+    strong.map((i) => turned.get(j, i) / variances[i] ** (power / 2)),
+  )
   return { mean: Array.from(mean), directions }
 }
 

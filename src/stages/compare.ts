@@ -135,8 +135,12 @@ function optionsOf({ config: { stage: _, ...written } }: FinishedRun): Map<strin
 
 /** Follows the embedding table to the stage that trained its encoder. */
 function vectorsOf({ metrics, config }: FinishedRun): string {
-  if (metrics['model'] === 'din' || !(config['data'] as Tree)['embeddings']) return 'none'
-  const table = String((config['data'] as Tree)['embeddings'])
+  const tables = (config['data'] as Tree)['embeddings'] as string | string[] | null
+  if (metrics['model'] === 'din' || !tables) return 'none'
+  return [tables].flat().map(originOf).join(' + ')
+}
+
+function originOf(table: string): string {
   const made = dirname(table)
   // Tables that nothing tells to be of one kind are kept apart.
   if (!readable(made, 'config.yaml')) return table

@@ -1,7 +1,7 @@
 /** Reads the tables of stage 3 into one data set, and says what is in it. */
 import type { CtrConfig } from '../config/ctr.js'
 import { blocks, type Column, type ColumnStore, stretch, sum, valuesOf } from '../data/column.js'
-import { type ContentSource, loadContent } from '../data/contentTable.js'
+import { type ContentTable, loadContent, sideBySide } from '../data/contentTable.js'
 import { buildDataset, type CtrDataset, type RowRange } from '../data/ctrDataset.js'
 import { type Database, identifier } from '../data/duckdb.js'
 import { loadEncoders, type NumberTables, saveEncoders } from '../data/encoders.js'
@@ -104,7 +104,7 @@ export async function loadDataset(
   const kept = store ?? (await storeFor(db, config, tables, planned))
   const impressions = await loadImpressions(db, options, tables, planned, catalogue, kept)
   const itemColumns = items ? await loadItemColumns(db, items, id, ofItems) : []
-  const content = readsContent ? await loadContent(db, contentOf(config), itemNumbers, impressions.items) : undefined
+  const content = readsContent ? await loadAllContent(db, config, impressions.items) : undefined
 
   const valueTables = {
     ...idTables(features.user, impressions),
@@ -120,7 +120,7 @@ export async function loadDataset(
   if (saved && hashed) Object.assign(saved.vocabularies, hashed)
   const { user, minCount } = features
   const timeOrder = await orders(db, impressions, features.user)
-  const { whiten } = data
+  const whiten = { kept: data.whiten, power: data.whitenPower }
   const built = {
     split,
     user,
@@ -145,10 +145,15 @@ export async function saveFeatures(db: Database, { encoders, tables }: CtrDatase
   await saveEncoders(db, encoders, tables, folder)
 }
 
-function contentOf({ data }: CtrConfig): ContentSource {
-  const { contentType, columns, embeddingScale, normalise } = data
+/** The vectors of all tables, side by side. */
+async function loadAllContent(db: Database, { data }: CtrConfig, items: number): Promise<ContentTable> {
+  const { contentType: type, columns, embeddingScale: scale, normalise } = data
   const { embeddingItem: item, embedding } = columns
-  return { path: data.embeddings!, type: contentType, item, embedding, scale: embeddingScale, normalise }
+  const tables: ContentTable[] = []
+  for (const path of [data.embeddings!].flat()) {
+    tables.push(await loadContent(db, { path, type, item, embedding, scale, normalise }, itemNumbers, items))
+  }
+  return sideBySide(tables)
 }
 
 function pathsOf(root: string, paths: ImpressionPaths): ImpressionPaths {

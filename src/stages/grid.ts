@@ -91,7 +91,9 @@ function plan(config: GridConfig, out: string, flags: TrialFlags): Planned[] {
         throw new UserError({ id: 'grid-vectors', where: `row '${name}'`, what: `vectors '${of}'`, expected })
       }
       const runs = config.seeds.map((seed) => {
-        const embeddings = table === undefined ? {} : { 'data.embeddings': table.replaceAll('{seed}', String(seed)) }
+        const ofSeed = (path: string) => path.replaceAll('{seed}', String(seed))
+        const paths = typeof table === 'string' ? ofSeed(table) : table?.map(ofSeed)
+        const embeddings = paths === undefined ? {} : { 'data.embeddings': paths }
         const sets = { ...config.set, ...embeddings, ...set, seed }
         const folder = join(out, 'runs', slug(of === undefined ? name : `${name}-${of}`), `seed-${seed}`)
         return { folder, config: trialConfig(`row '${name}'`, config.config, sets, flags) }

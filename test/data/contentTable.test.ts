@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { loadContent } from '../../src/data/contentTable.js'
+import { loadContent, sideBySide } from '../../src/data/contentTable.js'
 import { madeTable, width } from '../store/madeTable.js'
 import { openTables } from './tables.js'
 
@@ -51,6 +51,26 @@ describe('Content vectors', () => {
       assert.ok(Math.abs(small.vectors[i] * small.scale - x) <= small.scale * 0.5001, `${i}: ${x}`)
     })
   })
+
+  for (const type of ['float32', 'int8'] as const) {
+    test(`when ${type} tables stand side by side then similarities are means, of 0 where an item lacks a vector`, async () => {
+      const first = await loadAs(type, '(0, [1, 0])', '(10, [0.6, 0.8])')
+      const second = await loadAs(type, '(10, [0, 0, 0.5])', '(30, [0, 0.4, 0.3])')
+      const { vectors, scale, width, rows, rowOf } = sideBySide([first, second])
+      assert.deepEqual([width, rows, [...rowOf]], [5, 4, [1, 2, 0, 3]])
+      const vectorOf = (item: number) =>
+        [...vectors.subarray(rowOf[item] * width, (rowOf[item] + 1) * width)].map((x) => x * scale)
+      const dot = (a: number, b: number) => vectorOf(a).reduce((sum, x, k) => sum + x * vectorOf(b)[k], 0)
+      const expected: [number, number, number][] = [
+        [0, 1, 0.6 / 2],
+        [1, 3, 0.15 / 2],
+        [0, 3, 0],
+        [1, 1, 1.25 / 2],
+      ]
+      for (const [a, b, mean] of expected) assert.ok(Math.abs(dot(a, b) - mean) < 0.01, `${a}, ${b}: ${dot(a, b)}`)
+      assert.deepEqual(vectorOf(2), [0, 0, 0, 0, 0])
+    })
+  }
 
   test('when all numbers are zero then they stay zero as int8', async () => {
     const { vectors, scale } = await loadAs('int8', '(10, [0, 0, 0])')

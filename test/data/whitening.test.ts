@@ -37,7 +37,7 @@ for (const type of ['float32', 'int8'] as const) {
   test(`when ${type} vectors are whitened then they have length 1 and no direction counts for more`, () => {
     const kept = type === 'int8' ? 2 : 4
     const content = table(type)
-    const white = whiten(content, fitWhitening(content, content.rowOf, kept))
+    const white = whiten(content, fitWhitening(content, content.rowOf, { kept, power: 1 }))
     assert.deepEqual([white.width, white.type], [kept, type])
     assert.ok(white.vectors.subarray(0, kept).every((x) => x === 0))
     const found = moments(white)
@@ -53,8 +53,26 @@ test('when a direction has no variance then it is left out, and other rows than 
   const content = table()
   for (let row = 1; row <= items; row++) content.vectors[row * width + 5] = content.vectors[row * width]
   const named = content.rowOf.slice(0, 1000)
-  const whitening = fitWhitening(content, named, width)
+  const all = { kept: width, power: 1 }
+  const whitening = fitWhitening(content, named, all)
   assert.equal(whitening.directions.length, width * 5)
   content.vectors.fill(7, 1001 * width)
-  assert.deepEqual(fitWhitening(content, named, width), whitening)
+  assert.deepEqual(fitWhitening(content, named, all), whitening)
+})
+
+test('when the power is below 1 then strong directions go on to count for more, at 0 for as much as before', () => {
+  const content = table()
+  const spread = (power: number) => {
+    const { vectors, width: kept } = whiten(content, fitWhitening(content, content.rowOf, { kept: 2, power }))
+    const sums = [0, 0]
+    for (let at = kept; at < vectors.length; at += kept) for (const k of [0, 1]) sums[k] += vectors[at + k] ** 2
+    return sums[0] / sums[1]
+  }
+  const [plain, half, whole] = [0, 0.5, 1].map(spread)
+  assert.ok(Math.abs(whole - 1) < 0.05 && half > 1.5 && plain > 1.5 * half, `${plain}, ${half}, ${whole}`)
+  const centred = fitWhitening(content, content.rowOf, { kept: width, power: 0 })
+  const at0 = Array.from({ length: width }, (_, k) =>
+    Math.hypot(...Array.from({ length: width }, (_, j) => centred.directions[j * width + k] ?? 0)),
+  )
+  assert.ok(at0.every((length) => Math.abs(length - 1) < 1e-9))
 })

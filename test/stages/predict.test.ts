@@ -15,11 +15,18 @@ const files = { scored, predictions: join(run, 'predictions.parquet'), impressio
 
 before(async () => {
   await writeVectors(table('items'), vectors)
-  const switches = ['model.saTa=true', 'model.activation=dice', 'train.ema=0.5', 'data.whiten=5'].flatMap((set) => [
-    '--set',
-    set,
+  const set = ['model.saTa=true', 'model.activation=dice', 'train.ema=0.5', 'data.whiten=5', 'data.whitenPower=0.5']
+  const switches = set.flatMap((one) => ['--set', one])
+  await mimJson([
+    ...smallStages(folder).ctr,
+    ...switches,
+    '--embeddings',
+    vectors,
+    '--embeddings',
+    vectors,
+    '--out',
+    run,
   ])
-  await mimJson([...smallStages(folder).ctr, ...switches, '--embeddings', vectors, '--out', run])
   await mimJson(['ctr', 'predict', run, '--explain', '2', '--out', scored])
 })
 
