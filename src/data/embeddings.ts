@@ -8,10 +8,13 @@ import { type Database, literal } from './duckdb.js'
 
 const staged = 'staged_embeddings'
 
-/** Rows of a file, and of a row group: about 32 MB of vectors of usual widths. */
-const partRows = 20_480
+/** Rows of a file, and of a row group, at most; fewer where they would be more bytes, which are held some ten times over. */
+const mostRows = 20_480
+const mostBytes = 2 ** 24
 /** Rows that DuckDB takes at a time. */
 const chunkRows = 2048
+/** Memory is given back whenever so much of it is freed: left to itself DuckDB holds more with every file. */
+const freed = '1MB'
 
 /** Bit that says whether a row has the vector. */
 const bits: Record<VectorName, number> = {
@@ -24,34 +27,47 @@ const bits: Record<VectorName, number> = {
 export class ParquetParts {
   private rows = 0
   private part = 0
+  private readonly partRows: number
+  /** One for all rows: what it holds is DuckDB's memory, of which the garbage collector knows nothing. */
+  private readonly chunk: DuckDBDataChunk
 
   private constructor(
     private readonly db: Database,
     private readonly folder: string,
     private readonly manifest: Omit<Manifest, 'rows'>,
     private appender: Awaited<ReturnType<Database['appender']>>,
-  ) {}
+  ) {
+    const { type, ids, widths } = manifest
+    const bytes = vectorNames.reduce((sum, name) => sum + widths[name], 0) * (type === 'int8' ? 1 : 4)
+    const chunks = Math.min(mostRows, mostBytes / bytes) / chunkRows
+    this.partRows = Math.max(1, Math.floor(chunks)) * chunkRows
+    const number = type === 'int8' ? TINYINT : FLOAT
+    const id = { integer: BIGINT, unsigned: UBIGINT, string: VARCHAR }[ids]
+    const vectors = vectorNames.map((name) => ARRAY(number, widths[name]))
+    this.chunk = DuckDBDataChunk.create([id, ...vectors, VARCHAR])
+  }
 
   static async open(db: Database, folder: string, manifest: Omit<Manifest, 'rows'>): Promise<ParquetParts> {
+    await db.run(`SET allocator_flush_threshold = '${freed}'`)
+    await db.run(`SET allocator_bulk_deallocation_flush_threshold = '${freed}'`)
     return new ParquetParts(db, folder, manifest, await newStage(db, manifest))
   }
 
   async add(chunk: Chunk): Promise<void> {
     for (let from = 0; from < chunk.ids.length; ) {
-      const count = Math.min(chunkRows, partRows - this.rows, chunk.ids.length - from)
+      const count = Math.min(chunkRows, this.partRows - this.rows, chunk.ids.length - from)
       this.append(chunk, from, count)
       this.rows += count
       from += count
-      if (this.rows === partRows) await this.write()
+      if (this.rows === this.partRows) await this.write()
     }
   }
 
   private append({ ids, rows }: Chunk, from: number, count: number): void {
-    const { ids: kind, type, widths } = this.manifest
-    const number = type === 'int8' ? TINYINT : FLOAT
-    const id = { integer: BIGINT, unsigned: UBIGINT, string: VARCHAR }[kind]
-    const types = [id, ...vectorNames.map((name) => ARRAY(number, widths[name])), VARCHAR]
-    const chunk = DuckDBDataChunk.create(types, count)
+    const { type, widths } = this.manifest
+    const { chunk } = this
+    chunk.reset()
+    chunk.rowCount = count
     chunk.setColumnValues(0, ids.slice(from, from + count))
     for (const [i, name] of vectorNames.entries()) {
       const width = widths[name]
@@ -87,7 +103,7 @@ export class ParquetParts {
     ]
     const sizes: Record<string, string> = lists === 'fixed' ? { 'ARROW:schema': arrowSchema(columns) } : {}
     const metadata = { model_version: version, scale: String(scale), ...sizes }
-    await this.db.writeParquet(query, join(this.folder, name), partRows, metadata)
+    await this.db.writeParquet(query, join(this.folder, name), this.partRows, metadata)
     this.appender = await newStage(this.db, this.manifest)
     this.rows = 0
   }
