@@ -49,7 +49,7 @@ const zeros = (rows: number, width: number) => constant(0, [rows, width])
 const block = (x: Tensor, from: number, count: number) => sliceAxis(x, 0, from, from + count)
 const join = (parts: Tensor[]) => {
   const filled = parts.filter(({ shape }) => shape[0] > 0)
-  return filled.length === 1 ? filled[0] : concat(filled, 0)
+  return filled.length > 1 ? concat(filled, 0) : (filled[0] ?? parts[0])
 }
 
 /** Logarithm of the factor on cosines between anchors and candidates. */

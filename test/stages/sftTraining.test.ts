@@ -101,6 +101,13 @@ await onEachEngine('a step of C-SFT', (engine) => {
     })
   }
 
+  for (const kind of ['image', 'text', 'product'] as const) {
+    test(`when all anchors are of the kind ${kind} then a step goes through`, () => {
+      const { losses } = trained(engine, 0, { ...complete, image: 0, text: 0, product: 0, [kind]: batch })
+      for (const { loss } of losses) assert.ok(Number.isFinite(loss) && loss > 0, `${loss}`)
+    })
+  }
+
   test('when a step is done then its items are in the queue as the momentum encoder saw them, and this follows', () => {
     const { values, losses } = trained(engine, 0)
     const queue = values.get(queueVariable)!
