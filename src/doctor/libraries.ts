@@ -60,9 +60,13 @@ function tensorflowFindings(tensorflow: Trial<'tensorflow'>, gpus: number): Find
     const remedy = 'run bin/setup-tensorflow; it says what it lacks'
     return [problem('tensorflow', `does not load: ${tensorflow.failure}`, remedy)]
   }
-  const { description, device, source } = tensorflow
+  const { description, device, source, kernels } = tensorflow
   const binding = source ? `compiled against ${source}` : 'published binary of tfjs-node-gpu'
-  return [ok('tensorflow', description), ok('binding', binding), gpuUse('tensorflow', device === 'gpu', gpus)]
+  const found = [ok('tensorflow', description), ok('binding', binding), gpuUse('tensorflow', device === 'gpu', gpus)]
+  // A GPU has no use for them.
+  if (device === 'gpu') return found
+  const remedy = 'install g++ and run bin/setup-tensorflow --rebuild; steps on large id tables are then faster'
+  return [...found, kernels ? ok('id kernels', 'compiled') : note('id kernels', 'not compiled', remedy)]
 }
 
 function gpuUse(library: string, sees: boolean, gpus: number): Finding {

@@ -23,15 +23,18 @@ function print(answer: object): void {
   process.stdout.write(`\n${JSON.stringify(answer)}\n`)
 }
 
-/** The engine as training opens it, after a small product; `source`: what its binding was compiled against. */
+/**
+ * The engine as training opens it, after a small product; `source`: what its binding was compiled against; `kernels`:
+ * whether our own operations are there.
+ */
 async function tensorflow() {
-  const { loadTensorFlow } = await import('../engine/tensorflow.js')
+  const { loadKernels, loadTensorFlow } = await import('../engine/tensorflow.js')
   const engine = loadTensorFlow()
   await checkProduct(engine)
   const folder = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'))
   const file = join(folder, 'lib/napi-v8/source.json')
   const { source } = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { source: string }) : {}
-  return { description: engine.description, device: engine.device, source }
+  return { description: engine.description, device: engine.device, source, kernels: loadKernels() }
 }
 
 async function wasm() {

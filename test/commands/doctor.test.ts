@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -91,6 +101,14 @@ test('when no engine works, one because it kills its process, then the rest is t
   assert.match(find('wasm')!.value, /no WebAssembly/)
   assert.equal(find('engine')!.mark, 'problem')
   assert.equal(find('pictures')!.mark, 'ok')
+})
+
+test('when TensorFlow runs on a CPU then it is told whether our own operations were compiled', (t) => {
+  const { find } = examine()
+  if (find('tensorflow')!.mark !== 'ok' || find('tensorflow on gpu')!.value === 'yes')
+    return t.skip('no such TensorFlow')
+  const file = join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/mim_kernels.node')
+  assert.equal(find('id kernels')!.mark, existsSync(file) ? 'ok' : 'note')
 })
 
 test('when there is a GPU that the libraries do not use then each says so with a remedy', (t) => {
