@@ -55,6 +55,7 @@ const meanings: [RegExp, string][] = [
   [/^model_version$/, 'names the weights and what feeds them'],
   [/^provider$/, 'what ONNX Runtime ran on'],
   [/^items_per_second$/, 'vectors made in a second, all work included'],
+  [/^peak_memory_mb$/, 'most memory that the process held at a time'],
   [/^model$/, 'click model'],
   [/^engine$/, 'what trained'],
   [/^table$/, 'where the vectors are'],

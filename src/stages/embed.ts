@@ -115,6 +115,7 @@ export async function embed(
     lanes: lanes.count,
     seconds,
     items_per_second: counts.computed / seconds,
+    peak_memory_mb: process.resourceUsage().maxRSS / 1024,
   }
 }
 
