@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -12,6 +12,7 @@ import { Worker } from 'node:worker_threads'
 import sharp from 'sharp'
 import { embedConfig } from '../../src/config/embed.js'
 import { trainTokenizer } from '../../src/data/bpe.js'
+import { pictureBytes } from '../../src/data/pictureFiles.js'
 import { mapAhead } from '../../src/data/prefetch.js'
 import { initialValues } from '../../src/engine/state.js'
 import { Random } from '../../src/random.js'
@@ -28,14 +29,13 @@ export async function embed({ batch, steps = 10, threads = 0 }: Size, folder: st
   const files = readdirSync(folder)
     .filter((name) => name.endsWith('.jpg'))
     .sort()
-    .map((name) => join(folder, name))
   const size = batch ?? Number(embedConfig.parse({}).batch)
   const models = mkdtempSync(join(tmpdir(), 'mim-bench-'))
   try {
     const lanes = await openEncoders(models, threads)
-    await extract(lanes, files.slice(0, 2 * size * lanes.count), size)
+    await extract(lanes, folder, files.slice(0, 2 * size * lanes.count), size)
     const started = performance.now()
-    const images = await extract(lanes, files, size)
+    const images = await extract(lanes, folder, files, size)
     const seconds = (performance.now() - started) / 1000
     const { count } = lanes
     await lanes.close()
@@ -53,14 +53,14 @@ async function openEncoders(folder: string, threads: number): Promise<EncoderLan
   return EncoderLanes.open(setup, () => {})
 }
 
-/** Encodes the pictures of `files`, `batch` at a time; their number. */
-async function extract(lanes: EncoderLanes, files: readonly string[], batch: number): Promise<number> {
+/** Encodes the pictures of `files` in `folder`, `batch` at a time; their number. */
+async function extract(lanes: EncoderLanes, folder: string, files: readonly string[], batch: number): Promise<number> {
   const pieces = Array.from({ length: Math.ceil(files.length / batch) }, (_, i) =>
     files.slice(i * batch, (i + 1) * batch),
   )
   let images = 0
   const results = mapAhead(Readable.from(pieces), 2 * lanes.count, async (paths: string[]) => {
-    const pictures = await Promise.all(paths.map((path) => readFile(path)))
+    const pictures = await Promise.all(paths.map((name) => pictureBytes(name, { folder })))
     return lanes.encode(
       pictures,
       paths.map(() => null),
