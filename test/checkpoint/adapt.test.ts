@@ -113,6 +113,8 @@ describe('Parts of a checkpoint that are frozen', () => {
       const [from, to] = [weights(init), weights(checkpoint)]
       for (const [name, { dtype, bytes }] of from) {
         const isFrozen = /^(vision_model|visual_projection|text_model\.embeddings)\./.test(name)
+        // It adds the same to all scores of a query, which changes no softmax: nothing but rounding would move it.
+        if (!isFrozen && name.endsWith('k_proj.bias')) continue
         assert.equal(dtype === to.get(name)!.dtype && bytes.equals(to.get(name)!.bytes), isFrozen, name)
       }
     })
