@@ -8,6 +8,7 @@ import {
   sliceAxis,
   softmax,
   sub,
+  sum,
   type Tensor,
   transpose,
 } from '../ops/index.js'
@@ -63,8 +64,7 @@ export function selfAttention(
     return { weight: part.get('weight', [width, width], { std: 0.02 }), bias: part.get('bias', [width], { fill: 0 }) }
   })
   const heard = own === x ? ofAll(x, heads, [q, k, v], mask) : ofFew(own, x, heads, [q, k, v], mask)
-  const mixed = reshape(transpose(heard, [0, 2, 1, 3]), [-1, own.shape[1], width])
-  return affine(mixed, out.weight, out.bias)
+  return affine(heard, out.weight, out.bias)
 }
 
 interface Projection {
@@ -73,7 +73,7 @@ interface Projection {
   bias: Tensor
 }
 
-/** What each position of `x` hears, head by head: [B, heads, L, D / heads]. */
+/** What each position of `x` hears, head after head: [B, L, D]. */
 function ofAll(x: Tensor, heads: number, parts: readonly Projection[], mask: Tensor | undefined): Tensor {
   const width = x.shape[2]
   // One product for all projections; checkpoints keep them apart.
@@ -87,13 +87,14 @@ function ofAll(x: Tensor, heads: number, parts: readonly Projection[], mask: Ten
   )
   const joint = affine(x, weights, biases) // [B, L, 3 D]
   const [q, k, v] = parts.map((_, i) => splitHeads(sliceAxis(joint, 2, i * width, (i + 1) * width), heads))
-  return scaledDotProduct(q, k, v, mask)
+  return reshape(transpose(scaledDotProduct(q, k, v, mask), [0, 2, 1, 3]), [-1, x.shape[1], width])
 }
 
 /**
- * The same for the positions `own` [B, Lq, D] alone: [B, heads, Lq, D / heads]. For few of them it takes far less to
- * turn the queries to the inputs, q·(W x + b) = (Wᵀ q)·x + q·b, and to project what was heard, Σ α (W x + b) =
- * W (Σ α x) + b, than to make a key and a value of every position.
+ * The same for the positions `own` [B, Lq, D] alone: [B, Lq, D]. For few of them it takes far less to turn the queries
+ * to the inputs, q·(W x + b) = (Wᵀ q)·x + q·b, and to project what was heard, Σ α (W x + b) = W (Σ α x) + b, than to
+ * make a key and a value of every position. Heads go one by one, by products of matrices: how ONNX Runtime rounds
+ * stacks of products depends on how many rows they have.
  */
 function ofFew(
   own: Tensor,
@@ -104,20 +105,22 @@ function ofFew(
 ): Tensor {
   const [, count, width] = own.shape
   const each = width / heads
-  const byHead = (weight: Tensor) => reshape(weight, [heads, each, width])
-  const rowsByHead = (x: Tensor) => reshape(transpose(x, [1, 0, 2, 3]), [heads, -1, x.shape[3]]) // [heads, B · Lq, …]
-  const rowsByItem = (x: Tensor) => transpose(reshape(x, [heads, -1, count, x.shape[2]]), [1, 0, 2, 3])
-  const flat = (x: Tensor) => reshape(x, [-1, heads * count, x.shape[3]])
-
-  const q = rowsByHead(mul(splitHeads(affine(own, query.weight, query.bias), heads), 1 / Math.sqrt(each)))
-  const turned = rowsByItem(matmul(q, byHead(key.weight))) // [B, heads, Lq, D]
-  const constant = rowsByItem(matmul(q, reshape(key.bias, [heads, each, 1]))) // [B, heads, Lq, 1]
-  const dots = reshape(matmul(flat(turned), x, { transposeB: true }), [-1, heads, count, x.shape[1]])
-  const scores = add(dots, constant)
-  const shares = softmax(mask ? sub(scores, mask) : scores)
-  const heard = reshape(matmul(flat(shares), x), [-1, heads, count, width])
-  const projected = rowsByItem(matmul(rowsByHead(heard), byHead(value.weight), { transposeB: true }))
-  return add(projected, reshape(value.bias, [1, heads, 1, each]))
+  /** `f` of the part of each head, next to each other. */
+  const byHead = (f: (part: (x: Tensor, axis: number, size: number) => Tensor) => Tensor) =>
+    concat(
+      Array.from({ length: heads }, (_, h) => f((x, axis, size) => sliceAxis(x, axis, h * size, (h + 1) * size))),
+      1,
+    )
+  const q = mul(reshape(affine(own, query.weight, query.bias), [-1, width]), 1 / Math.sqrt(each)) // [B · Lq, D]
+  const turned = byHead((part) => matmul(part(q, 1, each), part(key.weight, 0, each))) // [B · Lq, heads · D]
+  const constants = sum(reshape(mul(q, key.bias), [-1, count, heads, each]), 3, true) // [B, Lq, heads, 1]
+  const dots = matmul(reshape(turned, [-1, count * heads, width]), x, { transposeB: true })
+  const scores = add(reshape(dots, [-1, count, heads, x.shape[1]]), constants)
+  const shares = softmax(mask ? sub(scores, transpose(mask, [0, 2, 1, 3])) : scores)
+  const heard = matmul(reshape(shares, [-1, count * heads, x.shape[1]]), x) // [B, Lq · heads, D]
+  const rows = reshape(heard, [-1, heads * width])
+  const values = byHead((part) => matmul(part(rows, 1, width), part(value.weight, 0, each), { transposeB: true }))
+  return reshape(add(values, value.bias), [-1, count, width])
 }
 
 /** Attention with its own queries: `query` [B, Lq, D] over `x` [B, L, D], the three projections in one weight (PyTorch's MultiheadAttention). */
