@@ -1,5 +1,5 @@
 /** The bytes of pictures, and where a table may take them from. */
-import { readFile as readFileThen, realpathSync } from 'node:fs'
+import { readFileSync, readFile as readFileThen, realpathSync } from 'node:fs'
 import { relative, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -18,7 +18,23 @@ export interface PicturePlace {
 
 /** @throws Error whose message is the reason why there are none, for people. */
 export async function pictureBytes(picture: PictureInput, place: PicturePlace): Promise<Uint8Array> {
-  const bytes = typeof picture === 'string' ? await readFile(picturePath(picture, place)).catch(unreadable) : picture
+  return notEmpty(typeof picture === 'string' ? await readFile(picturePath(picture, place)).catch(unreadable) : picture)
+}
+
+/** The same, for threads that may wait: it takes a fraction of the time for small files. */
+export function pictureBytesNow(path: string, place: PicturePlace): Uint8Array {
+  return notEmpty(readNow(picturePath(path, place)))
+}
+
+function readNow(path: string): Uint8Array {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    return unreadable(error)
+  }
+}
+
+function notEmpty(bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0) throw new Error('empty: 0 bytes')
   return bytes
 }

@@ -1,11 +1,11 @@
 /** The items of a catalogue on their way to the encoder: read, compared with what is known, decoded. */
-import { createHash } from 'node:crypto'
 import type { ItemPiece, ItemStream } from '../data/itemStream.js'
-import { type PictureInput, type PicturePlace, pictureBytes } from '../data/pictureFiles.js'
+import { mapAhead } from '../data/prefetch.js'
 import type { Id } from '../store/index.js'
+import { ItemReaders, type ReadItems, readerCount } from './itemReaders.js'
 
-/** Items read and hashed at a time. */
-const piece = 256
+/** Items that a thread reads and hashes at a time; pictures may be large. */
+const piece = 64
 
 /** What is to be done about an item. */
 export type Fate = 'known' | 'unchanged' | 'changed' | 'new'
@@ -17,14 +17,11 @@ export interface Judgement {
 }
 
 /** Items with what is to be done about each. */
-export interface Surveyed extends Judgement {
+export interface Surveyed extends Judgement, ReadItems {
   ids: Id[]
   titles: (string | null)[]
-  /** Encoded pictures; null where the item has none, an Error where its file cannot be read. */
-  pictures: (Uint8Array | Error | null)[]
-  /** Their paths; null for pictures that the table itself holds. */
+  /** Of pictures; null for those that the table itself holds. */
   paths: (string | null)[]
-  hashes: string[]
 }
 
 /** Reads the catalogue, with the bytes of its pictures, and asks `judge` for the fate of each item. */
@@ -33,13 +30,18 @@ export async function* survey(
   allowOutside: boolean,
   judge: (ids: readonly Id[], hashes: readonly string[]) => Judgement,
 ): AsyncGenerator<Surveyed> {
-  for await (const { ids, titles, pictures } of smaller(stream.read())) {
-    const bytes = await Promise.all(
-      pictures.map((picture) => readPicture(picture, { folder: stream.folder, allowOutside })),
-    )
-    const hashes = bytes.map((b, i) => contentHash(titles[i], b))
-    const paths = pictures.map((picture) => (typeof picture === 'string' ? picture : null))
-    yield { ids, titles, pictures: bytes, paths, hashes, ...judge(ids, hashes) }
+  const readers = new ItemReaders({ folder: stream.folder, allowOutside })
+  try {
+    const pieces = mapAhead(smaller(stream.read()), readerCount, async (items) => ({
+      items,
+      read: await readers.read(items),
+    }))
+    for await (const { items, read } of pieces) {
+      const paths = items.pictures.map((picture) => (typeof picture === 'string' ? picture : null))
+      yield { ids: items.ids, titles: items.titles, paths, ...read, ...judge(items.ids, read.hashes) }
+    }
+  } finally {
+    await readers.close()
   }
 }
 
@@ -50,19 +52,6 @@ async function* smaller(pieces: AsyncIterable<ItemPiece>): AsyncGenerator<ItemPi
       yield { ids: ids.slice(from, to), titles: titles.slice(from, to), pictures: pictures.slice(from, to) }
     }
   }
-}
-
-async function readPicture(picture: PictureInput | null, place: PicturePlace): Promise<Surveyed['pictures'][number]> {
-  if (picture === null) return null
-  return pictureBytes(picture, place).catch((error: Error) => error)
-}
-
-/** A picture that cannot be read counts as one of no bytes. */
-function contentHash(title: string | null, picture: Surveyed['pictures'][number]): string {
-  const hash = createHash('sha256')
-    .update(title ?? '')
-    .update('\0')
-  return (picture instanceof Uint8Array ? hash.update(picture) : hash).digest('hex').slice(0, 32)
 }
 
 /** An item to encode, and where its vectors go. */
