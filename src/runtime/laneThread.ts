@@ -1,33 +1,29 @@
 /** The thread of a lane: decodes the batches that it is given while it encodes the one before. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { decodeAll } from '../data/decode.js'
-import { type Failure, failureOf } from '../errors.js'
+import { failureOf } from '../errors.js'
+import type { Answered, Asked } from '../threads.js'
 import { type EncoderSetup, ItemEncoder, pictureOptions } from './encoder.js'
 import type { Encoded } from './lanes.js'
 
 export interface Task {
-  id: number
   /** Encoded as JPEG and the like; null where there is none, an Error where it could not be read. */
   pictures: readonly (Uint8Array | Error | null)[]
   titles: readonly (string | null)[]
 }
 
-export interface Opened {
-  provider: EncoderSetup['provider']
-}
-
-/** A line for people; the lane is open; a batch is done; the lane has failed. */
-export type Answer = { say: string } | Opened | { task: number; items: Encoded[] } | { failure: Failure }
+/** A line for people, or that the lane is open. */
+export type Message = { say: string } | { provider: EncoderSetup['provider'] }
 
 const setup = workerData as EncoderSetup
-const answer = (value: Answer) => parentPort!.postMessage(value)
+const answer = (value: Message | Answered<Encoded[]>) => parentPort!.postMessage(value)
 
 try {
   const encoder = await ItemEncoder.open(setup, (say) => answer({ say }))
   let last: Promise<void> = Promise.resolve()
-  parentPort!.on('message', ({ id, pictures, titles }: Task) => {
+  parentPort!.on('message', ({ id, task: { pictures, titles } }: Asked<Task>) => {
     const decoding = decodeAll(pictures, { folder: '' }, pictureOptions(setup))
-    const turn = last.then(async () => answer({ task: id, items: await encodeItems(await decoding, titles) }))
+    const turn = last.then(async () => answer({ id, result: await encodeItems(await decoding, titles) }))
     last = turn.catch(fail)
   })
   answer({ provider: encoder.provider })

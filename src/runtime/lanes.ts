@@ -4,10 +4,9 @@
  * decoded on the same cores.
  */
 import { availableParallelism, totalmem } from 'node:os'
-import { Worker } from 'node:worker_threads'
-import { errorOf } from '../errors.js'
+import { TaskThread } from '../threads.js'
 import { bytesOf, type EncoderSetup, type Vectors } from './encoder.js'
-import type { Answer, Opened, Task } from './laneThread.js'
+import type { Message, Task } from './laneThread.js'
 
 /** What became of an item. */
 export interface Encoded {
@@ -17,12 +16,7 @@ export interface Encoded {
   broken?: string
 }
 
-interface Lane {
-  worker: Worker
-  waiting: Map<number, { resolve(items: Encoded[]): void; reject(error: Error): void }>
-  /** Why it does nothing any more. */
-  failure?: Error
-}
+type Lane = TaskThread<Task, Encoded[], Message>
 
 /** Weights, as often as there are lanes, take at most this share of the memory. */
 const memoryShare = 1 / 8
@@ -30,8 +24,6 @@ const memoryShare = 1 / 8
 const gpuLanes = 2
 
 export class EncoderLanes {
-  private tasks = 0
-
   private constructor(
     private readonly lanes: readonly Lane[],
     readonly provider: string,
@@ -62,51 +54,24 @@ export class EncoderLanes {
 
   /** Decodes and encodes a batch on the lane that has least to do. Null stands for a missing picture or title. */
   encode(pictures: readonly (Uint8Array | Error | null)[], titles: readonly (string | null)[]): Promise<Encoded[]> {
-    const lane = this.lanes.reduce((least, lane) => (lane.waiting.size < least.waiting.size ? lane : least))
-    const task: Task = { id: this.tasks++, pictures, titles }
-    return new Promise((resolve, reject) => {
-      if (lane.failure) return reject(lane.failure)
-      lane.waiting.set(task.id, { resolve, reject })
-      // Only work that is waited for keeps the process alive: where a run fails, lanes have nothing to do.
-      lane.worker.ref()
-      lane.worker.postMessage(task)
-    })
+    return TaskThread.leastBusy(this.lanes).ask({ pictures, titles })
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.lanes.map(({ worker }) => worker.terminate()))
+    await Promise.all(this.lanes.map((lane) => lane.close()))
   }
 }
 
-async function openLane(
+function openLane(
   setup: EncoderSetup,
   say: (line: string) => void,
 ): Promise<{ lane: Lane; provider: EncoderSetup['provider'] }> {
-  const worker = new Worker(new URL('./laneThread.js', import.meta.url), { workerData: setup })
-  const lane: Lane = { worker, waiting: new Map() }
-  const { waiting } = lane
-  const opened = new Promise<Opened>((resolve, reject) => {
-    const fail = (error: Error) => {
-      reject(error)
-      lane.failure ??= error
-      for (const task of waiting.values()) task.reject(error)
-      waiting.clear()
-      void worker.terminate()
+  return new Promise((resolve, failed) => {
+    const hear = (message: Message) => {
+      if ('say' in message) return say(message.say)
+      lane.rest()
+      resolve({ lane, provider: message.provider })
     }
-    worker.on('message', (answer: Answer) => {
-      if ('say' in answer) say(answer.say)
-      else if ('provider' in answer) resolve(answer)
-      else if ('failure' in answer) fail(errorOf(answer.failure))
-      else {
-        waiting.get(answer.task)!.resolve(answer.items)
-        waiting.delete(answer.task)
-        if (waiting.size === 0) worker.unref()
-      }
-    })
-    worker.on('error', fail)
-    worker.on('exit', (code) => fail(new Error(`a thread that encodes ended with code ${code}`)))
+    const lane: Lane = new TaskThread(new URL('./laneThread.js', import.meta.url), setup, 'encodes', { hear, failed })
   })
-  const { provider } = await opened
-  worker.unref()
-  return { lane, provider }
 }

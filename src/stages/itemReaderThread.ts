@@ -1,17 +1,16 @@
 /** Reads picture files one by one and hashes what items are made of: in threads, for most of it is waiting for the system. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type PicturePlace, pictureBytesNow } from '../data/pictureFiles.js'
+import type { Answered, Asked } from '../threads.js'
 import { contentHash } from './contentHash.js'
 
 export interface ReadTask {
-  id: number
   /** Of pictures; null where an item has none. */
   paths: readonly (string | null)[]
   titles: readonly (string | null)[]
 }
 
 export interface ReadAnswer {
-  id: number
   /** A text is the reason why there is no picture. */
   pictures: (Uint8Array | string | null)[]
   hashes: string[]
@@ -19,7 +18,7 @@ export interface ReadAnswer {
 
 const place = workerData as PicturePlace
 
-parentPort!.on('message', ({ id, paths, titles }: ReadTask) => {
+parentPort!.on('message', ({ id, task: { paths, titles } }: Asked<ReadTask>) => {
   const found = paths.map((path) => (path === null ? null : read(path)))
   const hashes = found.map((picture, i) => contentHash(titles[i], typeof picture === 'string' ? null : picture))
   // All in one piece of memory, which changes hands as it is.
@@ -31,7 +30,8 @@ parentPort!.on('message', ({ id, paths, titles }: ReadTask) => {
     at += picture.length
     return all.subarray(at - picture.length, at)
   })
-  parentPort!.postMessage({ id, pictures, hashes } satisfies ReadAnswer, [all.buffer])
+  const answer: Answered<ReadAnswer> = { id, result: { pictures, hashes } }
+  parentPort!.postMessage(answer, [all.buffer])
 })
 
 const isBytes = (picture: Uint8Array | string | null) => picture instanceof Uint8Array
