@@ -99,7 +99,7 @@ export function resample(
 
 const places = ({ stride }: Taps, at: number, size: number): TapPlaces => [at, at + 4 * size, at + 8 * size, 4 * stride]
 
-/** Weights are whole numbers of 2^-22, so that sums of 8-bit pixels stay below 2^31. */
+/** Weights are whole numbers of 2^-22, as resample.wat takes them, so that sums of 8-bit pixels stay below 2^31. */
 const bits = 22
 
 /** For each output pixel: the first input pixel, how many of them, and their weights, `stride` numbers apart. */
