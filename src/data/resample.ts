@@ -1,5 +1,6 @@
 /** Resizing with antialiasing as Pillow does it, which Hugging Face's image processors are made on. */
 
+import { openModule } from '../webAssembly.js'
 import { resampleModule } from './resampleModule.js'
 
 /** Part of a resized picture: its full size, and the square of `size` pixels that is wanted, from `left`, `top`. */
@@ -23,21 +24,6 @@ export function pixelWords(bytes: Uint8Array, pixels: number): Uint32Array {
   return words
 }
 
-// TypeScript has its types for browsers only.
-declare namespace WebAssembly {
-  class Module {
-    constructor(bytes: Uint8Array)
-  }
-  class Instance {
-    constructor(module: Module)
-    exports: unknown
-  }
-  interface Memory {
-    buffer: ArrayBuffer
-    grow(pages: number): number
-  }
-}
-
 /** The passes, in WebAssembly for the sake of SIMD; places in memory and distances between lines are in bytes. */
 interface Passes {
   memory: WebAssembly.Memory
@@ -50,8 +36,7 @@ type TapPlaces = [first: number, count: number, weights: number, stride: number]
 
 let opened: Passes | undefined
 function passes(): Passes {
-  const module = () => new WebAssembly.Module(Buffer.from(resampleModule, 'base64'))
-  opened ??= new WebAssembly.Instance(module()).exports as Passes
+  opened ??= openModule<Passes>(Buffer.from(resampleModule, 'base64'))
   return opened
 }
 

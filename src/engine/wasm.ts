@@ -6,8 +6,9 @@ import * as tf from '@tensorflow/tfjs-core'
 import { UserError } from '../errors.js'
 import { executionOrder, lower, type Program } from '../ops/program.js'
 import { arrayOf, type TypedArray } from '../ops/tensor.js'
-import { type Multiply, productsIn, productsOf, type WasmModule } from '../ops/wasm/matmul.js'
-import { download, type Variables, wasmOps } from '../ops/wasm/ops.js'
+import { productsIn, productsOf, type WasmModule } from '../ops/wasm/matmul.js'
+import { download, type Heap, type Variables, wasmOps } from '../ops/wasm/ops.js'
+import { simdIn } from '../ops/wasm/simd.js'
 import type { Engine, Session, Value, VariableSpec } from './session.js'
 import { threadCount, threadedBackend } from './wasmThreads.js'
 
@@ -15,13 +16,13 @@ const require = createRequire(import.meta.url)
 
 export async function loadWasm(): Promise<Engine> {
   started ??= start(threadCount())
-  const { threads, version, multiply } = await started
+  const { threads, version, heap } = await started
   return {
     name: 'wasm',
     device: 'cpu',
     description: `wasm (TensorFlow.js ${version}), ${threads === 1 ? 'one thread' : `${threads} threads`}`,
     open(programs, variables, precision = 'fp32') {
-      if (precision === 'fp32') return new WasmSession(multiply, programs, variables)
+      if (precision === 'fp32') return new WasmSession(heap, programs, variables)
       throw new UserError({
         id: 'precision',
         what: `precision ${precision} on the wasm engine`,
@@ -41,16 +42,16 @@ async function start(threads: number) {
   wasm.setWasmPaths(`${dirname(path)}/`)
   wasm.setThreadsCount(threads)
   await tf.setBackend('wasm')
-  const sequential = moduleOf(tf.backend())
-  let multiply = productsIn(sequential)
+  const sequential = moduleOf(tf.backend()) as WasmModule & { asm: { memory: WebAssembly.Memory } }
+  let heap: Heap = { multiply: productsIn(sequential), simd: simdIn(sequential.asm.memory) }
   if (threads > 1) {
-    const backend = await threadedBackend(wasm.BackendWasm, threads)
+    const { backend, memory } = await threadedBackend(wasm.BackendWasm, threads)
     tf.removeBackend('wasm')
     tf.registerBackend('wasm', () => backend)
     await tf.setBackend('wasm')
-    multiply = productsOf(moduleOf(backend), sequential)
+    heap = { multiply: productsOf(moduleOf(backend), sequential), simd: simdIn(memory) }
   }
-  return { threads: wasm.getThreadsCount(), version: wasm.version_wasm, multiply }
+  return { threads: wasm.getThreadsCount(), version: wasm.version_wasm, heap }
 }
 
 const moduleOf = (backend: tf.KernelBackend) => (backend as BackendWasm).wasm as unknown as WasmModule
@@ -60,7 +61,7 @@ class WasmSession implements Session {
   private readonly shapes: Map<string, VariableSpec>
 
   constructor(
-    private readonly multiply: Multiply,
+    private readonly heap: Heap,
     private readonly programs: Record<string, Program>,
     variables: readonly VariableSpec[],
   ) {
@@ -80,7 +81,7 @@ class WasmSession implements Session {
     const outputs = Object.entries(program.outputs)
     // Both engines may be loaded, as in tests; the kernels below run on the active backend.
     if (tf.getBackend() !== 'wasm') void tf.setBackend('wasm')
-    const ops = wasmOps(this.multiply, this.variables, inputs)
+    const ops = wasmOps(this.heap, this.variables, inputs)
     const value = lower(executionOrder(program), ops, Object.values(program.outputs), (t) => t.dispose())
     const read = outputs.map(([key, t]): [string, Value] => [
       key,

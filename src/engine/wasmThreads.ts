@@ -24,17 +24,23 @@ type Threaded = WasmModule & { PThread: { runningWorkers: Worker[] } }
 type Factory = (options: {
   locateFile: (file: string, folder: string) => string
   mainScriptUrlOrBlob: string
+  wasmMemory: WebAssembly.Memory
 }) => Promise<Threaded>
 
-/** A backend of `count` threads, the calling one among them; the others do not keep the process alive. */
-export async function threadedBackend(Backend: typeof BackendWasm, count: number): Promise<BackendWasm> {
+/** Limits of the build's own memory, in pages of 64 kB: 16 MB at first, 4 GB at most. */
+const limits = { initial: 256, maximum: 65536, shared: true }
+
+/** A backend of `count` threads, the calling one among them, and its heap; the others do not keep the process alive. */
+export async function threadedBackend(Backend: typeof BackendWasm, count: number) {
   const script = require.resolve('@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js')
   const thread = fileURLToPath(new URL('./wasmThread.js', import.meta.url))
   const load = factory(script, count)
+  const memory = new WebAssembly.Memory(limits)
   const module = await withoutListeners(() =>
     load({
       locateFile: (file, folder) => (file.endsWith('.worker.js') ? thread : folder + file),
       mainScriptUrlOrBlob: script,
+      wasmMemory: memory,
     }),
   )
   const tfjs = {
@@ -47,7 +53,7 @@ export async function threadedBackend(Backend: typeof BackendWasm, count: number
   }
   const backend = new Backend(Object.assign(module, { tfjs }) as unknown as BackendWasm['wasm'])
   for (const worker of module.PThread.runningWorkers) worker.unref()
-  return backend
+  return { backend, memory }
 }
 
 /** The build's script with two numbers of its own changed: it takes every core for half a one, and always starts 8 workers. */

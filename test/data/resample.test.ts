@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import wabt from 'wabt'
 import { type Kernel, pixelWords, resample, type Window } from '../../src/data/resample.js'
-import { resampleModule } from '../../src/data/resampleModule.js'
 import { Random } from '../../src/random.js'
 
 /** Green values of the middle 4 × 4 of a picture that Pillow made 6 × 4, by filter. */
@@ -83,10 +80,4 @@ test('when pictures and windows have any shape then each pixel is that of the fo
     const window = { width: size + left + upTo(9) - 1, height: size + top + upTo(9) - 1, left, top, size }
     assert.deepEqual([...resample(pixels, width, height, window, 'cubic')], plainly(pixels, width, window))
   }
-})
-
-test('when the module is compiled anew then it is the one that is used', async () => {
-  const source = readFileSync(new URL('../../../src/data/resample.wat', import.meta.url), 'utf8')
-  const { buffer } = (await wabt()).parseWat('resample.wat', source, { simd: true }).toBinary({})
-  assert.equal(Buffer.from(buffer).toString('base64'), resampleModule)
 })

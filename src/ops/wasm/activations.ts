@@ -42,13 +42,10 @@ const peak = 1 / Math.sqrt(2 * Math.PI)
 
 type Loop = (x: Float32Array, out: Float32Array) => void
 
-/** Forms that have no kernel of the backend's own, or a slow one. */
-type LoopForm = Exclude<ActivationForm, 'sigmoid'>
+/** Forms that have no kernel elsewhere. */
+type LoopForm = Exclude<ActivationForm, 'sigmoid' | 'relu'>
 
 const loops: Record<LoopForm, Loop> = {
-  relu: (x, out) => {
-    for (let i = 0; i < x.length; i++) out[i] = x[i] > 0 ? x[i] : 0
-  },
   tanh: (x, out) => {
     for (let i = 0; i < x.length; i++) out[i] = tanh(x[i])
   },
@@ -76,13 +73,7 @@ const loops: Record<LoopForm, Loop> = {
 type GradLoop = (x: Float32Array, y: Float32Array, dy: Float32Array, out: Float32Array) => void
 
 /** dy times the slope at input x, where the output is y. */
-const gradLoops: Record<ActivationForm, GradLoop> = {
-  relu: (_, y, dy, out) => {
-    for (let i = 0; i < y.length; i++) out[i] = y[i] > 0 ? dy[i] : 0
-  },
-  sigmoid: (_, y, dy, out) => {
-    for (let i = 0; i < y.length; i++) out[i] = dy[i] * y[i] * (1 - y[i])
-  },
+const gradLoops: Record<LoopForm, GradLoop> = {
   tanh: (_, y, dy, out) => {
     for (let i = 0; i < y.length; i++) out[i] = dy[i] * (1 - y[i] * y[i])
   },
@@ -116,10 +107,5 @@ const gradLoops: Record<ActivationForm, GradLoop> = {
 export const activation = (form: LoopForm, x: Float32Array, out: Float32Array) => loops[form](x, out)
 
 /** Gradient at the input `x` of an activation: `y` is its output, `dy` the gradient that arrives there. */
-export const activationGrad = (
-  form: ActivationForm,
-  x: Float32Array,
-  y: Float32Array,
-  dy: Float32Array,
-  out: Float32Array,
-) => gradLoops[form](x, y, dy, out)
+export const activationGrad = (form: LoopForm, x: Float32Array, y: Float32Array, dy: Float32Array, out: Float32Array) =>
+  gradLoops[form](x, y, dy, out)

@@ -82,15 +82,6 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, [loss, gr
   }
 }
 
-export function segmentSum(values: Float32Array, ids: Int32Array, out: Float32Array): void {
-  const width = values.length / ids.length
-  out.fill(0)
-  for (let j = 0; j < ids.length; j++) {
-    const to = ids[j] * width
-    for (let i = 0; i < width; i++) out[to + i] += values[j * width + i]
-  }
-}
-
 export function segmentMax(values: Float32Array, ids: Int32Array, out: Float32Array): void {
   const width = values.length / ids.length
   out.fill(-3.4028234663852886e38)
@@ -178,30 +169,6 @@ function sumRows(x: Float32Array, out: Float32Array, width: number): void {
     let total = 0
     for (let i = 0; i < width; i++) total += x[at++]
     out[row] = total
-  }
-}
-
-/** Σ weights[row] · x[row] over the rows of `x` [weights.length, out.length]. */
-export function weightedRows(weights: Float32Array, x: Float32Array, out: Float32Array): void {
-  const totals = new Float64Array(out.length)
-  for (let row = 0, at = 0; row < weights.length; row++) {
-    const weight = weights[row]
-    for (let i = 0; i < totals.length; i++) totals[i] += weight * x[at++]
-  }
-  out.set(totals)
-}
-
-/** Rows and columns of each matrix [rows, columns] in `x` change place; tile by tile, for the sake of the cache. */
-export function turn(x: Float32Array, out: Float32Array, rows: number, columns: number): void {
-  const tile = 32
-  for (let matrix = 0; matrix < x.length; matrix += rows * columns) {
-    for (let top = 0; top < rows; top += tile) {
-      const bottom = Math.min(top + tile, rows)
-      for (let column = 0; column < columns; column++) {
-        let at = matrix + column * rows + top
-        for (let row = top; row < bottom; row++) out[at++] = x[matrix + row * columns + column]
-      }
-    }
   }
 }
 

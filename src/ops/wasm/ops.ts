@@ -6,6 +6,7 @@ import { arrayOf, type DType, type Ops, type Shape, type Tensor, type TypedArray
 import { activation, activationGrad } from './activations.js'
 import * as kernel from './kernels.js'
 import type { Multiply } from './matmul.js'
+import type { Simd } from './simd.js'
 import * as update from './updates.js'
 
 /** Variables live in JavaScript memory: tables may outgrow the 4 GiB of a WASM heap. */
@@ -16,12 +17,21 @@ function stridesOf(shape: Shape): number[] {
   return shape.map((size, i) => (size === 1 ? 0 : shape.slice(i + 1).reduce((a, b) => a * b, 1)))
 }
 
+/** What computes in the heap of the backend. */
+export interface Heap {
+  multiply: Multiply
+  simd: Simd
+}
+
+/** Numbers in a product of columns up to which `Simd.productOfColumns` is faster than to turn the left one around. */
+const smallProduct = 2 ** 13
+
 /**
  * The operations over `variables`, for one run that is fed with `inputs`.
  * Every result is a tensor of its own, so that the caller may dispose of each after its last use.
  */
 export function wasmOps(
-  multiply: Multiply,
+  { multiply, simd }: Heap,
   variables: Variables,
   inputs: Record<string, { data: TypedArray; shape: Shape }>,
 ): Ops<tf.Tensor> {
@@ -48,7 +58,20 @@ export function wasmOps(
     // A single row or column lies the same either way.
     if (rows === 1 || columns === 1) return tf.reshape(x, [...x.shape.slice(0, -2), columns, rows])
     const out = make([...x.shape.slice(0, -2), columns, rows])
-    kernel.turn(view(x), view(out), rows, columns)
+    if (out.size > 0) simd.turn(address(x), address(out), out.size / (rows * columns), rows, columns)
+    return out
+  }
+
+  /** aᵀ b where that has few numbers; undefined: it is no such product. */
+  const productOfColumns = (a: tf.Tensor, b: tf.Tensor) => {
+    const [[k, m], [n]] = [a.shape.slice(-2), b.shape.slice(-1)]
+    if (a.rank > 2 || m * n > smallProduct) return undefined
+    // With a single column it is the same numbers the other way around.
+    const [left, right, width] = n === 1 ? [b, a, m] : [a, b, n]
+    if (width % 4 !== 0) return undefined
+    const out = make([m, n])
+    view(out).fill(0)
+    simd.productOfColumns(address(left), address(right), address(out), k, (m * n) / width, width)
     return out
   }
 
@@ -76,13 +99,16 @@ export function wasmOps(
     cast: ([x], { dtype }) => tf.cast(x, dtype),
     activation: ([x], { form }) => {
       if (form === 'sigmoid') return tf.sigmoid(x)
+      if (form === 'relu') return tf.relu(x)
       const out = make(x.shape)
       activation(form, view(x), view(out))
       return out
     },
     activationGrad: ([x, y, dy], { form }) => {
       const out = make(x.shape)
-      activationGrad(form, view(x), view(y), view(dy), view(out))
+      if (form === 'sigmoid') simd.sigmoidGrad(address(y), address(dy), address(out), out.size)
+      else if (form === 'relu') simd.reluGrad(address(y), address(dy), address(out), out.size)
+      else activationGrad(form, view(x), view(y), view(dy), view(out))
       return out
     },
     add: binary(tf.add),
@@ -98,13 +124,8 @@ export function wasmOps(
     logicalNot: unary(tf.logicalNot),
     select: ([condition, a, b]) => tf.where(condition, a, b),
     matmul: ([a, b], { transposeA, transposeB }) => {
-      const [columnsA, columnsB] = [a.shape[a.rank - 1], b.shape[b.rank - 1]]
-      if (transposeA && !transposeB && a.rank === 2 && (columnsA === 1 || columnsB === 1)) {
-        const [weights, rows] = columnsA === 1 ? [a, b] : [b, a]
-        const out = make([columnsA, columnsB])
-        kernel.weightedRows(view(weights), view(rows), view(out))
-        return out
-      }
+      const made = transposeA && !transposeB && productOfColumns(a, b)
+      if (made) return made
       const left = transposeA ? turned(a) : a
       const right = transposeB ? turned(b) : b
       const [m, k] = left.shape.slice(-2)
@@ -161,12 +182,13 @@ export function wasmOps(
       ),
     gather: ([x, ids]) => {
       const out = make([...ids.shape, ...x.shape.slice(1)], x.dtype as DType)
-      kernel.gatherRows(view(x), ints(ids), view(out))
+      simd.gatherRows(address(x), address(ids), address(out), ids.size, out.size / Math.max(ids.size, 1))
       return out
     },
     segmentSum: ([values, ids, like]) => {
       const out = likeRows(like, values, ids)
-      kernel.segmentSum(view(values), ints(ids), view(out))
+      view(out).fill(0)
+      simd.segmentSum(address(values), address(ids), address(out), ids.size, values.size / Math.max(ids.size, 1))
       return out
     },
     segmentMax: ([values, ids, like]) => {

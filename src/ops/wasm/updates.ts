@@ -27,6 +27,7 @@ export function adamRows(
   decay = 0,
 ): void {
   const width = gradient.length / ids.length
+  const [fresh1, fresh2, kept] = [1 - beta1, 1 - beta2, 1 - decay]
   for (let r = 0, i = 0; r < ids.length; r++) {
     if (r % blockOfRows === 0 && ids.length > 1) {
       const to = Math.min(r + blockOfRows, ids.length)
@@ -35,9 +36,12 @@ export function adamRows(
     const end = (ids[r] + 1) * width
     for (let at = ids[r] * width; at < end; at++) {
       const g = gradient[i++]
-      m[at] = beta1 * m[at] + (1 - beta1) * g
-      v[at] = beta2 * v[at] + (1 - beta2) * g * g
-      variable[at] = variable[at] * (1 - decay) - (rate * m[at]) / (Math.sqrt(v[at]) + epsilon)
+      // Not read again from the arrays, which would be waited for.
+      const mean = beta1 * m[at] + fresh1 * g
+      const square = beta2 * v[at] + fresh2 * g * g
+      m[at] = mean
+      v[at] = square
+      variable[at] = variable[at] * kept - (rate * mean) / (Math.sqrt(square) + epsilon)
     }
   }
 }

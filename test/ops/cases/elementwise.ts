@@ -24,7 +24,7 @@ const activation = (
 ): Case => ({
   ops: ['activation', 'activationGrad'],
   name,
-  inputs: [{ shape: [4, 7] }],
+  inputs: [{ shape: [3, 7] }],
   build: op[name],
   reference: (x) => map(x, f),
 })

@@ -49,6 +49,11 @@ const products: Case[] = [
   { a: [9, 1], b: [9, 3], transposeA: true },
   { a: [9, 3], b: [9, 1], transposeA: true },
   { a: [35, 2], b: [35, 3], transposeA: true },
+  // Fours of columns, tiles of 4 × 8 with some left on either side, and more rows than a block has; see simd.wat.
+  { a: [131, 1], b: [131, 4], transposeA: true },
+  { a: [130, 8], b: [130, 1], transposeA: true },
+  { a: [3, 5], b: [3, 12], transposeA: true },
+  { a: [129, 7], b: [129, 8], transposeA: true },
   { a: [2, 3, 34], b: [2, 2, 34], transposeB: true },
 ].map(({ a, b, transposeA = false, transposeB = false }) => ({
   ops: ['matmul'],

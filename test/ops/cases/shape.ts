@@ -61,11 +61,11 @@ export const shapes: Case[] = [
     ops: ['gather', 'segmentSum'],
     name: 'gather of more rows than are asked for at once',
     inputs: [
-      { shape: [5, 2] },
+      { shape: [5, 6] },
       { shape: [70], dtype: 'int32', data: Array.from({ length: 70 }, (_, i) => (i * 3) % 5) },
     ],
     build: op.gather,
-    reference: (x, ids) => fill([70, 2], ([i, k]) => at(x, [ids.data[i], k])),
+    reference: (x, ids) => fill([70, 6], ([i, k]) => at(x, [ids.data[i], k])),
   },
   {
     ops: ['gather', 'segmentSum'],
@@ -77,10 +77,10 @@ export const shapes: Case[] = [
   {
     ops: ['segmentSum'],
     name: 'segmentSum with an empty segment',
-    inputs: [{ shape: [5, 2] }, segmentIds, { shape: [4, 1] }],
+    inputs: [{ shape: [5, 9] }, segmentIds, { shape: [4, 1] }],
     build: op.segmentSum,
     reference: (x, ids, like) =>
-      fill([like.shape[0], 2], ([r, k]) =>
+      fill([like.shape[0], 9], ([r, k]) =>
         ids.data.reduce((total, id, j) => total + (id === r ? at(x, [j, k]) : 0), 0),
       ),
     differentiate: [0],

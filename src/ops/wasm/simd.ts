@@ -1,0 +1,30 @@
+/** Loops of our own within the heap of the WASM backend, four numbers at a time; see `simd.wat`. */
+import { openModule } from '../../webAssembly.js'
+import { simdModule } from './simdModule.js'
+
+/** Arrays are dense and row-major, given by their places in the heap in bytes; all else counts numbers. */
+export interface Simd {
+  /** out [m, n] += aᵀ b of a [k, m] and b [k, n]; n is a multiple of 4. */
+  productOfColumns(a: number, b: number, out: number, k: number, m: number, n: number): void
+  /** Row ids[j] of out grows by row j of `count` in values. */
+  segmentSum(values: number, ids: number, out: number, count: number, width: number): void
+  /** Row j of `count` in out is row ids[j] of x. */
+  gatherRows(x: number, ids: number, out: number, count: number, width: number): void
+  /** Rows and columns of each matrix [rows, columns] in x change place. */
+  turn(x: number, out: number, matrices: number, rows: number, columns: number): void
+  /** out = dy · y · (1 − y). */
+  sigmoidGrad(y: number, dy: number, out: number, count: number): void
+  /** out = dy where y > 0, else 0. */
+  reluGrad(y: number, dy: number, out: number, count: number): void
+}
+
+/** In the import of a memory: its name, its kind, and that it is shared. */
+const sharedMemory = Buffer.from('\x06memory\x02\x03', 'latin1')
+const notShared = 1
+
+export function simdIn(memory: WebAssembly.Memory): Simd {
+  const bytes = Buffer.from(simdModule, 'base64')
+  const isShared = (memory.buffer as ArrayBufferLike) instanceof SharedArrayBuffer
+  if (!isShared) bytes[bytes.indexOf(sharedMemory) + sharedMemory.length - 1] = notShared
+  return openModule(bytes, { env: { memory } })
+}
