@@ -1,7 +1,7 @@
 /**
  * What a user's behaviours say about a target. Behaviours of a batch lie end to end: row n of `history`
- * [N, D] belongs to the impression `owner[n]`, int32 [N]; targets are [B, D]. No padding, no masks: an
- * empty history is an impression that owns nothing, and its sums are zero.
+ * [N, D] belongs to the impression `owner[n]` − 1, int32 [N]; targets are [B, D]. No masks: an empty history is an
+ * impression that owns nothing, and its sums are zero. A row of owner 0 belongs to nobody, and counts nowhere.
  */
 import {
   add,
@@ -18,10 +18,12 @@ import {
   minimum,
   mul,
   oneHot,
+  pad,
   reshape,
   segmentMax,
   segmentSum,
   sigmoid,
+  slice,
   stopGradient,
   sub,
   sum,
@@ -37,6 +39,27 @@ export interface Behaviors {
 }
 
 const column = (x: Tensor) => reshape(x, [-1, 1])
+
+/** `x` [B, …] with a row of zeros in front, which stands for nobody. */
+const withNobody = (x: Tensor) =>
+  pad(
+    x,
+    x.shape.map((_, axis) => (axis === 0 ? 1 : 0)),
+    x.shape.map(() => 0),
+  )
+const withoutNobody = (x: Tensor) =>
+  slice(
+    x,
+    x.shape.map((_, axis) => (axis === 0 ? 1 : 0)),
+    x.shape.map((size, axis) => (axis === 0 ? -1 : size)),
+  )
+
+/** The row of `x` [B, …] that is the owner's, for each behaviour [N, …]; zeros for those of nobody. */
+export const ofOwners = (x: Tensor, owner: Tensor): Tensor => gather(withNobody(x), owner)
+
+/** Sums of `values` [N, …] over the behaviours of each impression [B, …]; `like` has a row for each impression. */
+export const sumByOwner = (values: Tensor, owner: Tensor, like: Tensor): Tensor =>
+  withoutNobody(segmentSum(values, owner, withNobody(like)))
 
 /**
  * DIN's target attention (Zhou et al. 2018, arXiv:1706.06978): a(h, t) [N, 1], a network on
@@ -54,12 +77,12 @@ export function targetWeights(p: Parameters, { history, target, owner }: Behavio
   const ofTarget = layer.get('target.weight', [first, width], { std })
   const ofProduct = layer.get('product.weight', [first, width], { std })
   const own = add(matmul(target, ofTarget, { transposeB: true }), layer.get('bias', [first], { fill: 0 })) // [B, first]
-  const product = mul(history, gather(target, owner)) // [N, D]
+  const product = mul(history, ofOwners(target, owner)) // [N, D]
   let x: Tensor = add(
     matmul(history, ofHistory, { transposeB: true }),
     matmul(product, ofProduct, { transposeB: true }),
   )
-  x = sigmoid(add(x, gather(own, owner)))
+  x = sigmoid(add(x, ofOwners(own, owner)))
   rest.forEach((size, i) => {
     x = sigmoid(linear(p.scope(i + 1), x, size, { std: Math.sqrt(1 / x.shape[1]) }))
   })
@@ -68,7 +91,7 @@ export function targetWeights(p: Parameters, { history, target, owner }: Behavio
 
 /** Σ weight·history over the behaviours of each impression: weights [N] or [N, 1] → [B, D]. */
 export function weightedSum(weights: Tensor, { history, target, owner }: Behaviors): Tensor {
-  return segmentSum(mul(column(weights), history), owner, target)
+  return sumByOwner(mul(column(weights), history), owner, target)
 }
 
 /**
@@ -83,7 +106,7 @@ export function multiHeadAttention(
 ): { weights: Tensor[]; interest: Tensor } {
   const project = (name: string, x: Tensor) =>
     linear(p.scope(name), x, width, { bias: false, std: Math.sqrt(1 / x.shape[1]) })
-  const everything = cast(greater(owner, -1), 'float32')
+  const everything = cast(greater(owner, 0), 'float32')
   const made = Array.from({ length: heads }, (_, head) => {
     const [query, key] = [project(`${head}.query`, target), project(`${head}.key`, history)]
     const scores = mul(similarities({ history: key, target: query, owner }), 1 / Math.sqrt(width))
@@ -102,16 +125,16 @@ export function multiHeadAttention(
 
 /** softmax of `scores` [N] among the behaviours of each impression; `present` [N] is 0 for those left out. */
 export function segmentSoftmax(scores: Tensor, owner: Tensor, like: Tensor, present: Tensor): Tensor {
-  const top = stopGradient(segmentMax(scores, owner, like)) // [B]
-  const weights = mul(exp(sub(scores, gather(top, owner))), present)
-  const total = segmentSum(weights, owner, like)
+  const top = stopGradient(withoutNobody(segmentMax(scores, owner, withNobody(like)))) // [B]
+  const weights = mul(exp(sub(scores, ofOwners(top, owner))), present)
+  const total = sumByOwner(weights, owner, like)
   // An impression without behaviours has total 0 and no weights.
-  return div(weights, add(gather(total, owner), 1e-12))
+  return div(weights, add(ofOwners(total, owner), 1e-12))
 }
 
 /** Cosines [N] between unit vectors of behaviours [N, d] and of their targets [B, d]. */
 export function similarities({ history, target, owner }: Behaviors): Tensor {
-  return sum(mul(history, gather(target, owner)), 1)
+  return sum(mul(history, ofOwners(target, owner)), 1)
 }
 
 const simTierBins = 20
@@ -123,7 +146,7 @@ const simTierBins = 20
  */
 export function simTier(cosines: Tensor, present: Tensor, owner: Tensor, like: Tensor): Tensor {
   const tier = minimum(maximum(floor(mul(add(cosines, 1), simTierBins / 2)), 0), simTierBins - 1)
-  const counts = segmentSum(mul(oneHot(cast(tier, 'int32'), simTierBins), column(present)), owner, like)
-  const missing = segmentSum(column(sub(1, present)), owner, like)
+  const counts = sumByOwner(mul(oneHot(cast(tier, 'int32'), simTierBins), column(present)), owner, like)
+  const missing = sumByOwner(column(sub(1, present)), owner, like)
   return log(add(concat([counts, missing], 1), 1))
 }

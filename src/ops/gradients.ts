@@ -93,7 +93,7 @@ const rules: { [K in OpName]: Rule<K> } = {
     return inputs.map((x, i) => op.sliceAxis(dy, axis, starts[i], starts[i] + x.shape[axis]))
   },
   slice: (dy, { shape, attrs: { begin } }, x) => {
-    // Along an unknown dimension only a slice of the whole has a gradient.
+    // Along an unknown dimension only a slice that reaches to the end has a gradient.
     const after = x.shape.map((d, i) => (d === -1 ? 0 : d - begin[i] - shape[i]))
     return [op.pad(dy, begin, after)]
   },

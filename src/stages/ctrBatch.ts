@@ -76,7 +76,7 @@ export function batches({ columns, rows, batch, accumulate, buffer, gsu, seed }:
     const { columns, places } = at(step)
     return inParts(places, accumulate).map((part, i) => {
       const drop = { data: Int32Array.of(seed, step * accumulate + i), shape: [2] }
-      return { inputs: { ...ctrBatch(columns, part, gsu), seed: drop }, rows: part.length }
+      return { inputs: { ...paddedHistories(ctrBatch(columns, part, gsu)), seed: drop }, rows: part.length }
     })
   }
 }
@@ -114,6 +114,30 @@ export function ctrBatch(columns: StoredCtrColumns, impressions: Int32Array, gsu
     inputs[historyInput(gapFeature)] = ints(event.map((e, i) => gapRow(time[rows[owner[i]]] - eventTime[e])))
   }
   return inputs
+}
+
+/** Bits of a number of behaviours that are kept; 32 lengths between a power of two and the next. */
+const keptBits = 6
+
+/**
+ * Inputs with behaviours of nobody behind the others, up to a length that comes again soon: TensorFlow keeps what it
+ * prepares for the shapes that it has seen, and memory is cut to fit the same pieces.
+ */
+export function paddedHistories(inputs: Record<string, Value>, bits = keptBits): Record<string, Value> {
+  const [length] = inputs['owner'].shape
+  const unit = 2 ** Math.max(0, 32 - Math.clz32(length) - bits)
+  const rows = Math.ceil(length / unit) * unit
+  const padded = ({ data, shape: [, ...rest] }: Value, fill: number): Value => {
+    const longer = new (data.constructor as new (length: number) => typeof data)((data.length / length) * rows)
+    longer.set(data)
+    return { data: longer.fill(fill, data.length), shape: [rows, ...rest] }
+  }
+  if (rows === length) return inputs
+  const entries = Object.entries(inputs).map(([name, value]) => {
+    if (name === 'owner') return [name, padded(value, -1)]
+    return [name, name.startsWith(historyInput('')) ? padded(value, 0) : value]
+  })
+  return Object.fromEntries(entries)
 }
 
 const ints = (data: Int32Array): Value => ({ data, shape: [data.length] })

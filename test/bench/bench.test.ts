@@ -105,3 +105,13 @@ test('when a workload is not known then the known ones are told', () => {
   assert.equal(status, 2)
   assert.match(stderr, /ctr-ragged/)
 })
+
+test('when memory and our other engine are asked for then one run tells growth and ours stands against ours', () => {
+  const { status, stderr } = bench(['ctr-ragged-growth', 'wasm-ctr', '--pairs', '2'])
+  assert.equal(status, 0, stderr)
+  const [growth, wasm] = results()
+  assert.deepEqual([growth.unit, growth.peer], ['%', null])
+  assert.ok(Math.abs(growth.value) < 50, `${growth.value}`)
+  assert.equal(wasm.peer, 'mim on auto')
+  assert.ok(wasm.ratio! > 0)
+})

@@ -18,8 +18,8 @@ export interface Result {
   load: number | null
 }
 
-export function compare({ figures, ours, peer }: Workload, pairs: number): Result[] {
-  const rows = Array.from({ length: pairs }, () => [run(ours), peer && run(peer)] as const)
+export function compare({ figures, ours, peer, runs }: Workload, pairs: number): Result[] {
+  const rows = Array.from({ length: runs ?? pairs }, () => [run(ours), peer && run(peer)] as const)
   return figures.map(({ workload, key, unit, isLessBetter = false }) => {
     const ratio = (own: number, theirs: number) => (isLessBetter ? theirs / own : own / theirs)
     const own = rows.map(([figures]) => Number(figures[key]))

@@ -15,12 +15,39 @@ import { BatchStatistics } from '../../src/nn/norm.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { input, type Shape } from '../../src/ops/index.js'
 import { Random } from '../../src/random.js'
+import { paddedHistories } from '../../src/stages/ctrBatch.js'
 import { benchEngine, type Figures, type Size, secondsOf } from './measure.js'
 
 const ints = (data: Int32Array): Value => ({ data, shape: [data.length] })
 
-export async function ctr(histories: 'padded' | 'ragged', size: Size): Promise<Figures> {
-  const { vocab = 1_000_000, batch = 1024, history = 50, dim = 32, steps = 20 } = size
+export async function ctr(histories: Histories, size: Size): Promise<Figures> {
+  const { batch = 1024, steps = 20 } = size
+  const { step, session } = await openCtr(histories, size)
+  const seconds = await secondsOf(step, steps)
+  session.dispose()
+  return { step_ms: seconds * 1e3, samples_per_s: batch / seconds }
+}
+
+/** By how much the memory of the process grows from a tenth of the steps on, in percent. */
+export async function ctrGrowth(histories: Histories, size: Size): Promise<Figures> {
+  const { steps = 2000 } = size
+  const { step, session } = await openCtr(histories, size)
+  const residentAfter = async (count: number) => {
+    for (let i = 0; i < count; i++) step()
+    // What JavaScript has yet to collect is no growth.
+    await new Promise((done) => setTimeout(done, 100))
+    return process.memoryUsage.rss()
+  }
+  const first = await residentAfter(Math.ceil(steps / 10))
+  const last = await residentAfter(steps - Math.ceil(steps / 10))
+  session.dispose()
+  return { growth_percent: 100 * (last / first - 1), resident_mb: last / 2 ** 20 }
+}
+
+type Histories = 'padded' | 'ragged'
+
+async function openCtr(histories: Histories, size: Size) {
+  const { vocab = 1_000_000, batch = 1024, history = 50, dim = 32 } = size
   const engine = await benchEngine()
   const p = new Parameters()
   const inputs = new CtrInputs(
@@ -43,12 +70,10 @@ export async function ctr(histories: 'padded' | 'ragged', size: Size): Promise<F
 
   let at = 0
   const step = () => {
-    const part = { inputs: randomBatch(histories, { vocab, batch, history }), rows: batch }
+    const part = { inputs: paddedHistories(randomBatch(histories, { vocab, batch, history })), rows: batch }
     training.step(session, [part], at++, 1e-3)
   }
-  const seconds = await secondsOf(step, steps)
-  session.dispose()
-  return { step_ms: seconds * 1e3, samples_per_s: batch / seconds }
+  return { step, session }
 }
 
 /** Random rows in the whole table: one drawn piece again and again, for drawing ten million rows takes long. */
@@ -61,7 +86,7 @@ function fill(session: Session, { name, shape: [rows, width] }: { name: string; 
 }
 
 function randomBatch(
-  histories: 'padded' | 'ragged',
+  histories: Histories,
   { vocab, batch, history }: Required<Pick<Size, 'vocab' | 'batch' | 'history'>>,
 ): Record<string, Value> {
   const below = (n: number) => Math.floor(Math.random() * n)

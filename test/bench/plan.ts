@@ -35,6 +35,8 @@ export interface Workload {
   figures: Figure[]
   ours: Call
   peer: Call | undefined
+  /** Times that it is run; undefined: as often as the others. */
+  runs?: number
 }
 
 export interface Peer {
@@ -83,18 +85,43 @@ export function plan(
     ours: call(way, { vocab: quick ? quickVocabulary : vocab }),
     peer: theirs('ctr', '--vocab', vocab),
   })
+  // Over 2,000 steps, which are not timed, so that one run is as good as five.
+  const growth = (name: string): Workload => ({
+    name,
+    figures: [{ workload: name, key: 'growth_percent', unit: '%', isLessBetter: true }],
+    ours: call(name, quick ? { vocab: quickVocabulary, steps: 10 } : { steps: 2000 }),
+    peer: undefined,
+    runs: 1,
+  })
+  // One engine of ours against the other: what it costs to have no native parts.
+  const onWasm = (name: string, key: string, unit: string): Workload => {
+    const on = (engine: string) => {
+      const { env, ...rest } = call(name, {})
+      return { ...rest, env: { ...env, MIM_ENGINE: engine } }
+    }
+    return {
+      name: `wasm-${name}`,
+      figures: [{ workload: `wasm-${name}`, key, unit }],
+      ours: on('wasm'),
+      peer: on('auto'),
+    }
+  }
   return [
     ctr('ctr', 'ctr', 1e6, [memory]),
     ctr('ctr-ragged', 'ctr-ragged', 1e6),
     // With `ctr` in the middle: what a step costs must not depend on the rows of the table.
     ctr('ctr-100000', 'ctr', 1e5),
     ctr('ctr-10000000', 'ctr', 1e7),
+    growth('ctr-growth'),
+    growth('ctr-ragged-growth'),
     {
       name: 'clip',
       figures: [{ workload: 'clip', key: 'pairs_per_s', unit: 'pairs/s' }],
       ours: call('clip', {}),
       peer: theirs('clip'),
     },
+    onWasm('ctr', 'samples_per_s', 'samples/s'),
+    onWasm('clip', 'pairs_per_s', 'pairs/s'),
     {
       name: 'embed',
       figures: [

@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { inMemory } from '../../src/data/ctrColumns.js'
+import { initialiseTable, initialValues } from '../../src/engine/state.js'
 import { gsuOf, modelNames } from '../../src/models/ctr/index.js'
 import { exportClickModel, probabilityOutput } from '../../src/runtime/clickModel.js'
 import { openModel } from '../../src/runtime/model.js'
-import { ctrBatch, ctrFeatures } from '../../src/stages/ctrBatch.js'
+import { ctrBatch, ctrFeatures, paddedHistories } from '../../src/stages/ctrBatch.js'
 import { withVectors } from '../../src/stages/ctrPredict.js'
+import { ctrPrograms } from '../../src/stages/ctrPrograms.js'
 import { onEachEngine } from '../engines.js'
+import { close } from '../ops/check.js'
 import { allRows, clickConfig, clickData, openTrainee } from '../stages/clickData.js'
 
 const each = [
@@ -53,6 +56,39 @@ await onEachEngine('click models', (engine) => {
       assert.ok(furthest < 1e-5, `ONNX Runtime is ${furthest} away`)
       await trainee.close()
       rmSync(folder, { recursive: true })
+    })
+  }
+
+  for (const sets of each) {
+    test(`when behaviours of nobody fill a batch up then ${sets.join(' ')} learns as without them`, () => {
+      // Steps in proportion to gradients, lest Adam make steps of rounding; and nothing at random.
+      const calm = ['train.epsilon=1', 'train.unknownShare=0', 'model.dropout=0', 'train.accumulate=1']
+      const [data, config] = [clickData(), clickConfig([...sets, ...calm])]
+      const { training, parameters, tables, running, programs, allVariables, stateVariables } = ctrPrograms(
+        ctrFeatures(data),
+        config,
+      )
+      const rows = Int32Array.from({ length: 16 }, (_, i) => 2 * i)
+      const plain = ctrBatch(data, rows, gsuOf(config.model))
+      const padded = paddedHistories(plain, 1)
+      assert.ok(padded['owner'].data.length > plain['owner'].data.length)
+      const learned = (inputs: typeof plain) => {
+        const session = engine.open(programs, allVariables)
+        for (const parameter of parameters) training.start(session, parameter.name, initialValues(parameter, 1))
+        for (const table of tables) initialiseTable(session, table, 0.1, 1)
+        for (const { name, shape, start } of running) session.write(name, new Float32Array(shape[0]).fill(start))
+        session.write('content', data.content!.vectors)
+        const seed = { data: Int32Array.of(1, 2), shape: [2] }
+        const loss = training.step(session, [{ inputs: { ...inputs, seed }, rows: rows.length }], 0, 0.01)
+        const state = stateVariables.map(({ name }) => session.read(name))
+        session.dispose()
+        return [Float32Array.of(loss), ...state]
+      }
+      const [expected, actual] = [learned(plain), learned(padded)]
+      const names = ['loss', ...stateVariables.map(({ name }) => name)]
+      names.forEach((name, i) => {
+        close(actual[i], Array.from(expected[i]), 1e-6, name)
+      })
     })
   }
 

@@ -146,6 +146,8 @@ const targets = [
   { owner: [0], count: 1, width: 1 },
   { owner: [0, 0, 2, 2, 2], count: 3, width: 3 },
   { owner: Array.from({ length: 67 }, (_, i) => i % 2), count: 2, width: 2 },
+  // The last two belong to nobody.
+  { owner: [1, 0, 1, -1, -1], count: 2, width: 2 },
 ].map(
   ({ owner, count, width }): Case => ({
     ops: ['segmentSum'],
@@ -157,7 +159,7 @@ const targets = [
       { shape: [hidden] },
       { shape: [1, hidden] },
       { shape: [1] },
-      { shape: [owner.length], dtype: 'int32', data: owner },
+      { shape: [owner.length], dtype: 'int32', data: owner.map((of) => of + 1) },
     ],
     build: (history, target, W, bias, out, outBias, owner) => {
       const behaviors = { history, target, owner }
@@ -166,6 +168,7 @@ const targets = [
     reference: (history, target, W, bias, out, outBias) => {
       const sums = nd([count, width], new Array<number>(count * width).fill(0))
       owner.forEach((of, n) => {
+        if (of < 0) return
         const h = history.data.slice(n * width, (n + 1) * width)
         const t = target.data.slice(of * width, (of + 1) * width)
         const joint = [...h, ...t, ...h.map((x, i) => x - t[i]), ...h.map((x, i) => x * t[i])]

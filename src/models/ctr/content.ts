@@ -1,7 +1,7 @@
-import { segmentSoftmax, similarities, simTier, weightedSum } from '../../nn/interest.js'
+import { segmentSoftmax, similarities, simTier, sumByOwner, weightedSum } from '../../nn/interest.js'
 import { linear } from '../../nn/layers.js'
 import type { Parameters } from '../../nn/parameters.js'
-import { add, cast, div, greater, mul, relu, reshape, segmentSum, sub, type Tensor } from '../../ops/index.js'
+import { add, cast, div, greater, mul, relu, reshape, sub, type Tensor } from '../../ops/index.js'
 import type { CtrModelConfig } from './config.js'
 import type { CtrInputs } from './inputs.js'
 import { type Branch, projection, sharpness, withDefault } from './parts.js'
@@ -27,10 +27,10 @@ export function contentBranch(p: Parameters, inputs: CtrInputs, config: CtrModel
   const learned = mul(similarities({ history: key, target: query, owner }), 1 / Math.sqrt(width))
   const weights = segmentSoftmax(add(learned, mul(cosines, sharpness(p))), owner, t, both)
   inputs.attention['content'] = weights
-  const counts = segmentSum(column(both), owner, t) // [B, 1]
+  const counts = sumByOwner(column(both), owner, t) // [B, 1]
   const none = cast(greater(1, counts), 'float32')
   const interest = withDefault(p.scope('empty'), weightedSum(weights, behaviors), none, config) // [B, width]
-  const usual = div(segmentSum(mul(column(both), h), owner, t), add(counts, 1)) // [B, width]
+  const usual = div(sumByOwner(mul(column(both), h), owner, t), add(counts, 1)) // [B, width]
   const hidden = relu(linear(p.scope('taste.0'), usual, width, { std: Math.sqrt(2 / width) }))
   const taste = linear(p.scope('taste.1'), hidden, width, { std: Math.sqrt(1 / width) })
   const tiers = config.simTier ? [simTier(cosines, both, owner, t)] : []

@@ -3,20 +3,8 @@
 import type { ContentTable } from '../../data/contentTable.js'
 import { unknownRow } from '../../data/vocabulary.js'
 import { type Dropout, dropIds } from '../../nn/dropout.js'
-import { similarities } from '../../nn/interest.js'
-import {
-  cast,
-  concat,
-  gather,
-  greater,
-  input,
-  lookup,
-  mul,
-  reshape,
-  segmentSum,
-  sum,
-  type Tensor,
-} from '../../ops/index.js'
+import { ofOwners, similarities, sumByOwner } from '../../nn/interest.js'
+import { add, cast, concat, constant, greater, input, lookup, mul, reshape, sum, type Tensor } from '../../ops/index.js'
 
 /** A feature that is looked up in an embedding table. */
 export interface TableFeature {
@@ -72,8 +60,8 @@ export interface Vectors {
 /** The tensors that a click model starts from; each is made once, however many parts of the model read it. */
 export class CtrInputs {
   readonly lookups: TableLookup[] = []
-  /** int32 [N]: the impression that each behaviour belongs to. */
-  readonly owner = input('owner', [-1], 'int32')
+  /** int32 [N]: 1 + the impression that each behaviour belongs to. In the input rows that only pad have −1. */
+  readonly owner = add(input('owner', [-1], 'int32'), constant(1, [], 'int32'))
   /** Weights [N] by which parts of the model sum behaviours, by the name of the part. */
   readonly attention: Record<string, Tensor> = {}
   private readonly made = new Map<string, unknown>()
@@ -116,7 +104,7 @@ export class CtrInputs {
       const { target, history } = this.content()
       const { owner } = this
       const cosines = similarities({ history: history.vectors, target: target.vectors, owner })
-      return { cosines, both: mul(history.present, gather(target.present, owner)) }
+      return { cosines, both: mul(history.present, ofOwners(target.present, owner)) }
     })
   }
 
@@ -128,8 +116,8 @@ export class CtrInputs {
   /** 1 for each impression that has no behaviours, else 0: [B, 1]. `like` has a row for each impression. */
   isEmpty(like: Tensor): Tensor {
     return this.once('empty', () => {
-      const one = cast(greater(this.owner, -1), 'float32')
-      return cast(greater(1, segmentSum(reshape(one, [-1, 1]), this.owner, like)), 'float32')
+      const one = cast(greater(this.owner, 0), 'float32')
+      return cast(greater(1, sumByOwner(reshape(one, [-1, 1]), this.owner, like)), 'float32')
     })
   }
 
