@@ -1,6 +1,7 @@
 /** Pairs by content: of what a user chose of late, the item nearest to the one chosen next asks for it. */
 import { chosen } from './choices.js'
 import type { Database } from './duckdb.js'
+import { Growing } from './growing.js'
 
 /** Content vectors of all items, [items, width] of unit norm. */
 export interface ContentVectors {
@@ -9,34 +10,43 @@ export interface ContentVectors {
 }
 
 /**
- * Leaves the table `content_filtered` in `db`: the choices of the training part (columns of `takes`) that have a
- * choice before them, with `anchor_item`, the one of the last `lookBack` whose vector is nearest; among equals the
- * later one. The item itself does not ask for itself. Needs the tables of `openLog`.
+ * Leaves the table `content_filtered` in `db`: the choices of the training part (columns of pairs) that have a choice
+ * before them, with `anchor_item`, the one of the last `lookBack` whose vector is nearest; among equals the later one.
+ * The item itself does not ask for itself. Needs the tables of `openLog`.
  */
 export async function nearestOfLast(db: Database, lookBack: number, content: ContentVectors): Promise<void> {
-  const last = `OVER (PARTITION BY usr ORDER BY ts, place ROWS BETWEEN ${lookBack} PRECEDING AND 1 PRECEDING)`
-  await db.run(`CREATE OR REPLACE TEMP TABLE choices_with_past AS
-    SELECT *, CAST(row_number() OVER (ORDER BY usr, ts, place) AS INTEGER) AS id
-    FROM (SELECT *, list(item) ${last} AS past
-          FROM (SELECT DISTINCT ON (usr, item, ts) * FROM takes WHERE part = 0 AND action IN ${chosen} ORDER BY place))
-    WHERE len(list_filter(past, lambda other: other <> item)) > 0`)
+  await db.run(`CREATE OR REPLACE TEMP TABLE choices_in_order AS
+    SELECT usr, item, ts, part, request, session, CAST(row_number() OVER w AS INTEGER) AS id,
+      CAST(usr IS DISTINCT FROM lag(usr) OVER w AS UTINYINT) AS begins
+    FROM (SELECT DISTINCT ON (usr, item, ts) * FROM takes WHERE part = 0 AND action IN ${chosen} ORDER BY place)
+    WINDOW w AS (ORDER BY usr, ts, place)`)
+  const anchors = new Growing('int32')
+  let past: number[] = []
+  const inOrder = 'SELECT item, begins FROM choices_in_order ORDER BY id'
+  for await (const { item, begins, rows } of db.batches(inOrder, { item: 'int32', begins: 'uint8' })) {
+    for (let i = 0; i < rows; i++) {
+      if (begins[i]) past = []
+      anchors.add(nearest(content, item[i], past))
+      past.push(item[i])
+      if (past.length > lookBack) past.shift()
+    }
+  }
   await db.run('CREATE OR REPLACE TEMP TABLE nearest_choices (id INTEGER, anchor_item INTEGER)')
   const rows = await db.appender('nearest_choices')
-  const kinds = { id: 'int32', item: 'int32', past: 'int32[]' } as const
-  for await (const { id, item, past } of db.batches('SELECT id, item, past FROM choices_with_past', kinds)) {
-    for (let i = 0; i < id.length; i++) {
-      rows.appendInteger(id[i])
-      rows.appendInteger(nearest(content, item[i], past.values.subarray(past.offsets[i], past.offsets[i + 1])))
-      rows.endRow()
-    }
+  for (let i = 0; i < anchors.length; i++) {
+    if (anchors.at(i) < 0) continue
+    rows.appendInteger(i + 1)
+    rows.appendInteger(anchors.at(i))
+    rows.endRow()
   }
   rows.closeSync()
   await db.run(`CREATE OR REPLACE TEMP TABLE content_filtered AS
-    SELECT c.* EXCLUDE (past, id), anchor_item FROM choices_with_past c JOIN nearest_choices USING (id)`)
-  for (const table of ['choices_with_past', 'nearest_choices']) await db.run(`DROP TABLE ${table}`)
+    SELECT c.* EXCLUDE (id, begins), anchor_item FROM choices_in_order c JOIN nearest_choices USING (id)`)
+  for (const table of ['choices_in_order', 'nearest_choices']) await db.run(`DROP TABLE ${table}`)
 }
 
-function nearest({ vectors, width }: ContentVectors, target: number, past: Int32Array): number {
+/** The item of `past` nearest to `target`, −1 if there is none but itself. */
+function nearest({ vectors, width }: ContentVectors, target: number, past: readonly number[]): number {
   let [best, highest] = [-1, Number.NEGATIVE_INFINITY]
   for (const item of past) {
     if (item === target) continue

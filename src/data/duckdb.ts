@@ -140,7 +140,10 @@ export class Database {
     return { ...Object.fromEntries(entries), rows }
   }
 
-  /** As `columns`, in batches of about 2,048 rows, for results larger than memory. */
+  /**
+   * As `columns`, in batches of about 2,048 rows, for results larger than memory. Until they end nothing else may be
+   * asked of the database, nor rows be appended: DuckDB then ends the result where it is, without a word.
+   */
   async *batches<S extends Record<string, ColumnKind>>(sql: string, kinds: S): AsyncGenerator<Columns<S>> {
     const names = Object.keys(kinds)
     for await (const chunk of this.stream(sql, kinds)) {

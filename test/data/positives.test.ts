@@ -214,6 +214,21 @@ describe('Positive pairs', () => {
     ])
   })
 
+  test('when content filters a long log then every choice after the first of its user has a pair', async () => {
+    // More than DuckDB collects of appended rows before it writes them, which ends what is being read.
+    const [users, each] = [300, 1000]
+    const path = await write(
+      'long',
+      `SELECT u AS user_id, 100 + (u + k) % 10 AS item_id, 'click' AS action, u * ${each} + k AS ts
+       FROM range(${users}) a(u), range(${each}) b(k)`,
+    )
+    const split = { train: 1, valid: 0 }
+    const content = { vectors: new Float32Array(10).fill(1), width: 1 }
+    const found = await build(log, { path, sources: ['content-filtered'], split }, content)
+    // The last moment of the log is after the cut-off.
+    assert.equal(found.count, users * (each - 1) - 1)
+  })
+
   test('when choices follow without a pause then they are of one session, and training knows what it chose', async () => {
     const at = (user: string, minute: number, item: number) =>
       `('${user}', ${100 + item}, 'click', ${minute}, 'r${item}', 'q${item}', NULL)`
