@@ -1,5 +1,6 @@
 /** The behaviour log for C-SFT: who took what and when, in which part of time, session and request. DuckDB does it. */
 import { type Database, identifier } from './duckdb.js'
+import { Growing } from './growing.js'
 import { itemNumbers } from './items.js'
 import { idsOf, microseconds, numberedIds, openTable, requireSameIds, type Table, type TimeUnit } from './table.js'
 
@@ -112,11 +113,17 @@ export async function readSessions(db: Database): Promise<ItemLists> {
   return readLists(db, query, n)
 }
 
-/** `query` gives list and item, in order of both. */
-async function readLists(db: Database, query: string, count: number): Promise<ItemLists> {
-  const { list, item } = await db.columns(query, { list: 'int32', item: 'int32' })
+/** `query` gives list and item, in order of both; `count`: number of the lists. */
+export async function readLists(db: Database, query: string, count: number): Promise<ItemLists> {
   const offsets = new Int32Array(count + 1)
-  for (const n of list) offsets[n + 1]++
+  const items = new Growing('int32')
+  for await (const { list, item, rows } of db.batches(query, { list: 'int32', item: 'int32' })) {
+    for (const n of list) offsets[n + 1]++
+    items.push(item, 0, rows)
+  }
   for (let n = 0; n < count; n++) offsets[n + 1] += offsets[n]
-  return { items: item, offsets }
+  return { items: items.finish(), offsets }
 }
+
+/** List `n`, as a view. */
+export const listOf = ({ items, offsets }: ItemLists, n: number) => items.subarray(offsets[n], offsets[n + 1])

@@ -1,19 +1,22 @@
 /** What counting alone knows of the training part: how often items are chosen, and which ones together. */
-import { chosen } from './choices.js'
+import { chosen, type ItemLists, listOf, readLists } from './choices.js'
 import type { Database } from './duckdb.js'
-import { anchorKinds, type Positives } from './positives.js'
+import { type AnchorKind, anchorKinds, type Positives } from './positives.js'
 
 export interface ChoiceCounts {
   /** Times that each item was chosen [items]. */
   popularity: Float64Array
-  /** Times that each other item was chosen where the pair's anchor was (see `countChoices`), by item, for each pair. */
-  together: ReadonlyMap<number, number>[]
+  /** Times that each other item was chosen where an anchor was (see `countChoices`) [items]; the next call overwrites it. */
+  together: (kind: AnchorKind, anchor: number) => Int32Array
 }
 
 /**
- * Counts for `pairs`, from the training part alone. Together with an item: the sessions in which both were chosen.
- * Together with a query: the requests of the same words or picture in which the item was chosen. Needs the tables of
- * `openLog` in `db`.
+ * Counts for the anchors of `pairs`, from the training part alone. Together with an item: the sessions in which both
+ * were chosen. Together with a query: the requests of the same words or picture in which the item was chosen. Needs the
+ * tables of `buildPositives` in `db`.
+ *
+ * What is held is choices, and an anchor's counts are made of them when they are asked for: the items that come
+ * together are as many as the squares of the sessions.
  */
 export async function countChoices(
   db: Database,
@@ -21,7 +24,7 @@ export async function countChoices(
   pairs: Int32Array,
   items: number,
 ): Promise<ChoiceCounts> {
-  const { kind, anchor, queryImages, queryTexts } = positives
+  const { kind, anchor, inSession, queryImages, queryTexts } = positives
   const popularity = new Float64Array(items)
   const counted = await db.columns(
     `SELECT item, count(*) AS n FROM takes WHERE part = 0 AND action IN ${chosen} GROUP BY item`,
@@ -29,37 +32,45 @@ export async function countChoices(
   )
   for (const [i, item] of counted.item.entries()) popularity[item] = counted.n[i]
 
-  const names = [queryImages, queryTexts]
-  const byAnchor = anchorKinds.map(() => new Map<number, Map<number, number>>())
-  for (const [k, name] of anchorKinds.entries()) {
-    const asked = [...new Set(pairs.filter((i) => kind[i] === k).map((i) => anchor[i]))]
-    if (asked.length === 0) continue
-    await db.run('CREATE OR REPLACE TEMP TABLE asked (anchor INTEGER, value VARCHAR)')
-    const rows = await db.appender('asked')
-    for (const a of asked) {
-      rows.appendInteger(a)
-      if (name === 'product') rows.appendNull()
-      else rows.appendVarchar(names[k][a])
-      rows.endRow()
-    }
-    rows.closeSync()
-    const found = await db.columns(name === 'product' ? withItems : withQueries(`query_${name}`), {
-      anchor: 'int32',
-      item: 'int32',
-      n: 'int32',
-    })
-    for (let i = 0; i < found.rows; i++) {
-      const others = byAnchor[k].get(found.anchor[i]) ?? new Map<number, number>()
-      byAnchor[k].set(found.anchor[i], others.set(found.item[i], found.n[i]))
-    }
+  const asked = (name: AnchorKind) => {
+    const k = anchorKinds.indexOf(name)
+    return [...new Set(pairs.filter((i) => kind[i] === k).map((i) => anchor[i]))]
   }
-  const none = new Map<number, number>()
-  return { popularity, together: Array.from(pairs, (i) => byAnchor[kind[i]].get(anchor[i]) ?? none) }
+  const byQuery = {
+    image: await readChosen(db, 'query_image', asked('image'), queryImages.length),
+    text: await readChosen(db, 'query_text', asked('text'), queryTexts.length),
+  }
+  const sessionsOf = listsWith(inSession, items)
+  const counts = new Int32Array(items)
+  const together = (name: AnchorKind, of: number) => {
+    counts.fill(0)
+    if (name !== 'product') {
+      for (const item of listOf(byQuery[name], of)) counts[item]++
+      return counts
+    }
+    for (const session of listOf(sessionsOf, of)) for (const item of listOf(inSession, session)) counts[item]++
+    counts[of] = 0
+    return counts
+  }
+  return { popularity, together }
 }
 
-const inSessions = `(SELECT DISTINCT session, item FROM takes WHERE part = 0 AND action IN ${chosen})`
-const withItems = `SELECT anchor, b.item, count(*) AS n
-  FROM asked JOIN ${inSessions} a ON a.item = anchor JOIN ${inSessions} b USING (session)
-  WHERE b.item <> anchor GROUP BY ALL`
-const withQueries = (column: string) => `SELECT anchor, item, count(DISTINCT (usr, request)) AS n
-  FROM asked JOIN takes ON ${column} = value WHERE part = 0 AND action IN ${chosen} GROUP BY ALL`
+/** The items chosen with each of the queries `asked`, once for each request; lists are numbered as queries are. */
+async function readChosen(db: Database, column: string, asked: number[], queries: number): Promise<ItemLists> {
+  if (asked.length === 0) return { items: new Int32Array(), offsets: new Int32Array(queries + 1) }
+  const query = `SELECT DISTINCT number AS list, item, usr, request FROM takes JOIN ${column}_numbers ON ${column} = value
+    WHERE part = 0 AND action IN ${chosen} AND number IN (${asked.join(', ')})`
+  return readLists(db, `SELECT list, item FROM (${query}) ORDER BY ALL`, queries)
+}
+
+/** The numbers of the lists that each item is in, an item once at most. */
+function listsWith({ items, offsets }: ItemLists, count: number): ItemLists {
+  const starts = new Int32Array(count + 1)
+  for (const item of items) starts[item + 1]++
+  for (let item = 0; item < count; item++) starts[item + 1] += starts[item]
+  const next = starts.slice()
+  const lists = new Int32Array(items.length)
+  for (let list = 0; list + 1 < offsets.length; list++)
+    for (let i = offsets[list]; i < offsets[list + 1]; i++) lists[next[items[i]]++] = list
+  return { items: lists, offsets: starts }
+}

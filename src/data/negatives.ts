@@ -1,6 +1,6 @@
 /** Which items must not count as negatives of an anchor, and which make hard ones. */
 import type { Random } from '../random.js'
-import type { ItemLists } from './choices.js'
+import { type ItemLists, listOf } from './choices.js'
 import { type Positives, parts } from './positives.js'
 
 /** Added to a logit, this takes it out of the softmax. */
@@ -150,4 +150,3 @@ export class Negatives {
 }
 
 const nothing = new Int32Array()
-const listOf = ({ items, offsets }: ItemLists, n: number) => items.subarray(offsets[n], offsets[n + 1])

@@ -18,24 +18,29 @@ export function rankByCounts(
 ): BaselineRanks {
   const most = popularity.reduce((a, b) => Math.max(a, b), 0) + 1
   const scores = new Float64Array(popularity.length)
-  const ranked = (scoresOf: (row: number) => Float64Array) =>
-    anchorKinds.flatMap((name, k): Found[] => {
-      const rows = Array.from(pairs.keys()).filter((row) => kind[pairs[row]] === k)
-      if (rows.length === 0) return []
-      const ranks = Float64Array.from(rows, (row) => {
-        const pair = pairs[row]
-        return rankOf(scoresOf(row), item[pair], name === 'product' ? anchor[pair] : -1)
-      })
-      return [{ kind: name, targets: Int32Array.from(rows, (row) => item[pairs[row]]), ranks }]
-    })
-  return {
-    popularity: ranked(() => popularity),
-    cooccurrence: ranked((row) => {
-      scores.set(popularity)
-      for (const [other, count] of together[row]) scores[other] += count * most
-      return scores
-    }),
+  const found: BaselineRanks = { popularity: [], cooccurrence: [] }
+  for (const [k, name] of anchorKinds.entries()) {
+    const rows = pairs.filter((pair) => kind[pair] === k)
+    if (rows.length === 0) continue
+    const targets = rows.map((pair) => item[pair])
+    const [popular, cooccurring] = [new Float64Array(rows.length), new Float64Array(rows.length)]
+    // Pairs of one anchor follow each other, so that its counts are made once.
+    let counted = -1
+    for (const i of Uint32Array.from(rows.keys()).sort((a, b) => anchor[rows[a]] - anchor[rows[b]])) {
+      const asks = anchor[rows[i]]
+      if (asks !== counted) {
+        const counts = together(name, asks)
+        for (let other = 0; other < scores.length; other++) scores[other] = counts[other] * most + popularity[other]
+        counted = asks
+      }
+      const excluded = name === 'product' ? asks : -1
+      popular[i] = rankOf(popularity, targets[i], excluded)
+      cooccurring[i] = rankOf(scores, targets[i], excluded)
+    }
+    found.popularity.push({ kind: name, targets, ranks: popular })
+    found.cooccurrence.push({ kind: name, targets, ranks: cooccurring })
   }
+  return found
 }
 
 /** Place of `target`, from 0: items above it, and half of those equal to it; `excluded` does not compete. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { countChoices } from '../../src/data/coOccurrence.js'
 import { loadItems } from '../../src/data/items.js'
-import { buildPositives, parts } from '../../src/data/positives.js'
+import { anchorKinds, buildPositives, parts } from '../../src/data/positives.js'
 import { rankByCounts } from '../../src/stages/sftBaselines.js'
 import { behaviorColumns, openTables } from './tables.js'
 
@@ -45,10 +45,10 @@ test('when counts find items then by choices of the training part alone, ties sh
   assert.deepEqual([...counts.popularity], [2, 2, 1, 1, 1, 0])
   // Pair by pair: item 0 asks for 2; 'hat' asks for 5.
   assert.deepEqual(
-    counts.together.map((found) => Object.fromEntries(found)),
+    Array.from(pairs, (i) => [...counts.together(anchorKinds[positives.kind[i]], positives.anchor[i])]),
     [
-      { 1: 2, 2: 1 },
-      { 0: 1, 1: 2 },
+      [0, 2, 1, 0, 0, 0],
+      [1, 2, 0, 0, 0, 0],
     ],
   )
   const { popularity, cooccurrence } = rankByCounts(positives, pairs, counts)
