@@ -100,7 +100,9 @@ export async function buildPositives(
       request: 'int32',
       session: 'int32',
     },
+    Object.values(bySource).reduce((a, b) => a + b),
   )
+  await db.run('DROP TABLE positives')
   const [rejected, inSession] = [await readRejected(db, log), await readSessions(db)]
   return { ...read, count: rows, queryTexts, queryImages, rejected, inSession, bySource }
 }
