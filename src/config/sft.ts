@@ -101,7 +101,12 @@ export const sftConfig = z.strictObject({
   negatives: z
     .strictObject({
       queue: z.int().nonnegative().default(8192).describe('Item vectors of earlier steps kept as negatives; 0: none'),
-      momentum: z.number().min(0).max(1).default(0.999).describe('Momentum of the encoder that fills the queue'),
+      momentum: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.999)
+        .describe('Momentum of the encoder that fills the queue; at step t it is at most (1 + t) / (10 + t)'),
       maxAgeSteps: z
         .int()
         .nonnegative()

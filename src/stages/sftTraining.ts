@@ -18,12 +18,14 @@ import {
   towerRows,
 } from '../models/sft.js'
 import { Parameters } from '../nn/parameters.js'
-import { assign, assignRows, concat, constant, follow, input, reshape, type Shape, type Tensor } from '../ops/index.js'
+import { assign, assignRows, concat, follow, input, reshape, type Shape, type Tensor } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 
 const momentumPrefix = 'momentum.'
 /** An encoder that fills the queue, and its input, where a step goes through in pieces. */
 const queuedBy = (modality: Modality) => `queued_${modality}`
+/** How much of itself the momentum encoder keeps in a step, float32 []. */
+const momentumInput = 'momentum'
 /** Terms of the loss of the last step. */
 const termsVariable = 'loss.terms'
 
@@ -73,8 +75,8 @@ export function sftTraining(
     }
     return { loss: made.loss, effects }
   }
-  const follows = () =>
-    follower.list().map(({ name }) => follow(name, name.slice(momentumPrefix.length), constant(negatives.momentum, [])))
+  const kept = input(momentumInput, [])
+  const follows = () => follower.list().map(({ name }) => follow(name, name.slice(momentumPrefix.length), kept))
   const each = <T>(of: (modality: Modality) => T) =>
     Object.fromEntries(sizes.towers.map((modality) => [modality, of(modality)])) as Partial<Record<Modality, T>>
   const whole = () => {
@@ -114,14 +116,21 @@ export function sftTraining(
     start: training.start,
     step(session, inputs, step, rate) {
       const rows = batchOf(sizes)
-      const fed = microBatch > 0 && sizes.queue > 0 ? { ...inputs, ...queuedInputs(inputs, sizes) } : inputs
-      const loss = training.step(session, [{ inputs: fed, rows }], step, rate)
-      if (microBatch > 0) session.run('follow', {})
+      const momentum = { [momentumInput]: { data: Float32Array.of(momentumAt(step, negatives.momentum)), shape: [] } }
+      const queued = sizes.queue === 0 ? {} : microBatch > 0 ? queuedInputs(inputs, sizes) : momentum
+      const loss = training.step(session, [{ inputs: { ...inputs, ...queued }, rows }], step, rate)
+      if (microBatch > 0) session.run('follow', momentum)
       const values = session.read(termsVariable)
       return { loss, named: Object.fromEntries(terms.map((name, i) => [name, values[i]])) }
     },
   }
 }
+
+/**
+ * The momentum encoder starts where stage 1 left off. What it keeps of that would fill the queue of a short run with
+ * vectors that all others then flee from, so it keeps less in the first steps, as averages of weights commonly do.
+ */
+export const momentumAt = (step: number, most: number) => Math.min(most, (1 + step) / (10 + step))
 
 /** The rows of a step's pictures and titles that go into the queue, not copied. */
 function queuedInputs(inputs: Record<string, Value>, sizes: SftSizes): Record<string, Value> {

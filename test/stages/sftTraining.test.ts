@@ -6,7 +6,7 @@ import { initialValues } from '../../src/engine/state.js'
 import { batchOf, queueVariable, type SftSizes, towerRows } from '../../src/models/sft.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { Random } from '../../src/random.js'
-import { momentumOf, sftTraining } from '../../src/stages/sftTraining.js'
+import { momentumAt, momentumOf, sftTraining } from '../../src/stages/sftTraining.js'
 import { onEachEngine } from '../engines.js'
 import { shape } from '../models/tinyEncoder.js'
 
@@ -45,8 +45,8 @@ function inputs(step: number, sizes: SftSizes): Record<string, Value> {
   }
 }
 
-/** Losses of three steps, and the whole state after them. */
-function trained(engine: Engine, microBatch: number, sizes = complete) {
+/** Losses of steps, and the whole state after them. */
+function trained(engine: Engine, microBatch: number, sizes = complete, steps = 3) {
   const options = sftConfig.parse({
     negatives: { momentum: 0.5 },
     levels: { distillation: 1 },
@@ -60,7 +60,7 @@ function trained(engine: Engine, microBatch: number, sizes = complete) {
     start(session, parameter.name, values)
     if (state.some(({ name }) => name === momentumOf(parameter.name))) session.write(momentumOf(parameter.name), values)
   }
-  const losses = [0, 1, 2].map((n) => step(session, inputs(n, sizes), n, 0.1))
+  const losses = Array.from({ length: steps }, (_, n) => step(session, inputs(n, sizes), n, 0.1))
   const values = new Map(state.map(({ name }) => [name, session.read(name)]))
   session.dispose()
   return { losses, values }
@@ -122,7 +122,21 @@ await onEachEngine('a step of C-SFT', (engine) => {
       'loss_alignment',
       'loss_distillation',
     ])
-    const [own, follower] = ['fusion.weight', momentumOf('fusion.weight')].map((name) => values.get(name)!)
-    assert.ok(own.some((x, i) => Math.abs(x - follower[i]) > 1e-6))
+  })
+
+  test('when the momentum encoder follows then it keeps little in the first steps, and never more than it is told', () => {
+    const after = Array.from({ length: 6 }, (_, steps) => trained(engine, 0, complete, steps).values)
+    for (const [step, kept] of [1 / 10, 2 / 11, 3 / 12, 4 / 13, 5 / 14].entries()) {
+      const follower = after[step].get(momentumOf('fusion.weight'))!
+      const [own, now] = ['fusion.weight', momentumOf('fusion.weight')].map((name) => after[step + 1].get(name)!)
+      assert.ok(own.some((x, i) => Math.abs(x - now[i]) > 1e-6))
+      const expected = follower.map((x, i) => x + (1 - kept) * (own[i] - x))
+      assert.ok(
+        now.every((x, i) => Math.abs(x - expected[i]) < 1e-6),
+        `step ${step}`,
+      )
+    }
+    assert.equal(momentumAt(8, 0.5), 0.5)
+    assert.equal(momentumAt(1e6, 0.999), 0.999)
   })
 })
