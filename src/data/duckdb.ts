@@ -5,6 +5,8 @@ import {
   type DuckDBDataChunk,
   DuckDBInstance,
   DuckDBListVector,
+  DuckDBTableFunction,
+  type DuckDBType,
   type DuckDBVector,
 } from '@duckdb/node-api'
 import { messageOf, UserError } from '../errors.js'
@@ -63,8 +65,8 @@ export class Database {
   ) {}
 
   /** An in-memory database that spills to `temporary` when a query outgrows `memory` (e.g. "2GB"; default: DuckDB's). */
-  static async open(options: { memory?: string; temporary?: string } = {}): Promise<Database> {
-    const settings: Record<string, string> = { threads: String(availableParallelism()) }
+  static async open(options: { memory?: string; temporary?: string; threads?: number } = {}): Promise<Database> {
+    const settings: Record<string, string> = { threads: String(options.threads ?? availableParallelism()) }
     if (options.memory) settings['memory_limit'] = options.memory
     if (options.temporary) settings['temp_directory'] = options.temporary
     const instance = await DuckDBInstance.create(':memory:', settings)
@@ -170,6 +172,20 @@ export class Database {
   /** A writer of rows into `table`, which must exist. */
   appender(table: string) {
     return this.connection.createAppender(table)
+  }
+
+  /** Makes `name()` a table whose rows `fill` gives, some each time that it is called; none at the end. */
+  addTable(name: string, columns: Record<string, DuckDBType>, fill: (chunk: DuckDBDataChunk) => void): void {
+    this.connection.registerTableFunction(
+      DuckDBTableFunction.create({
+        name,
+        bindFunction: (table) => {
+          for (const [column, type] of Object.entries(columns)) table.addResultColumn(column, type)
+        },
+        initFunction: () => {},
+        mainFunction: (_, chunk) => fill(chunk),
+      }),
+    )
   }
 
   close(): void {

@@ -87,7 +87,6 @@ export async function embed(
   const result = shard
     ? await writePart(run, joined(work, older), description)
     : await publish(run, published, joined(work, older, isKept), {
-        db,
         description,
         expected: stream.count,
         keep: config.keepTables,

@@ -2,7 +2,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Shard } from '../config/shard.js'
-import { Database } from '../data/duckdb.js'
 import { UserError } from '../errors.js'
 import { recoverFolder } from '../files.js'
 import { modalitiesSection } from '../report/index.js'
@@ -56,9 +55,7 @@ export async function mergeShards(
     tables[0].rows,
   )
   const expected = tables.reduce((rows, { manifest }) => rows + manifest.rows, 0)
-  const db = await Database.open()
-  const result = await publish(run, published, chunks, { db, description, expected, keep: keepTables })
-  db.close()
+  const result = await publish(run, published, chunks, { description, expected, keep: keepTables })
   for (const table of [...tables, ...(older ? [older] : [])]) table.close()
   await run.show(() => modalitiesSection({ ...result, skipped: counts.empty }))
   return {

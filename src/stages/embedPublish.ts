@@ -1,7 +1,6 @@
 /** From rows in the order of their ids to a published table: arrays, Parquet and a manifest. */
 import { join } from 'node:path'
 import { type TensorSource, writeSafetensors } from '../checkpoint/safetensors.js'
-import type { Database } from '../data/duckdb.js'
 import { ParquetParts } from '../data/embeddings.js'
 import { replaceFolder, writeJson } from '../files.js'
 import {
@@ -28,17 +27,17 @@ export interface TableCounts {
   title_only: number
 }
 
-/** Writes a table into an empty `folder`; with `db` as Parquet, and what else is asked for, too. The manifest comes last. */
+/** Writes a table into an empty `folder`; `asParquet`: with Parquet, and what else is asked for, too. The manifest comes last. */
 export async function writeTable(
   folder: string,
   chunks: Iterable<Chunk>,
   description: Description,
-  db: Database | undefined,
+  asParquet: boolean,
   progress: (rows: number) => void,
 ): Promise<TableCounts> {
   const ids = new IdWriter(folder, description.ids)
   const rows = RowFiles.create(folder, description, 0)
-  const parquet = db && (await ParquetParts.open(db, folder, description))
+  const parquet = asParquet ? await ParquetParts.open(folder, description) : undefined
   const counts: TableCounts = { rows: 0, both: 0, picture_only: 0, title_only: 0 }
   for (const chunk of chunks) {
     ids.add(chunk.ids)
@@ -56,7 +55,7 @@ export async function writeTable(
   await parquet?.finish()
   ids.finish()
   rows.finish()
-  if (db && description.safetensors) writeTensors(folder, rows, description)
+  if (asParquet && description.safetensors) writeTensors(folder, rows, description)
   rows.close()
   await writeJson(join(folder, manifestFile), { ...description, rows: counts.rows })
   return counts
@@ -79,12 +78,12 @@ export async function publish(
   run: Run,
   link: string,
   chunks: Iterable<Chunk>,
-  { db, description, expected, keep }: { db: Database; description: Description; expected: number; keep: number },
+  { description, expected, keep }: { description: Description; expected: number; keep: number },
 ): Promise<TableCounts & { table: string }> {
   const bar = run.terminal.bar('rows written', expected)
   let counts: TableCounts | undefined
   await publishTable(link, keep, async (folder) => {
-    counts = await writeTable(folder, chunks, description, db, (done) => bar.update(done))
+    counts = await writeTable(folder, chunks, description, true, (done) => bar.update(done))
   })
   bar.stop()
   return { ...counts!, table: link }
@@ -99,7 +98,7 @@ export async function writePart(
   const part = run.path(partFolder)
   let counts: TableCounts | undefined
   await replaceFolder(part, async (folder) => {
-    counts = await writeTable(folder, chunks, description, undefined, () => {})
+    counts = await writeTable(folder, chunks, description, false, () => {})
   })
   return { ...counts!, part }
 }

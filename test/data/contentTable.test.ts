@@ -109,7 +109,7 @@ describe('Content vectors of a published table', () => {
   async function published(name: string, idType: string, type: 'float32' | 'int8') {
     const path = join(folder, name)
     const ids = Array.from({ length: 2000 }, (_, i) => (idType === 'VARCHAR' ? String(i).padStart(4, '0') : BigInt(i)))
-    const table = await madeTable(db, path, idType, ids, type)
+    const table = await madeTable(path, idType, ids, type)
     table.close()
     mkdirSync(`${path}-parquet`)
     copyFileSync(join(path, 'part-00000.parquet'), join(`${path}-parquet`, 'part-00000.parquet'))

@@ -24,7 +24,7 @@ before(async () => {
   const start = new Map(Array.from(ids, (id, i): [Id, number] => [id, vectors.offsets[i]]))
   const pick = (id: Id) => vectors.values.slice(start.get(id)!, start.get(id)! + vectors.offsets[1])
   for (const type of ['float32', 'int8'] as const) {
-    tables[type] = await madeTable(db, at(type), 'BIGINT', Array.from(ids), type, pick)
+    tables[type] = await madeTable(at(type), 'BIGINT', Array.from(ids), type, pick)
     mkdirSync(at(`${type}-parquet`))
     copyFileSync(at(`${type}/part-00000.parquet`), at(`${type}-parquet/part-00000.parquet`))
   }

@@ -27,7 +27,7 @@ const tables: { idType: string; arrowType: string; ids: Id[]; at: (type: string)
 for (const [idType, { arrow: arrowType, id }] of Object.entries(kinds)) {
   const ids = Array.from({ length: count }, (_, i) => id(i))
   const at = (type: string) => join(folder, `${type}-${idType}`)
-  for (const type of types) (await madeTable(db, at(type), idType, ids, type, undefined, formats)).close()
+  for (const type of types) (await madeTable(at(type), idType, ids, type, undefined, formats)).close()
   tables.push({ idType, arrowType, ids, at })
 }
 
@@ -90,7 +90,7 @@ print(json.dumps([types, rows['embedding'].to_pylist(), rows['image_embedding'].
 }
 
 test('when nothing is asked for then lists are as Parquet knows them and there are no safetensors', async () => {
-  const table = await madeTable(db, join(folder, 'plain'), 'BIGINT', [1n, 2n], 'float32')
+  const table = await madeTable(join(folder, 'plain'), 'BIGINT', [1n, 2n], 'float32')
   table.close()
   assert.equal(existsSync(join(folder, 'plain/embeddings.safetensors')), false)
   const path = literal(join(folder, 'plain/part-00000.parquet'))

@@ -1,6 +1,5 @@
 /** Embedding tables whose vectors are known: each is made of nothing but its id. */
 import { mkdir } from 'node:fs/promises'
-import type { Database } from '../../src/data/duckdb.js'
 import { Random } from '../../src/random.js'
 import { writeTable } from '../../src/stages/embedPublish.js'
 import {
@@ -58,7 +57,6 @@ function chunkOf(
  * `pick` gives new arrays of one length.
  */
 export async function madeTable(
-  db: Database,
   folder: string,
   idType: string,
   ids: readonly Id[],
@@ -76,6 +74,6 @@ export async function madeTable(
   for (let from = 0; from < ids.length; from += 2048) {
     chunks.push(chunkOf(ids.slice(from, from + 2048), type, pick, (i) => (from + i) % 3 === 0))
   }
-  await writeTable(folder, chunks, description, db, () => {})
+  await writeTable(folder, chunks, description, true, () => {})
   return EmbeddingTable.open(folder)
 }

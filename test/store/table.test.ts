@@ -11,7 +11,7 @@ const folder = await temporaryFolder()
 const db = await Database.open()
 after(() => db.close())
 const tableOf = (name: string, idType: string, ids: Id[], type: VectorType = 'float32') =>
-  madeTable(db, join(folder, name), idType, ids, type)
+  madeTable(join(folder, name), idType, ids, type)
 
 const sorted = (ids: Id[]) => ids.sort(compareIds)
 const parquet = (name: string) => `read_parquet('${join(folder, name)}/*.parquet')`
