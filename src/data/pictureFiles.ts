@@ -1,6 +1,6 @@
 /** The bytes of pictures, and where a table may take them from. */
-import { readFileSync, readFile as readFileThen, realpathSync } from 'node:fs'
-import { relative, resolve, sep } from 'node:path'
+import { lstatSync, readFileSync, readFile as readFileThen, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
 
 /** That of node:fs/promises takes twice the time for small files, for it makes an object of each that it opens. */
@@ -45,33 +45,38 @@ function notEmpty(bytes: Uint8Array): Uint8Array {
  */
 function picturePath(path: string, { folder, allowOutside }: PicturePlace): string {
   const full = resolve(folder, path)
-  if (!allowOutside && leavesFolder(folder, full)) throw outside()
+  if (!allowOutside && leavesFolder(resolve(folder), full)) throw outside()
   const real = realPath(full)
-  if (!allowOutside && leavesFolder(realFolder(folder), real)) throw outside()
+  if (!allowOutside && leavesFolder(realFolder(resolve(folder)), real)) throw outside()
   return real
 }
 
-function leavesFolder(folder: string, path: string): boolean {
-  // An empty way is the folder itself; from another drive there is no way but an absolute one.
-  const way = relative(resolve(folder), path)
-  return way.split(sep)[0] === '..' || resolve(way) === way
-}
+/** Of full paths. */
+const leavesFolder = (folder: string, path: string) =>
+  path !== folder && !path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 
 const outside = () => new Error("outside: the path leads out of the table's folder (data.allowOutside permits it)")
 
+/** The system would follow every folder on the way anew for each file, which takes longer than to read a small one. */
 function realPath(path: string): string {
   try {
-    return realpathSync.native(path)
+    const real = join(realFolder(dirname(path)), basename(path))
+    return lstatSync(real).isSymbolicLink() ? realpathSync.native(real) : real
   } catch (error) {
     return unreadable(error)
   }
 }
 
-let known = { folder: '', real: '' }
+const mostKnown = 10_000
+const knownFolders = new Map<string, string>()
 
 function realFolder(folder: string): string {
-  if (known.folder !== folder) known = { folder, real: realPath(folder) }
-  return known.real
+  const known = knownFolders.get(folder)
+  if (known !== undefined) return known
+  if (knownFolders.size === mostKnown) knownFolders.clear()
+  const real = realpathSync.native(folder)
+  knownFolders.set(folder, real)
+  return real
 }
 
 function unreadable(error: unknown): never {
