@@ -120,6 +120,12 @@ export function plan(
       ours: call('clip', {}),
       peer: theirs('clip'),
     },
+    {
+      name: 'clip-products',
+      figures: [{ workload: 'clip-products', key: 'products_percent', unit: '% of a step' }],
+      ours: call('clip-products', {}),
+      peer: undefined,
+    },
     onWasm('ctr', 'samples_per_s', 'samples/s'),
     onWasm('clip', 'pairs_per_s', 'pairs/s'),
     {

@@ -1,5 +1,5 @@
 /** The process of one workload: `node workload.js NAME SIZES`, the sizes as JSON, prints its figures as JSON. */
-import { clip } from './clip.js'
+import { clip, clipProducts } from './clip.js'
 import { ctr, ctrGrowth } from './ctr.js'
 import { embed } from './embed.js'
 import type { Figures, Size } from './measure.js'
@@ -10,6 +10,7 @@ const workloads: Record<string, (size: Size & { images: string }) => Promise<Fig
   'ctr-growth': (size) => ctrGrowth('padded', size),
   'ctr-ragged-growth': (size) => ctrGrowth('ragged', size),
   clip,
+  'clip-products': clipProducts,
   embed: (size) => embed(size, size.images),
 }
 
