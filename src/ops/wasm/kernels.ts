@@ -109,9 +109,8 @@ const lastRead = new Float64Array(1)
  */
 export function touchRows(table: TypedArray, ids: Int32Array, from: number, to: number, width: number): void {
   let sum = 0
-  for (let j = from; j < to; j++) {
-    const end = (ids[j] + 1) * width
-    for (let at = ids[j] * width; at < end; at += cacheLine) sum += table[at]
+  for (let line = 0; line < width; line += cacheLine) {
+    for (let j = from; j < to; j++) sum += table[ids[j] * width + line]
   }
   lastRead[0] = sum
 }

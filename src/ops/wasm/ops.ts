@@ -75,6 +75,24 @@ export function wasmOps(
     return out
   }
 
+  /** Distinct ids but 0, which is padding, in order of appearance, and the sums of their rows of `gradients`. */
+  const withDistinctRows = (
+    ids: tf.Tensor,
+    gradients: tf.Tensor,
+    use: (distinct: Int32Array, rows: Float32Array) => void,
+  ) => {
+    const width = gradients.size / Math.max(ids.size, 1)
+    const slots = make([ids.size], 'int32')
+    const distinct = update.distinctIds(ints(ids), ints(slots))
+    const sums = make([distinct.length, width])
+    view(sums).fill(0)
+    simd.segmentSum(address(gradients), address(slots), address(sums), ids.size, width)
+    // Slot 0 is that of padding.
+    use(distinct.subarray(1), view(sums).subarray(width))
+    slots.dispose()
+    sums.dispose()
+  }
+
   const binary = (run: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (operands: tf.Tensor[]) =>
     run(operands[0], operands[1])
   const unary = (run: (x: tf.Tensor) => tf.Tensor) => (operands: tf.Tensor[]) => run(operands[0])
@@ -126,14 +144,18 @@ export function wasmOps(
     matmul: ([a, b], { transposeA, transposeB }) => {
       const made = transposeA && !transposeB && productOfColumns(a, b)
       if (made) return made
+      // Of one row and one column each; a factor for every row.
+      if (!transposeA && a.shape[a.rank - 1] === 1)
+        return transposeB ? tf.tidy(() => tf.mul(a, turned(b))) : tf.mul(a, b)
       const left = transposeA ? turned(a) : a
       const right = transposeB ? turned(b) : b
       const [m, k] = left.shape.slice(-2)
       const [n] = right.shape.slice(-1)
       const out = make([...left.shape.slice(0, -1), n])
+      const batch = out.size / (m * n)
       if (k === 0) view(out).fill(0)
+      else if (n === 1 && batch === 1) simd.productOfRows(address(left), address(right), address(out), m, k)
       else if (out.size > 0) {
-        const batch = out.size / (m * n)
         multiply({ batch, m, k, n, left: address(left), right: address(right), out: address(out) })
       }
       if (left !== a) left.dispose()
@@ -273,15 +295,19 @@ export function wasmOps(
     adamRows: ([ids, gradients, rate, epsilon], { variable, m, v, beta1, beta2, l2 }) => {
       const arrays = { variable: floats(variable), m: floats(m), v: floats(v) }
       const numbers = { beta1, beta2, rate: scalar(rate), epsilon: scalar(epsilon) }
-      const { distinct, rows } = update.distinctRows(ints(ids), view(gradients), arrays.variable, l2)
-      update.adamRows(arrays, distinct, rows, numbers)
+      withDistinctRows(ids, gradients, (distinct, rows) => {
+        update.addDecay(rows, distinct, arrays.variable, l2)
+        update.adamRows(arrays, distinct, rows, numbers)
+      })
       return []
     },
     adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, rowwise, l2 }) => {
       const [table, total, numbers] = [floats(variable), floats(accumulator), { rate: scalar(rate), epsilon }]
-      const { distinct, rows } = update.distinctRows(ints(ids), view(gradients), table, l2)
       const apply = rowwise ? update.rowwiseAdagradRows : update.adagradRows
-      apply(table, total, distinct, rows, numbers)
+      withDistinctRows(ids, gradients, (distinct, rows) => {
+        update.addDecay(rows, distinct, table, l2)
+        apply(table, total, distinct, rows, numbers)
+      })
       return []
     },
   }

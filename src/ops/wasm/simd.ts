@@ -6,6 +6,8 @@ import { simdModule } from './simdModule.js'
 export interface Simd {
   /** out [m, n] += aᵀ b of a [k, m] and b [k, n]; n is a multiple of 4. */
   productOfColumns(a: number, b: number, out: number, k: number, m: number, n: number): void
+  /** out [m] = a b of a [m, k] and b [k]. */
+  productOfRows(a: number, b: number, out: number, m: number, k: number): void
   /** Row ids[j] of out grows by row j of `count` in values. */
   segmentSum(values: number, ids: number, out: number, count: number, width: number): void
   /** Row j of `count` in out is row ids[j] of x. */

@@ -100,6 +100,43 @@
   (func $addTo (param $out i32) (param $x v128)
     (v128.store (local.get $out) (f32x4.add (v128.load (local.get $out)) (local.get $x))))
 
+  ;; out [m] = a b of a [m, k] and b [k]: a column alone.
+  (func (export "productOfRows") (param $a i32) (param $b i32) (param $out i32) (param $m i32) (param $k i32)
+    (local $end i32) (local $line i32) (local $lineEnd i32) (local $with i32) (local $sum v128) (local $rest f32)
+    (local.set $line (i32.shl (local.get $k) (i32.const 2)))
+    (local.set $end (i32.add (local.get $out) (i32.shl (local.get $m) (i32.const 2))))
+    (block $done
+      (loop $rows
+        (br_if $done (i32.ge_u (local.get $out) (local.get $end)))
+        (local.set $lineEnd (i32.add (local.get $a) (local.get $line)))
+        (local.set $with (local.get $b))
+        (local.set $sum (v128.const f32x4 0 0 0 0))
+        (local.set $rest (f32.const 0))
+        (block $full
+          (loop $fours
+            (br_if $full (i32.gt_u (i32.add (local.get $a) (i32.const 16)) (local.get $lineEnd)))
+            (local.set $sum
+              (f32x4.add (local.get $sum) (f32x4.mul (v128.load (local.get $a)) (v128.load (local.get $with)))))
+            (local.set $a (i32.add (local.get $a) (i32.const 16)))
+            (local.set $with (i32.add (local.get $with) (i32.const 16)))
+            (br $fours)))
+        (block $whole
+          (loop $ones
+            (br_if $whole (i32.ge_u (local.get $a) (local.get $lineEnd)))
+            (local.set $rest
+              (f32.add (local.get $rest) (f32.mul (f32.load (local.get $a)) (f32.load (local.get $with)))))
+            (local.set $a (i32.add (local.get $a) (i32.const 4)))
+            (local.set $with (i32.add (local.get $with) (i32.const 4)))
+            (br $ones)))
+        (local.set $rest
+          (f32.add (local.get $rest)
+            (f32.add
+              (f32.add (f32x4.extract_lane 0 (local.get $sum)) (f32x4.extract_lane 1 (local.get $sum)))
+              (f32.add (f32x4.extract_lane 2 (local.get $sum)) (f32x4.extract_lane 3 (local.get $sum))))))
+        (f32.store (local.get $out) (local.get $rest))
+        (local.set $out (i32.add (local.get $out) (i32.const 4)))
+        (br $rows))))
+
   ;; Row ids[j] of out, all of `width` numbers, grows by row j of values.
   (func (export "segmentSum")
     (param $values i32) (param $ids i32) (param $out i32) (param $count i32) (param $width i32)

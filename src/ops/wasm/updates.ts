@@ -109,27 +109,22 @@ export function follow(variable: Float32Array, source: Float32Array, keep: numbe
   for (let i = 0; i < variable.length; i++) variable[i] -= (1 - keep) * (variable[i] - source[i])
 }
 
-/**
- * Distinct ids in order of appearance, with their gradient rows summed and `l2` times the table's row added.
- * Row 0 is padding and left out. `gradients` [ids.length, width].
- */
-export function distinctRows(ids: Int32Array, gradients: Float32Array, table: Float32Array, l2: number) {
-  const width = gradients.length / ids.length
-  const slots = new Slots(ids.length)
-  const summed = new Float32Array(gradients.length)
-  for (let j = 0; j < ids.length; j++) {
-    if (ids[j] === 0) continue
-    let to = slots.of(ids[j]) * width
-    for (let from = j * width; from < (j + 1) * width; from++) summed[to++] += gradients[from]
+/** Distinct `ids` in order of appearance, 0 first whether or not it is there; `slots` gets the place of each in them. */
+export function distinctIds(ids: Int32Array, slots: Int32Array): Int32Array {
+  const found = new Slots(ids.length + 1)
+  found.of(0)
+  for (let j = 0; j < ids.length; j++) slots[j] = found.of(ids[j])
+  return found.ids()
+}
+
+/** Adds `l2` times the rows `ids` of the table to the rows of a gradient. */
+export function addDecay(rows: Float32Array, ids: Int32Array, table: Float32Array, l2: number): void {
+  if (l2 === 0) return
+  const width = rows.length / ids.length
+  for (let slot = 0, at = 0; slot < ids.length; slot++) {
+    const from = ids[slot] * width
+    for (let i = from; i < from + width; i++) rows[at++] += l2 * table[i]
   }
-  const distinct = slots.ids()
-  if (l2 > 0) {
-    for (let slot = 0, at = 0; slot < distinct.length; slot++) {
-      const from = distinct[slot] * width
-      for (let i = from; i < from + width; i++) summed[at++] += l2 * table[i]
-    }
-  }
-  return { distinct, rows: summed.subarray(0, distinct.length * width) }
 }
 
 /** Consecutive numbers, from 0, for distinct ids; a hash table that makes no object for an id, as a Map does. */

@@ -49,6 +49,11 @@ const products: Case[] = [
   { a: [9, 1], b: [9, 3], transposeA: true },
   { a: [9, 3], b: [9, 1], transposeA: true },
   { a: [35, 2], b: [35, 3], transposeA: true },
+  { a: [6, 7], b: [7, 1] },
+  { a: [6, 9], b: [1, 9], transposeB: true },
+  { a: [6, 1], b: [1, 5] },
+  { a: [6, 1], b: [5, 1], transposeB: true },
+  { a: [2, 6, 1], b: [2, 5, 1], transposeB: true },
   // Fours of columns, tiles of 4 × 8 with some left on either side, and more rows than a block has; see simd.wat.
   { a: [131, 1], b: [131, 4], transposeA: true },
   { a: [130, 8], b: [130, 1], transposeA: true },
