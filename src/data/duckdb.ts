@@ -57,6 +57,8 @@ const sqlType: Record<ColumnKind, string> = {
  * `memory-limit` for what cannot be done in so little memory.
  */
 export class Database {
+  private isStreaming = false
+
   private constructor(
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
@@ -77,12 +79,12 @@ export class Database {
   }
 
   async run(sql: string): Promise<void> {
-    await reading(sql, () => this.connection.run(sql))
+    await reading(sql, () => this.idle.connection.run(sql))
   }
 
   /** Rows as objects; for small results. Integers of 64 bits are BigInt. */
   async rows<T>(sql: string): Promise<T[]> {
-    const reader = await reading(sql, () => this.connection.runAndReadAll(sql))
+    const reader = await reading(sql, () => this.idle.connection.runAndReadAll(sql))
     return reader.getRowObjectsJS() as T[]
   }
 
@@ -144,7 +146,7 @@ export class Database {
 
   /**
    * As `columns`, in batches of about 2,048 rows, for results larger than memory. Until they end nothing else may be
-   * asked of the database, nor rows be appended: DuckDB then ends the result where it is, without a word.
+   * asked of the database, nor rows be appended; else it throws.
    */
   async *batches<S extends Record<string, ColumnKind>>(sql: string, kinds: S): AsyncGenerator<Columns<S>> {
     const names = Object.keys(kinds)
@@ -160,18 +162,30 @@ export class Database {
 
   private async *stream(sql: string, kinds: Record<string, ColumnKind>): AsyncGenerator<DuckDBDataChunk> {
     const list = Object.entries(kinds).map(([name, kind]) => `CAST(${identifier(name)} AS ${sqlType[kind]})`)
-    const result = await reading(sql, () => this.connection.stream(`SELECT ${list.join(', ')} FROM (${sql})`))
+    const { connection } = this.idle
+    const result = await reading(sql, () => connection.stream(`SELECT ${list.join(', ')} FROM (${sql})`))
     const next = () => reading(sql, () => result.fetchChunk())
-    for (let chunk = await next(); chunk && chunk.rowCount > 0; chunk = await next()) {
-      yield chunk
-      // What it holds is DuckDB's memory, of which the garbage collector knows nothing.
-      chunk.reset()
+    this.isStreaming = true
+    try {
+      for (let chunk = await next(); chunk && chunk.rowCount > 0; chunk = await next()) {
+        yield chunk
+        // What it holds is DuckDB's memory, of which the garbage collector knows nothing.
+        chunk.reset()
+      }
+    } finally {
+      this.isStreaming = false
     }
+  }
+
+  /** Itself, while no result is read piece by piece: DuckDB would end that where it is, without a word. */
+  private get idle(): this {
+    if (this.isStreaming) throw new Error('the database was asked for something else while a result was being read')
+    return this
   }
 
   /** A writer of rows into `table`, which must exist. */
   appender(table: string) {
-    return this.connection.createAppender(table)
+    return this.idle.connection.createAppender(table)
   }
 
   /** Makes `name()` a table whose rows `fill` gives, some each time that it is called; none at the end. */
