@@ -33,6 +33,8 @@ export interface Level {
   /** Unit vectors of the candidates, the rows' own items first: [columns, d]. */
   candidates: Tensor
   candidatesPresent: Tensor
+  /** Where candidates from column `from` on were made by another encoder: what it makes of the rows' own items [n, d]. */
+  aged?: { from: number; own: Tensor }
 }
 
 /** Columns [from, to) of the candidates that are negatives of one kind. */
@@ -81,11 +83,12 @@ export const weightedSum = (terms: readonly Term[]): Tensor =>
 
 /** Weighted mean over the rows of −log(e^positive / Σ e^candidate), over the pool's candidates and the positive. */
 function infoNce(level: Level, { from, to, corrected }: Pool, { scale, bias, rowWeights }: InfoNceOptions): Tensor {
-  const { anchors, anchorsPresent, rows, candidates, candidatesPresent } = level
+  const { anchors, anchorsPresent, rows, candidates, candidatesPresent, aged } = level
   const ofRows = gather(bias, rows)
   const cosines = matmul(anchors, sliceAxis(candidates, 0, from, to), { transposeB: true, exact: true }) // [n, to − from]
   const absent = mul(sub(1, sliceAxis(candidatesPresent, 0, from, to)), masked)
-  const logits = add(add(mul(cosines, scale), sliceAxis(ofRows, 1, from, to)), reshape(absent, [1, to - from]))
+  const plain = add(add(mul(cosines, scale), sliceAxis(ofRows, 1, from, to)), reshape(absent, [1, to - from]))
+  const logits = aged && aged.from < to ? add(plain, mul(drift(level, aged, from, to), scale)) : plain
   const surprise = () => {
     if (from === 0) return crossEntropy(logits, rows)
     // The positives are not among the columns.
@@ -98,4 +101,15 @@ function infoNce(level: Level, { from, to, corrected }: Pool, { scale, bias, row
   const both = mul(anchorsPresent, gather(candidatesPresent, rows))
   const weights = mul(gather(rowWeights, rows), both) // [n]
   return div(sum(mul(surprise(), weights)), add(sum(weights), 1e-6))
+}
+
+/**
+ * How much nearer an anchor is to its item as it is now than as the other encoder has it, on that one's columns
+ * [n, to − from]. Added there, it holds these against the item as that encoder has it: against the item as it is now
+ * a network learns to tell the two encoders apart, and all its vectors move off in one direction.
+ */
+function drift({ anchors, rows, candidates }: Level, aged: { from: number; own: Tensor }, from: number, to: number) {
+  const apart = sum(mul(anchors, sub(gather(candidates, rows), gather(aged.own, rows))), -1, true) // [n, 1]
+  const isAged = Array.from({ length: to - from }, (_, column) => (from + column >= aged.from ? 1 : 0))
+  return mul(apart, constant(isAged, [1, to - from]))
 }

@@ -74,7 +74,9 @@ export interface SftLossOptions {
  * The loss of a step and its terms by name, of `towers`, each [towerRows, projection]: anchors, items, hard negatives.
  * A tower that is not run teaches nothing of its own. Inputs: `product_has_image`, `product_has_text`,
  * `item_has_image`, `item_has_text` (the latter with the hard negatives), `bias` [batch, batch + hard + queue],
- * `row_weights`, `item_group` and `first_vectors` [batch, width], what stage 1 made of the items.
+ * `row_weights`, `item_group` and `first_vectors` [batch, width], what stage 1 made of the items. Where there is a
+ * queue, `momentum` is the encoder that fills it, with what its towers make of the step's items [batch, projection];
+ * `queued` are its content vectors of these [batch, width].
  */
 export function sftLoss(
   p: Parameters,
@@ -82,7 +84,8 @@ export function sftLoss(
   s: SftSizes,
   towers: Towers,
   { levels: weights, temperature: choice, denominator }: SftLossOptions,
-): { loss: Tensor; terms: Term[] } {
+  momentum?: { p: Parameters; towers: Towers },
+): { loss: Tensor; terms: Term[]; queued: Tensor | undefined } {
   const { config } = shape
   const d = config.projection
   const batch = batchOf(s)
@@ -111,6 +114,7 @@ export function sftLoss(
     text: block(texts, s.text + s.product, batch + s.hard),
   }
   const content = contentVector(p, { ...items, hasImage: itemHas.image, hasText: itemHas.text }, shape)
+  const queued = momentum && momentumContent(momentum, shape, s, itemHas)
   const queue = s.queue > 0 ? [stopGradient(variable(queueVariable, [s.queue, contentWidth(shape)]))] : []
 
   const rows = (list: number[]) => constant(list, [list.length], 'int32')
@@ -123,13 +127,21 @@ export function sftLoss(
     rows: rows(numbers(0, batch)),
     candidates: join([content, ...queue]),
     candidatesPresent: ones(batch + s.hard + s.queue),
+    aged: queued && { from: batch + s.hard, own: stopGradient(queued) },
   }
   const levels: Level[] = [
     fused,
     ...weights.matryoshka.map((width): Level => {
       const prefix = (x: Tensor) => l2Normalize(sliceAxis(x, 1, 0, width))
       const name = `fused_${width}`
-      return { ...fused, name, weight: weights.prefix, anchors: prefix(anchors), candidates: prefix(fused.candidates) }
+      return {
+        ...fused,
+        name,
+        weight: weights.prefix,
+        anchors: prefix(anchors),
+        candidates: prefix(fused.candidates),
+        aged: fused.aged && { ...fused.aged, own: prefix(fused.aged.own) },
+      }
     }),
     {
       name: 'image',
@@ -173,7 +185,19 @@ export function sftLoss(
     const loss = sub(1, mean(sum(mul(block(content, 0, batch), first), -1)))
     terms.push({ name: 'distillation', weight: weights.distillation, loss })
   }
-  return { loss: weightedSum(terms), terms }
+  return { loss: weightedSum(terms), terms, queued }
+}
+
+/** Content vectors [batch, width] of a step's items by the encoder that fills the queue. */
+function momentumContent(
+  { p, towers: { image, text } }: { p: Parameters; towers: Towers },
+  shape: EncoderShape,
+  s: SftSizes,
+  itemHas: Record<Modality, Tensor>,
+): Tensor {
+  const nothing = zeros(batchOf(s), shape.config.projection)
+  const has = { hasImage: block(itemHas.image, 0, batchOf(s)), hasText: block(itemHas.text, 0, batchOf(s)) }
+  return contentVector(p, { image: image ?? nothing, text: text ?? nothing, ...has }, shape)
 }
 
 /** Stage 1's own loss on the items of the step: picture and title of the same item. */
@@ -207,18 +231,4 @@ function alignmentTerm(
 /** The rows of `x`, pictures or titles of a step or anything made of them, that are the step's own items. */
 export function itemRows(s: SftSizes, x: Tensor, modality: Modality): Tensor {
   return block(x, s[modality] + s.product, batchOf(s))
-}
-
-/** Content vectors [batch, width] of a step's items by another encoder, to be queued; `inputs` are those of the loss. */
-export function queuedContent(
-  p: Parameters,
-  shape: EncoderShape,
-  s: SftSizes,
-  { image, text }: Towers,
-  inputs: ReadonlyMap<string, Tensor>,
-): Tensor {
-  const has = (name: string) => block(inputs.get(name)!, 0, batchOf(s))
-  const nothing = zeros(batchOf(s), shape.config.projection)
-  const vectors = { image: image ?? nothing, text: text ?? nothing }
-  return contentVector(p, { ...vectors, hasImage: has('item_has_image'), hasText: has('item_has_text') }, shape)
 }

@@ -10,7 +10,6 @@ import {
   batchOf,
   choiceScale,
   itemRows,
-  queuedContent,
   queueVariable,
   type SftSizes,
   sftLoss,
@@ -65,14 +64,14 @@ export function sftTraining(
   }
   /** The loss of what the encoders made, and what a step leaves behind. */
   const lossOf = (towers: Towers, queued: () => Towers) => {
-    const made = sftLoss(p, shape, sizes, towers, { levels, temperature, denominator: negatives.denominator })
+    const options = { levels, temperature, denominator: negatives.denominator }
+    const momentum = sizes.queue > 0 ? { p: follower, towers: queued() } : undefined
+    const made = sftLoss(p, shape, sizes, towers, options, momentum)
     terms = made.terms.map(({ name }) => `loss_${name}`)
     const each = made.terms.map(({ loss }) => reshape(loss, [1]))
     const effects = [assign(termsVariable, concat(each, 0))]
-    if (sizes.queue > 0) {
-      const content = queuedContent(follower, shape, sizes, queued(), program({ loss: made.loss }).inputs)
-      effects.push(assignRows(queueVariable, input('queue_places', [batchOf(sizes)], 'int32'), content))
-    }
+    if (made.queued)
+      effects.push(assignRows(queueVariable, input('queue_places', [batchOf(sizes)], 'int32'), made.queued))
     return { loss: made.loss, effects }
   }
   const kept = input(momentumInput, [])

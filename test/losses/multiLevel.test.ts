@@ -4,9 +4,9 @@ import { Negatives } from '../../src/data/negatives.js'
 import type { Positives } from '../../src/data/positives.js'
 import type { Engine, Value } from '../../src/engine/index.js'
 import { initialValues } from '../../src/engine/state.js'
-import { encoderPrograms } from '../../src/models/encoder.js'
+import { encoderPrograms, towerInput } from '../../src/models/encoder.js'
 import { towerVectors } from '../../src/models/pretrain.js'
-import { queueVariable, type SftLossOptions, type SftSizes, sftLoss } from '../../src/models/sft.js'
+import { itemRows, queueVariable, type SftLossOptions, type SftSizes, sftLoss } from '../../src/models/sft.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { gradients } from '../../src/ops/gradients.js'
 import { program } from '../../src/ops/program.js'
@@ -97,13 +97,24 @@ function open(engine: Engine, denominator: SftLossOptions['denominator']) {
     image: towerVectors(p, shape, 'image', 13),
     text: towerVectors(p, shape, 'text', 13),
   }
-  const { loss, terms } = sftLoss(p, shape, sizes, towers, { ...options, denominator })
+  const follower = new Parameters('momentum.')
+  const { inputs } = program(towers)
+  const ofItems = (modality: 'image' | 'text') =>
+    towerVectors(follower, shape, modality, itemRows(sizes, inputs.get(towerInput[modality])!, modality))
+  const momentum = { p: follower, towers: { image: ofItems('image'), text: ofItems('text') } }
+  const { loss, terms, queued } = sftLoss(p, shape, sizes, towers, { ...options, denominator }, momentum)
   const [ofQueue] = gradients(loss, [queueOf(loss)])
-  const outputs = { loss, queue: ofQueue, ...Object.fromEntries(terms.map((term) => [term.name, term.loss])) }
+  const outputs = {
+    loss,
+    queue: ofQueue,
+    queued: queued!,
+    ...Object.fromEntries(terms.map((term) => [term.name, term.loss])),
+  }
   const queueSpec = { name: queueVariable, shape: [sizes.queue, width] }
-  const variables = [...p.list(), queueSpec].map((spec) => ({ ...spec, dtype: 'float32' as const }))
+  const variables = [...p.list(), ...follower.list(), queueSpec].map((spec) => ({ ...spec, dtype: 'float32' as const }))
   const session = engine.open({ loss: program(outputs), ...encoderPrograms(p, shape) }, variables)
-  for (const parameter of p.list()) session.write(parameter.name, initialValues(parameter, 3))
+  for (const parameter of [...p.list(), ...follower.list()])
+    session.write(parameter.name, initialValues(parameter, parameter.name.startsWith('momentum.') ? 4 : 3))
   session.write(queueVariable, Float32Array.from(queue.flat()))
   const negatives = new Negatives(positives, new Int32Array(12).fill(-1), alike)
   const corrected = (column: number) => column < batch || column >= candidates.queuedFrom
@@ -160,9 +171,11 @@ function expected(engine: Engine, denominator: SftLossOptions['denominator']) {
   const [askedContent, content] = [fuse(anchors), fuse(items)]
   const all = [...content, ...queue]
   const prefix = (x: number[]) => unit(x.slice(0, 3))
-  const levels: Record<string, [number, (number[] | undefined)[], (number[] | undefined)[]]> = {
-    fused: [1, askedContent, all],
-    fused_3: [0.75, askedContent.map(prefix), all.map(prefix)],
+  // What fills the queue made of the items; queued vectors are held against these.
+  const aged = rowsOf(found['queued'].data, width)
+  const levels: Record<string, [number, (number[] | undefined)[], (number[] | undefined)[], number[][]?]> = {
+    fused: [1, askedContent, all, aged],
+    fused_3: [0.75, askedContent.map(prefix), all.map(prefix), aged.map(prefix)],
     image: [0.5, anchors.map((a) => a.image), items.map((i) => i.image)],
     text: [0.25, anchors.map((a) => a.text), items.map((i) => i.text)],
   }
@@ -170,7 +183,7 @@ function expected(engine: Engine, denominator: SftLossOptions['denominator']) {
     denominator === 'shared' ? { '': [0, 15] } : { _batch: [0, 6], _hard: [6, 9], _queue: [9, 15] }
   const terms: Record<string, number> = {}
   let loss = 0
-  for (const [name, [weight, from, to]] of Object.entries(levels)) {
+  for (const [name, [weight, from, to, aged]] of Object.entries(levels)) {
     const used = Object.entries(pools).filter(([, [start]]) => start < to.length)
     for (const [pool, [start, end]] of used) {
       const correction = (j: number) => (pool === '_hard' || (j >= 6 && j < 9) ? 0 : logQ(candidates.items[j]))
@@ -179,10 +192,11 @@ function expected(engine: Engine, denominator: SftLossOptions['denominator']) {
       const surprise = rows.map((i) => {
         const own =
           dot(from[i]!, to[i]!) / options.temperature.initial - (pool === '_hard' ? 0 : logQ(candidates.items[i]))
-        let sum = Math.exp(own)
+        const ownAged = aged && dot(from[i]!, aged[i]) / options.temperature.initial - logQ(candidates.items[i])
+        let odds = 0
         for (let j = start; j < Math.min(end, to.length); j++)
-          if (j !== i && to[j] && isNegative(i, j)) sum += Math.exp(logit(i, j))
-        return Math.log(sum) - own
+          if (j !== i && to[j] && isNegative(i, j)) odds += Math.exp(logit(i, j) - (j >= 9 ? ownAged! : own))
+        return Math.log(1 + odds)
       })
       const total = rows.reduce((sum, i) => sum + positives.weight[i], 0)
       terms[name + pool] = rows.reduce((sum, i, k) => sum + positives.weight[i] * surprise[k], 0) / total
@@ -212,7 +226,7 @@ await onEachEngine('the loss of C-SFT', (engine) => {
   for (const denominator of ['shared', 'separate'] as const) {
     test(`when denominators are ${denominator} then each term equals the plain formula with every mask`, () => {
       const { terms, loss, found } = expected(engine, denominator)
-      const names = Object.keys(found).filter((name) => name !== 'loss' && name !== 'queue')
+      const names = Object.keys(found).filter((name) => !['loss', 'queue', 'queued'].includes(name))
       assert.deepEqual(names.sort(), Object.keys(terms).sort())
       for (const [name, wanted] of [...Object.entries(terms), ['loss', loss] as const]) {
         const got = found[name].data[0]
