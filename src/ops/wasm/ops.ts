@@ -1,12 +1,11 @@
 /** The operations on the WASM backend of TensorFlow.js: its kernels where they are good, our loops elsewhere. */
 
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import { arrayOf, type DType, type Ops, type Shape, type Tensor, type TypedArray } from '../tensor.js'
 import { activation, activationGrad } from './activations.js'
+import { type Heap, HeapTensors } from './heap.js'
 import * as kernel from './kernels.js'
-import type { Multiply } from './matmul.js'
-import type { Simd } from './simd.js'
+import { product } from './product.js'
 import * as update from './updates.js'
 
 /** Variables live in JavaScript memory: tables may outgrow the 4 GiB of a WASM heap. */
@@ -17,81 +16,21 @@ function stridesOf(shape: Shape): number[] {
   return shape.map((size, i) => (size === 1 ? 0 : shape.slice(i + 1).reduce((a, b) => a * b, 1)))
 }
 
-/** What computes in the heap of the backend. */
-export interface Heap {
-  multiply: Multiply
-  simd: Simd
-}
-
-/** Numbers in a product of columns up to which `Simd.productOfColumns` is faster than to turn the left one around. */
-const smallProduct = 2 ** 13
-
 /**
  * The operations over `variables`, for one run that is fed with `inputs`.
  * Every result is a tensor of its own, so that the caller may dispose of each after its last use.
  */
 export function wasmOps(
-  { multiply, simd }: Heap,
+  heap: Heap,
   variables: Variables,
   inputs: Record<string, { data: TypedArray; shape: Shape }>,
 ): Ops<tf.Tensor> {
-  const backend = tf.backend() as unknown as BackendWasm
-
-  /** The numbers of a tensor where they lie in the WASM heap; void after the next allocation. */
-  const view = (x: tf.Tensor) => backend.typedArrayFromHeap(x) as Float32Array
-  const ints = (x: tf.Tensor) => backend.typedArrayFromHeap(x) as Int32Array
-  const make = (shape: Shape, dtype: DType = 'float32') =>
-    tf.engine().makeTensorFromTensorInfo(backend.makeOutput([...shape], dtype))
-  const upload = (data: TypedArray, shape: Shape, dtype: DType) => {
-    const out = make(shape, dtype)
-    ;(backend.typedArrayFromHeap(out) as TypedArray).set(data)
-    return out
-  }
+  const { simd } = heap
+  const tensors = new HeapTensors(heap)
+  const { view, ints, address, make, upload } = tensors
   const own = (x: tf.Tensor) => tf.clone(x)
   const floats = (name: string) => variables.get(name) as Float32Array
   const scalar = (x: tf.Tensor) => view(x)[0]
-
-  const address = (x: tf.Tensor) => backend.getMemoryOffset(x.dataId)
-  /** A matrix whose rows and columns change place, in a tensor of its own. */
-  const turned = (x: tf.Tensor) => {
-    const [rows, columns] = x.shape.slice(-2)
-    // A single row or column lies the same either way.
-    if (rows === 1 || columns === 1) return tf.reshape(x, [...x.shape.slice(0, -2), columns, rows])
-    const out = make([...x.shape.slice(0, -2), columns, rows])
-    if (out.size > 0) simd.turn(address(x), address(out), out.size / (rows * columns), rows, columns)
-    return out
-  }
-
-  /** aᵀ b where that has few numbers; undefined: it is no such product. */
-  const productOfColumns = (a: tf.Tensor, b: tf.Tensor) => {
-    const [[k, m], [n]] = [a.shape.slice(-2), b.shape.slice(-1)]
-    if (a.rank > 2 || m * n > smallProduct) return undefined
-    // With a single column it is the same numbers the other way around.
-    const [left, right, width] = n === 1 ? [b, a, m] : [a, b, n]
-    if (width % 4 !== 0) return undefined
-    const out = make([m, n])
-    view(out).fill(0)
-    simd.productOfColumns(address(left), address(right), address(out), k, (m * n) / width, width)
-    return out
-  }
-
-  /** Distinct ids but 0, which is padding, in order of appearance, and the sums of their rows of `gradients`. */
-  const withDistinctRows = (
-    ids: tf.Tensor,
-    gradients: tf.Tensor,
-    use: (distinct: Int32Array, rows: Float32Array) => void,
-  ) => {
-    const width = gradients.size / Math.max(ids.size, 1)
-    const slots = make([ids.size], 'int32')
-    const distinct = update.distinctIds(ints(ids), ints(slots))
-    const sums = make([distinct.length, width])
-    view(sums).fill(0)
-    simd.segmentSum(address(gradients), address(slots), address(sums), ids.size, width)
-    // Slot 0 is that of padding.
-    use(distinct.subarray(1), view(sums).subarray(width))
-    slots.dispose()
-    sums.dispose()
-  }
 
   const binary = (run: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (operands: tf.Tensor[]) =>
     run(operands[0], operands[1])
@@ -141,27 +80,7 @@ export function wasmOps(
     logicalAnd: binary(tf.logicalAnd),
     logicalNot: unary(tf.logicalNot),
     select: ([condition, a, b]) => tf.where(condition, a, b),
-    matmul: ([a, b], { transposeA, transposeB }) => {
-      const made = transposeA && !transposeB && productOfColumns(a, b)
-      if (made) return made
-      // Of one row and one column each; a factor for every row.
-      if (!transposeA && a.shape[a.rank - 1] === 1)
-        return transposeB ? tf.tidy(() => tf.mul(a, turned(b))) : tf.mul(a, b)
-      const left = transposeA ? turned(a) : a
-      const right = transposeB ? turned(b) : b
-      const [m, k] = left.shape.slice(-2)
-      const [n] = right.shape.slice(-1)
-      const out = make([...left.shape.slice(0, -1), n])
-      const batch = out.size / (m * n)
-      if (k === 0) view(out).fill(0)
-      else if (n === 1 && batch === 1) simd.productOfRows(address(left), address(right), address(out), m, k)
-      else if (out.size > 0) {
-        multiply({ batch, m, k, n, left: address(left), right: address(right), out: address(out) })
-      }
-      if (left !== a) left.dispose()
-      if (right !== b) right.dispose()
-      return out
-    },
+    matmul: ([a, b], { transposeA, transposeB }) => product(tensors, a, b, transposeA, transposeB),
     sum: ([x], { axes, keepDims }) => {
       const [first, last] = [axes[0], axes[axes.length - 1]]
       // Axes with others between them are left to the general kernel.
@@ -295,7 +214,7 @@ export function wasmOps(
     adamRows: ([ids, gradients, rate, epsilon], { variable, m, v, beta1, beta2, l2 }) => {
       const arrays = { variable: floats(variable), m: floats(m), v: floats(v) }
       const numbers = { beta1, beta2, rate: scalar(rate), epsilon: scalar(epsilon) }
-      withDistinctRows(ids, gradients, (distinct, rows) => {
+      withDistinctRows(tensors, ids, gradients, (distinct, rows) => {
         update.addDecay(rows, distinct, arrays.variable, l2)
         update.adamRows(arrays, distinct, rows, numbers)
       })
@@ -304,13 +223,32 @@ export function wasmOps(
     adagradRows: ([ids, gradients, rate], { variable, accumulator, epsilon, rowwise, l2 }) => {
       const [table, total, numbers] = [floats(variable), floats(accumulator), { rate: scalar(rate), epsilon }]
       const apply = rowwise ? update.rowwiseAdagradRows : update.adagradRows
-      withDistinctRows(ids, gradients, (distinct, rows) => {
+      withDistinctRows(tensors, ids, gradients, (distinct, rows) => {
         update.addDecay(rows, distinct, table, l2)
         apply(table, total, distinct, rows, numbers)
       })
       return []
     },
   }
+}
+
+/** Distinct ids but 0, which is padding, in order of appearance, and the sums of their rows of `gradients`. */
+function withDistinctRows(
+  { simd, view, ints, address, make }: HeapTensors,
+  ids: tf.Tensor,
+  gradients: tf.Tensor,
+  use: (distinct: Int32Array, rows: Float32Array) => void,
+): void {
+  const width = gradients.size / Math.max(ids.size, 1)
+  const slots = make([ids.size], 'int32')
+  const distinct = update.distinctIds(ints(ids), ints(slots))
+  const sums = make([distinct.length, width])
+  view(sums).fill(0)
+  simd.segmentSum(address(gradients), address(slots), address(sums), ids.size, width)
+  // Slot 0 is that of padding.
+  use(distinct.subarray(1), view(sums).subarray(width))
+  slots.dispose()
+  sums.dispose()
 }
 
 /** Reads a result out of the WASM heap. */
