@@ -23,12 +23,12 @@ export function compare({ figures, ours, peer, runs }: Workload, pairs: number):
   return figures.map(({ workload, key, unit, isLessBetter = false }) => {
     const ratio = (own: number, theirs: number) => (isLessBetter ? theirs / own : own / theirs)
     const own = rows.map(([figures]) => Number(figures[key]))
-    const theirs = rows.flatMap(([, figures]) => (figures ? [Number(figures[key])] : []))
+    const theirs = rows.flatMap(([, figures]) => (figures && key in figures ? [Number(figures[key])] : []))
     return {
       workload,
       value: median(own),
       unit,
-      peer: rows[0][1] ? String(rows[0][1]['peer']) : null,
+      peer: theirs.length > 0 ? String(rows[0][1]!['peer']) : null,
       peer_value: theirs.length > 0 ? median(theirs) : null,
       ratio: theirs.length > 0 ? median(own.map((value, i) => ratio(value, theirs[i]))) : null,
       load: loadavg()[0],

@@ -21,6 +21,7 @@ import { EncoderLanes } from '../../src/runtime/lanes.js'
 import { categories, colours, patterns } from '../../src/sample/attributes.js'
 import { drawItem, drawLook } from '../../src/sample/drawing.js'
 import { config, shape } from './clip.js'
+import type { SessionWork } from './encoderThread.js'
 import type { Figures, Size } from './measure.js'
 
 const normalisation = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
@@ -39,8 +40,14 @@ export async function embed({ batch, steps = 10, threads = 0 }: Size, folder: st
     const seconds = (performance.now() - started) / 1000
     const { count } = lanes
     await lanes.close()
-    const encoding = await encoderOnly({ folder: models, batch: cpuRows, steps: steps * 4 }, count)
-    return { images_per_s: images / seconds, images, encoder_only_images_per_s: encoding }
+    const encoding = await encoderOnly({ folder: models, batch: cpuRows, threads: 1, steps: steps * 4 }, count)
+    const bare = await encoderOnly({ folder: models, batch: size, threads, steps }, 1)
+    return {
+      images_per_s: images / seconds,
+      images,
+      encoder_only_images_per_s: encoding,
+      percent_of_bare_session: (100 * images) / seconds / bare,
+    }
   } finally {
     rmSync(models, { recursive: true })
   }
@@ -76,7 +83,7 @@ async function extract(lanes: EncoderLanes, folder: string, files: readonly stri
 }
 
 /** Pictures a second of `count` sessions side by side on ready pixels. */
-async function encoderOnly(work: { folder: string; batch: number; steps: number }, count: number): Promise<number> {
+async function encoderOnly(work: SessionWork, count: number): Promise<number> {
   const url = new URL('./encoderThread.js', import.meta.url)
   const threads = Array.from({ length: count }, () => new Worker(url, { workerData: work }))
   await Promise.all(threads.map((thread) => once(thread, 'message')))

@@ -133,6 +133,8 @@ export function plan(
       figures: [
         { workload: 'embed', key: 'images_per_s', unit: 'images/s' },
         { workload: 'embed-encoder', key: 'encoder_only_images_per_s', unit: 'images/s' },
+        // One session that has all cores, on ready pixels of the same batch.
+        { workload: 'embed-share', key: 'percent_of_bare_session', unit: '% of the bare session' },
       ],
       ours: call('embed', { images }),
       peer: theirs('embed', '--images', images),
