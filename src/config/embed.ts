@@ -24,6 +24,10 @@ export const embedConfig = z.strictObject({
     .union([z.int().positive(), z.literal('auto')])
     .default(64)
     .describe('Items encoded at a time; auto: tried out, as many as memory has room for and speed gains from'),
+  precision: z
+    .enum(['fp32', 'fp16'])
+    .default('fp32')
+    .describe('What the matrix products of the encoders multiply in; fp16 gains where the provider is a GPU'),
   type: z
     .enum(vectorTypes)
     .default('float32')

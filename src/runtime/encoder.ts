@@ -11,7 +11,7 @@ import { replaceFolder } from '../files.js'
 import { contentWidth, type EncoderShape, encoderPrograms } from '../models/encoder.js'
 import { type ParameterSpec, Parameters } from '../nn/parameters.js'
 import type { TypedArray } from '../ops/index.js'
-import { exportOnnx } from '../ops/onnx/index.js'
+import { exportOnnx, type OnnxPrecision } from '../ops/onnx/index.js'
 import { type Model, type ModelOptions, type Named, openModel } from './model.js'
 
 const parts = ['image', 'text', 'content'] as const
@@ -21,25 +21,32 @@ export async function exportModels(
   shape: EncoderShape,
   folder: string,
   weight: (spec: ParameterSpec) => TypedArray,
+  precision: OnnxPrecision = 'fp32',
 ): Promise<void> {
   const p = new Parameters()
   const programs = encoderPrograms(p, shape)
   const specs = new Map(p.list().map((parameter) => [parameter.name, parameter]))
   await replaceFolder(folder, (temporary) => {
     for (const part of parts)
-      exportOnnx(join(temporary, `${part}.onnx`), programs[part], (name) => weight(specs.get(name)!))
+      exportOnnx(join(temporary, `${part}.onnx`), programs[part], (name) => weight(specs.get(name)!), { precision })
   })
 }
 
 /** Writes the models of a checkpoint. */
-export async function exportEncoder(checkpoint: string, shape: EncoderShape, folder: string): Promise<void> {
+export async function exportEncoder(
+  checkpoint: string,
+  shape: EncoderShape,
+  folder: string,
+  precision?: OnnxPrecision,
+): Promise<void> {
   const weights = openWeights(checkpoint)
+  const weight = (spec: ParameterSpec) => {
+    const values = weights.read(spec)
+    if (values) return values
+    throw new UserError({ id: 'tensor-missing', where: checkpoint, what: `tensor '${spec.name}' is missing` })
+  }
   try {
-    await exportModels(shape, folder, (spec) => {
-      const values = weights.read(spec)
-      if (values) return values
-      throw new UserError({ id: 'tensor-missing', where: checkpoint, what: `tensor '${spec.name}' is missing` })
-    })
+    await exportModels(shape, folder, weight, precision)
   } finally {
     weights.close()
   }

@@ -120,7 +120,7 @@ export async function embed(
 
 async function openLanes(config: EmbedConfig, model: ModelFolder, run: Run): Promise<EncoderLanes> {
   const setup = encoderSetup(config, model, run.path('onnx'))
-  await exportEncoder(model.path, setup.shape, setup.folder)
+  await exportEncoder(model.path, setup.shape, setup.folder, config.precision)
   const lanes = await EncoderLanes.open(setup, (line) => run.say(line))
   run.say(`provider: ${lanes.provider}; encoders side by side: ${lanes.count}`)
   return lanes

@@ -37,7 +37,7 @@ export function encoderSetup(config: EmbedConfig, model: ModelFolder, folder: st
  * @throws UserError `dim-value` where more numbers are asked for than the vectors have.
  */
 export async function describeTable(
-  { type, dim, lists, safetensors }: EmbedConfig,
+  { type, dim, lists, safetensors, precision }: EmbedConfig,
   model: ModelFolder,
   shape: EncoderShape,
   { kind, idType, shard, fingerprint }: ItemStream,
@@ -60,12 +60,15 @@ export async function describeTable(
     type,
     scale: type === 'int8' ? int8Scale : 1,
     widths: dim === 0 ? full : { embedding: dim, image_embedding: dim, text_embedding: dim },
-    model_version: await versionOf(model.path),
+    model_version: (await versionOf(model.path)) + (precision === 'fp16' ? halfSuffix : ''),
     lists,
     safetensors,
     ...(shard ? { shard: { ...shard, catalogue: fingerprint } } : {}),
   }
 }
+
+/** Of the version of vectors whose products were in float16: they differ in the last bits. */
+export const halfSuffix = '-fp16'
 
 /** Names the weights and all that decides what they make of an item. */
 export async function versionOf(checkpoint: string): Promise<string> {

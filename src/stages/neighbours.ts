@@ -20,7 +20,7 @@ import {
   nearestRows,
   storedVector,
 } from '../store/index.js'
-import { encoderSetup, openCheckpoint, versionOf } from './embedTable.js'
+import { encoderSetup, halfSuffix, openCheckpoint, versionOf } from './embedTable.js'
 
 /** Where the catalogue lies and how its columns are called. */
 export interface CatalogueSource {
@@ -113,7 +113,8 @@ export async function queryVector(
 ): Promise<Float32Array> {
   const model = await openCheckpoint(config.checkpoint)
   const version = await versionOf(model.path)
-  if (version !== table.manifest.model_version) {
+  // What is asked for is near enough in float32.
+  if (version !== table.manifest.model_version.replace(halfSuffix, '')) {
     const what = `the table is of model ${table.manifest.model_version}, ${config.checkpoint} is ${version}`
     throw new UserError({ id: 'model-differs', what, remedy: 'run mim embed again, or give the right --checkpoint' })
   }

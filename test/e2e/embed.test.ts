@@ -276,3 +276,20 @@ test('when neighbours are asked for then they are those of the greatest cosine, 
   assert.equal(code, 2)
   assert.match(stderr, /item-unknown/)
 })
+
+test('when products are in float16 then vectors are as good as those of float32, and the table says what made them', async () => {
+  const [exact, half] = [at('exact'), at('half')]
+  const first = await mimJson([...embed, ...checkpoint, '--out', exact])
+  const second = await mimJson([...embed, ...checkpoint, '--precision', 'fp16', '--out', half])
+  assert.equal(second['model_version'], `${first['model_version']}-fp16`)
+  const rows = await parquetOf(half)
+  const cosines = (await parquetOf(exact)).map(({ embedding }, i) =>
+    embedding.reduce((sum, x, k) => sum + x * rows[i].embedding[k], 0),
+  )
+  assert.ok(Math.min(...cosines) > 0.9999, `${Math.min(...cosines)}`)
+  assert.ok(!numbersOf(exact)['embedding'].equals(numbersOf(half)['embedding']))
+  const again = await mimJson([...embed, ...checkpoint, '--precision', 'fp16', '--out', half])
+  assert.equal(again['computed'], 0)
+  const { code, stderr } = await mim(['neighbors', half, ...checkpoint, '--text', 'red', '-k', '2'])
+  assert.equal(code, 0, stderr)
+})

@@ -8,21 +8,28 @@ import { encodeModel, type RowsName, type TensorProto, valueInfo } from './proto
 
 export { opset } from './proto.js'
 
+export type OnnxPrecision = 'fp32' | 'fp16'
+
 /** Weights beyond this many bytes go to a file of their own beside the model: a protobuf ends at 2 GiB. */
 const embeddedLimit = 2 ** 28
 
 /**
  * Writes `program` as an ONNX model to `path` (and its weights to `path.data` where they are large).
  * Inputs and outputs keep their names; int32 inputs become int64. `weight` gives the numbers of a variable; `rows`
- * names the unknown first dimension of an input or output, `batch` for all if they are of one length.
+ * names the unknown first dimension of an input or output, `batch` for all if they are of one length; `precision` is
+ * what its matrix products multiply in, but for those that are exact.
  */
 export function exportOnnx(
   path: string,
   program: Program,
   weight: (name: string) => TypedArray,
-  { metadata = {}, rows = () => 'batch' }: { metadata?: Record<string, string>; rows?: RowsName } = {},
+  {
+    metadata = {},
+    rows = () => 'batch',
+    precision = 'fp32',
+  }: { metadata?: Record<string, string>; rows?: RowsName; precision?: OnnxPrecision } = {},
 ): void {
-  const target = new OnnxOps(weight, rows)
+  const target = new OnnxOps(weight, rows, precision === 'fp16')
   const value = lower(program.nodes, target.ops, Object.values(program.outputs))
   const outputs = Object.entries(program.outputs)
   for (const [name, t] of outputs) {

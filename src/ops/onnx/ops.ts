@@ -11,10 +11,14 @@ export class OnnxOps {
   readonly inputs: ValueInfo[] = []
   private readonly constants = new Map<string, string>()
 
-  /** `weight` gives the numbers of a variable; ids of equal name are written once. */
+  /**
+   * `weight` gives the numbers of a variable; ids of equal name are written once. `half`: matrix products multiply in
+   * float16, all else is float32.
+   */
   constructor(
     private readonly weight: (name: string) => TypedArray,
     private readonly rows: RowsName,
+    private readonly half = false,
   ) {}
 
   private emit(opType: string, input: string[], attributes: Record<string, Attribute> = {}): string {
@@ -52,7 +56,7 @@ export class OnnxOps {
     return this.constant(BigInt64Array.from(values.map(BigInt)), [values.length], 'int64')
   }
 
-  private cast(x: string, dtype: DType | 'int64'): string {
+  private cast(x: string, dtype: keyof typeof elementTypes): string {
     return this.emit('Cast', [x], { to: elementTypes[dtype] })
   }
 
@@ -137,10 +141,14 @@ export class OnnxOps {
     logicalAnd: this.direct('And'),
     logicalNot: this.direct('Not'),
     select: this.direct('Where'),
-    matmul: ([a, b], { transposeA, transposeB }, { shape }) => {
+    matmul: ([a, b], { transposeA, transposeB, exact }, { shape }) => {
       const rank = shape.length
-      if (rank === 2) return this.emit('Gemm', [a, b], { transA: Number(transposeA), transB: Number(transposeB) })
-      return this.emit('MatMul', [transposeA ? this.turned(a, rank) : a, transposeB ? this.turned(b, rank) : b])
+      const product = (a: string, b: string) => {
+        if (rank === 2) return this.emit('Gemm', [a, b], { transA: Number(transposeA), transB: Number(transposeB) })
+        return this.emit('MatMul', [transposeA ? this.turned(a, rank) : a, transposeB ? this.turned(b, rank) : b])
+      }
+      if (!this.half || exact) return product(a, b)
+      return this.cast(product(this.cast(a, 'float16'), this.cast(b, 'float16')), 'float32')
     },
     sum: ([x], { axes, keepDims }) => this.emit('ReduceSum', [x, this.longs(axes)], { keepdims: Number(keepDims) }),
     mean: ([x], { axes, keepDims }) => this.emit('ReduceMean', [x], { axes, keepdims: Number(keepDims) }),

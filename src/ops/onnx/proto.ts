@@ -20,7 +20,7 @@ message TensorShapeProto { repeated Dimension dim = 1; message Dimension { oneof
 `
 
 /** ONNX's numbers for element types. */
-export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const
+export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 } as const
 
 export interface NodeProto {
   name: string
