@@ -40,19 +40,11 @@ export interface Behaviors {
 
 const column = (x: Tensor) => reshape(x, [-1, 1])
 
+/** One row, and nothing along the other dimensions. */
+const oneRow = ({ shape }: Tensor) => shape.map((_, axis) => Number(axis === 0))
 /** `x` [B, …] with a row of zeros in front, which stands for nobody. */
-const withNobody = (x: Tensor) =>
-  pad(
-    x,
-    x.shape.map((_, axis) => (axis === 0 ? 1 : 0)),
-    x.shape.map(() => 0),
-  )
-const withoutNobody = (x: Tensor) =>
-  slice(
-    x,
-    x.shape.map((_, axis) => (axis === 0 ? 1 : 0)),
-    x.shape.map((size, axis) => (axis === 0 ? -1 : size)),
-  )
+const withNobody = (x: Tensor) => pad(x, oneRow(x), new Array<number>(x.shape.length).fill(0))
+const withoutNobody = (x: Tensor) => slice(x, oneRow(x), new Array<number>(x.shape.length).fill(-1))
 
 /** The row of `x` [B, …] that is the owner's, for each behaviour [N, …]; zeros for those of nobody. */
 export const ofOwners = (x: Tensor, owner: Tensor): Tensor => gather(withNobody(x), owner)
