@@ -4,7 +4,7 @@ import { countChoices } from '../../src/data/coOccurrence.js'
 import { loadItems } from '../../src/data/items.js'
 import { anchorKinds, buildPositives, parts } from '../../src/data/positives.js'
 import { rankByCounts } from '../../src/stages/sftBaselines.js'
-import { behaviorColumns, openTables } from './tables.js'
+import { openTables, plainPositives } from './tables.js'
 
 const { db, write, rows } = await openTables()
 const items = await write('items', 'SELECT i AS item_id FROM range(6) r(i)')
@@ -30,14 +30,8 @@ const log = await rows(
 test('when counts find items then by choices of the training part alone, ties sharing their places', async () => {
   const positives = await buildPositives(db, {
     path: log,
-    columns: behaviorColumns,
-    timeUnit: 's',
-    sources: ['query-click', 'session'],
-    purchaseWeight: 1,
-    clickWeight: 1,
-    exposureWeight: 1,
+    ...plainPositives,
     sessionMinutes: 1,
-    lookBack: 1,
     split: { train: 0.75, valid: 0.05 },
   })
   const pairs = Int32Array.from(positives.part.keys()).filter((i) => positives.part[i] === parts.test)

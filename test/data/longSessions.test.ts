@@ -5,7 +5,7 @@ import { loadItems } from '../../src/data/items.js'
 import { Negatives } from '../../src/data/negatives.js'
 import { anchorKinds, buildPositives, parts } from '../../src/data/positives.js'
 import { Random } from '../../src/random.js'
-import { behaviorColumns, openTables } from './tables.js'
+import { openTables, plainPositives } from './tables.js'
 
 const count = 60
 const { db, write, rows } = await openTables()
@@ -33,14 +33,8 @@ const tuples = choices.map(
 const path = await rows('behaviors', 'user_id, item_id, action, ts, request_id, query_text', ...tuples)
 const positives = await buildPositives(db, {
   path,
-  columns: behaviorColumns,
-  timeUnit: 's',
-  sources: ['query-click', 'session'],
-  purchaseWeight: 1,
-  clickWeight: 1,
-  exposureWeight: 1,
+  ...plainPositives,
   sessionMinutes: 5,
-  lookBack: 1,
   split: { train: (ofTraining + 0.01) / users, valid: 0.05 },
 })
 const known = choices.filter(({ session }) => session < ofTraining)

@@ -1,6 +1,7 @@
 /** Small tables written by hand, as Parquet files. */
 import { join } from 'node:path'
 import { type Database, literal } from '../../src/data/duckdb.js'
+import type { PositiveOptions } from '../../src/data/positives.js'
 import { openDatabase, temporaryFolder } from '../sample/folders.js'
 
 export interface Tables {
@@ -34,3 +35,14 @@ export const behaviorColumns = {
   queryText: 'query_text',
   queryImage: 'query_image',
 }
+
+/** Positives of queries and sessions in such a log, all of which weigh alike. */
+export const plainPositives = {
+  columns: behaviorColumns,
+  timeUnit: 's',
+  sources: ['query-click', 'session'],
+  purchaseWeight: 1,
+  clickWeight: 1,
+  exposureWeight: 1,
+  lookBack: 1,
+} as const satisfies Partial<PositiveOptions>
