@@ -202,7 +202,14 @@ export const ctrConfig = z.strictObject({
         .default(1)
         .describe('Share of the impressions without a click that training keeps; predictions are corrected for it'),
       ...rateOptions(1e-3, 0),
-      tableL2: z.number().min(0).default(1e-3).describe('L2 penalty on the id embeddings that a step touches'),
+      tableL2: z
+        .number()
+        .min(0)
+        .default(1e-5)
+        .describe(
+          'L2 penalty on the id embeddings that a step touches, once each however often, so that it weighs more where ' +
+            'ids are many: 1e-2 serves some thousands of items, and leaves nothing to learn of hundreds of thousands',
+        ),
       branchLoss: z
         .number()
         .min(0)
