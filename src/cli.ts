@@ -76,6 +76,7 @@ function program(): Command {
     .option('--provider <name>', 'auto, cuda, webgpu or cpu')
     .option('--batch <n>', 'items of one run of the encoder, or auto: tried out', number)
     .option('--dim <n>', 'keep the first numbers of each vector only, back at unit norm (dim)', number)
+    .option('--words <share>', 'share of the words of titles in the cosine of two items (words)', number)
     .option('--precision <precision>', 'fp32, or fp16 for a GPU (precision)')
     .option('--type <type>', 'float32 or int8 (type)')
     .option('--keep-missing', 'keep the vectors of items that left the catalogue (keepMissing)')

@@ -13,6 +13,7 @@ interface EmbedFlags extends StageFlags {
   provider?: string
   batch?: number
   dim?: number
+  words?: number
   precision?: string
   type?: string
   keepMissing?: boolean
@@ -21,8 +22,8 @@ interface EmbedFlags extends StageFlags {
 }
 
 export async function run(flags: EmbedFlags): Promise<void> {
-  const { checkpoint, provider, batch, dim, precision, type, keepMissing } = flags
-  const own = { checkpoint, provider, batch, dim, precision, type, keepMissing }
+  const { checkpoint, provider, batch, dim, words, precision, type, keepMissing } = flags
+  const own = { checkpoint, provider, batch, dim, words, precision, type, keepMissing }
   const published = join(flags.out, tableFolder)
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard, process.env)
   if (flags.dryRun) {

@@ -37,6 +37,15 @@ export const embedConfig = z.strictObject({
     .nonnegative()
     .default(0)
     .describe('Numbers of a vector that are kept, the first ones, back at unit norm (Matryoshka); 0: all'),
+  words: z
+    .number()
+    .min(0)
+    .max(0.9)
+    .default(0)
+    .describe(
+      'Share of the words of titles in the cosine of two items: the mean of their token embeddings stands beside the ' +
+        'content vector, which knows of them what pictures and choices taught it; 0: none',
+    ),
   lists: z
     .enum(listKinds)
     .default('variable')

@@ -4,8 +4,8 @@ import { masked } from '../nn/attention.js'
 import { embedding, layerNorm, linear } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
 import { postNormTransformer, readAt } from '../nn/transformer.js'
-import { add, cast, equal, mul, reshape, sliceAxis, type Tensor } from '../ops/index.js'
-import type { DualEncoderConfig } from './config.js'
+import { add, cast, concat, equal, mul, reshape, sliceAxis, sub, type Tensor } from '../ops/index.js'
+import type { DualEncoderConfig, TextConfig } from './config.js'
 
 /** Token ids int32 [B, L] → text features [B, projection]; padding is neither attended to nor read. */
 export function chineseClipText(p: Parameters, ids: Tensor, { text, projection }: DualEncoderConfig): Tensor {
@@ -21,6 +21,16 @@ export function chineseClipText(p: Parameters, ids: Tensor, { text, projection }
     reading: readAt(0),
   })
   return linear(p.scope('text_projection'), reshape(x, [-1, text.width]), projection, { bias: false })
+}
+
+/** 1 at the tokens of `ids` [B, L] that stand between the first and the last but padding, else 0. */
+export function chineseClipWords(ids: Tensor, { padToken }: TextConfig): Tensor {
+  const length = ids.shape[1]
+  const isText = sub(1, cast(equal(ids, padToken), 'float32'))
+  const nothing = mul(sliceAxis(isText, 1, 0, 1), 0)
+  // A word follows the start, and something follows a word.
+  const inner = mul(sliceAxis(isText, 1, 1, length - 1), sliceAxis(isText, 1, 2, length))
+  return concat([nothing, inner, nothing], 1)
 }
 
 /** Mask [B, 1, 1, L], to be subtracted, that hides the padding of `ids` [B, L]. */

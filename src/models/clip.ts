@@ -55,17 +55,31 @@ export function clipText(p: Parameters, ids: Tensor, { text, projection }: DualE
   return linear(p.scope('text_projection'), x, projection, { bias: false })
 }
 
-/** Reads each row of token ids [B, L] at its end token. */
-function readAtEnd(ids: Tensor, { endToken }: TextConfig): Reading {
+/** 1 at the tokens of `ids` [B, L] that stand between start and end, else 0. */
+export function clipWords(ids: Tensor, text: TextConfig): Tensor {
   const length = ids.shape[1]
-  // Published OpenAI checkpoints say 2 where they mean 49407: there the highest id marks the end.
-  const position = endToken === 2 ? argMax(ids, 1) : argMax(cast(equal(ids, endToken), 'int32'), 1)
-  const places = constant(
+  const isBefore = cast(greater(reshape(endOf(ids, text), [-1, 1]), places(length)), 'float32')
+  return mul(isBefore, cast(greater(places(length), 0), 'float32'))
+}
+
+const places = (length: number) =>
+  constant(
     Int32Array.from({ length }, (_, i) => i),
     [1, length],
     'int32',
   )
-  const later = greater(places, reshape(position, [-1, 1]))
+
+/** Place of each row's end token [B]. */
+function endOf(ids: Tensor, { endToken }: TextConfig): Tensor {
+  // Published OpenAI checkpoints say 2 where they mean 49407: there the highest id marks the end.
+  return endToken === 2 ? argMax(ids, 1) : argMax(cast(equal(ids, endToken), 'int32'), 1)
+}
+
+/** Reads each row of token ids [B, L] at its end token. */
+function readAtEnd(ids: Tensor, text: TextConfig): Reading {
+  const length = ids.shape[1]
+  const position = endOf(ids, text)
+  const later = greater(places(length), reshape(position, [-1, 1]))
   return {
     at(x) {
       const width = x.shape[2]

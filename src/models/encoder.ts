@@ -1,10 +1,10 @@
 /** The encoder of a catalogue: the two towers of a dual encoder and the content vector made of them. */
 import { l2Normalize } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
-import { input } from '../ops/index.js'
+import { concat, input, mul, type Tensor } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 import type { DualEncoderConfig } from './config.js'
-import { imageFeatures, textFeatures } from './dualEncoder.js'
+import { imageFeatures, textFeatures, wordFeatures } from './dualEncoder.js'
 import { type FusionInputs, fuse, meanOfModalities } from './fusion.js'
 
 export type Modality = 'image' | 'text'
@@ -19,6 +19,8 @@ export interface EncoderShape {
   length: number
   /** Width of the fused vector; undefined without a fusion head. */
   fusion: number | undefined
+  /** Share of the words of a title in the cosine of two items that have one (`withWords`); absent: none. */
+  words?: number
 }
 
 interface CheckpointParts {
@@ -35,7 +37,8 @@ export function encoderShape({ config, mim, tokenizer }: CheckpointParts): Encod
 }
 
 /** Width of the content vector. */
-export const contentWidth = ({ config, fusion }: EncoderShape) => fusion ?? config.projection
+export const contentWidth = ({ config, fusion, words }: EncoderShape) =>
+  (fusion ?? config.projection) + (words ? config.text.width : 0)
 
 /** Input of pictures [rows, 3, size, size]; -1 rows: any number. */
 export function pixelInput({ config }: EncoderShape, rows: number, name = towerInput.image) {
@@ -52,12 +55,20 @@ export function contentVector(p: Parameters, inputs: FusionInputs, { fusion }: E
 }
 
 /**
+ * Content vectors [B, width] with the unit vectors of words [B, text width] (zero where there are none) beside them:
+ * the cosine of two items is `share` times that of their words and 1 − `share` times that of the rest.
+ */
+function withWords(content: Tensor, words: Tensor, share: number): Tensor {
+  return l2Normalize(concat([mul(content, Math.sqrt(1 - share)), mul(words, Math.sqrt(share))], 1))
+}
+
+/**
  * The three programs of an encoder, for any number of rows: `image` (pixel_values → image_embedding),
- * `text` (input_ids → text_embedding), `content` (the two and has_image, has_text → embedding).
- * All vectors have unit norm. Training evaluates with them and `mim embed` exports them.
+ * `text` (input_ids → text_embedding and, where words count, word_embedding), `content` (these and has_image,
+ * has_text → embedding). All vectors have unit norm. Training evaluates with them and `mim embed` exports them.
  */
 export function encoderPrograms(p: Parameters, shape: EncoderShape): Record<'image' | 'text' | 'content', Program> {
-  const { config } = shape
+  const { config, words } = shape
   const vectors = (name: string) => input(name, [-1, config.projection])
   const inputs = {
     image: vectors('image_embedding'),
@@ -65,9 +76,16 @@ export function encoderPrograms(p: Parameters, shape: EncoderShape): Record<'ima
     hasImage: input('has_image', [-1]),
     hasText: input('has_text', [-1]),
   }
+  const image = { image_embedding: l2Normalize(imageFeatures(p, pixelInput(shape, -1), config)) }
+  const tokens = tokenInput(shape, -1)
+  const text = { text_embedding: l2Normalize(textFeatures(p, tokens, config)) }
+  const content = contentVector(p, inputs, shape)
+  if (!words) return { image: program(image), text: program(text), content: program({ embedding: content }) }
+  const word = l2Normalize(wordFeatures(p, tokens, config))
+  const ofWords = input('word_embedding', [-1, config.text.width])
   return {
-    image: program({ image_embedding: l2Normalize(imageFeatures(p, pixelInput(shape, -1), config)) }),
-    text: program({ text_embedding: l2Normalize(textFeatures(p, tokenInput(shape, -1), config)) }),
-    content: program({ embedding: contentVector(p, inputs, shape) }),
+    image: program(image),
+    text: program({ ...text, word_embedding: word }),
+    content: program({ embedding: withWords(content, ofWords, words) }),
   }
 }

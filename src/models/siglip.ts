@@ -4,8 +4,8 @@ import { crossAttention } from '../nn/attention.js'
 import { affine, embedding, layerNorm, linear, patches } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
 import { mlp, preNormTransformer, readAt } from '../nn/transformer.js'
-import { add, mul, reshape, sliceAxis, type Tensor } from '../ops/index.js'
-import type { DualEncoderConfig } from './config.js'
+import { add, cast, equal, mul, reshape, sliceAxis, sub, type Tensor } from '../ops/index.js'
+import type { DualEncoderConfig, TextConfig } from './config.js'
 
 /** Pixels [B, 3, S, S] → image features [B, width], pooled by attention from one learned query. */
 export function siglipImage(p: Parameters, pixels: Tensor, { vision }: DualEncoderConfig): Tensor {
@@ -37,4 +37,9 @@ export function siglipText(p: Parameters, ids: Tensor, { text, projection }: Dua
   x = preNormTransformer(model.scope('encoder'), x, text, { reading: readAt(-1) })
   x = layerNorm(model.scope('final_layer_norm'), reshape(x, [-1, text.width]), text.epsilon)
   return linear(model.scope('head'), x, projection)
+}
+
+/** 1 at the tokens of `ids` [B, L] other than padding, by which texts end, too; else 0. */
+export function siglipWords(ids: Tensor, { padToken }: TextConfig): Tensor {
+  return sub(1, cast(equal(ids, padToken), 'float32'))
 }

@@ -74,6 +74,12 @@ export function bytesOf(folder: string): number {
   return files.reduce((sum, size) => sum + size, 0)
 }
 
+/** Unit vectors of a title; of its words only where they count. */
+interface TitleVectors {
+  text: Float32Array
+  words: Float32Array | null
+}
+
 /** Unit vectors of an item; null for a modality that it lacks. */
 export interface Vectors {
   embedding: Float32Array
@@ -88,7 +94,7 @@ export const cpuRows = 16
 const knownBytes = 2 ** 23
 
 export class ItemEncoder {
-  private readonly known = new Map<string, Float32Array>()
+  private readonly known = new Map<string, TitleVectors>()
 
   private readonly text: TextEncoder
 
@@ -118,30 +124,33 @@ export class ItemEncoder {
   /** Vectors of items given by decoded pictures (bytes [size, size, 3]) and titles, null where there is none. */
   async encode(pictures: readonly (Uint8Array | null)[], titles: readonly (string | null)[]): Promise<Vectors[]> {
     const { shape } = this.setup
-    const [d, width] = [shape.config.projection, contentWidth(shape)]
+    const { config } = shape
     const image = await this.images(pictures)
-    const text = await this.texts(titles)
+    const ofTitles = await this.texts(titles)
+    const text = ofTitles.map((title) => title?.text ?? null)
     const rows = pictures.length
     if (rows === 0) return []
-    const joint = (vectors: (Float32Array | null)[]) => {
-      const data = new Float32Array(rows * d)
+    const joint = (vectors: readonly (Float32Array | null | undefined)[], width = config.projection) => {
+      const data = new Float32Array(rows * width)
       vectors.forEach((v, i) => {
-        if (v) data.set(v, i * d)
+        if (v) data.set(v, i * width)
       })
-      return { data, shape: [rows, d] }
+      return { data, shape: [rows, width] }
     }
     const flags = (vectors: (Float32Array | null)[]) => ({
       data: Float32Array.from(vectors, (v) => (v ? 1 : 0)),
       shape: [rows],
     })
+    const words = ofTitles.map((title) => title?.words)
     const { embedding } = await this.models.content.run({
       image_embedding: joint(image),
       text_embedding: joint(text),
       has_image: flags(image),
       has_text: flags(text),
+      ...(shape.words ? { word_embedding: joint(words, config.text.width) } : {}),
     })
     return image.map((picture, i) => ({
-      embedding: row(embedding.data as Float32Array, i, width),
+      embedding: row(embedding.data as Float32Array, i, contentWidth(shape)),
       image: picture,
       text: text[i],
     }))
@@ -158,13 +167,13 @@ export class ItemEncoder {
       return { pixel_values: { data, shape: [to - from, 3, size, size] } }
     })
     let next = 0
-    return pictures.map((picture) => (picture ? vectors[next++] : null))
+    return pictures.map((picture) => (picture ? vectors[next++].image_embedding : null))
   }
 
   /** Equal titles are encoded once, also where they come in different batches, as far as the memory goes. */
-  private async texts(titles: readonly (string | null)[]): Promise<(Float32Array | null)[]> {
+  private async texts(titles: readonly (string | null)[]): Promise<(TitleVectors | null)[]> {
     const { shape } = this.setup
-    const vectors = new Map<string, Float32Array>()
+    const vectors = new Map<string, TitleVectors>()
     const fresh = new Set<string>()
     for (const title of titles) {
       if (title === null) continue
@@ -177,37 +186,41 @@ export class ItemEncoder {
       const made = await this.inPieces('text', encoded.length, (from, to) => ({
         input_ids: { data: this.text.encode(encoded.slice(from, to)), shape: [to - from, shape.length] },
       }))
-      for (const [i, title] of encoded.entries()) vectors.set(title, made[i])
+      for (const [i, title] of encoded.entries()) {
+        const { text_embedding: text, word_embedding: words = null } = made[i]
+        vectors.set(title, { text, words })
+      }
     }
     this.remember(vectors)
     return titles.map((title) => (title === null ? null : vectors.get(title)!))
   }
 
-  /** Vectors of `rows` inputs, which `inputs` gives from row to row. */
+  /** Vectors of `rows` inputs, which `inputs` gives from row to row, by the names of the model's outputs. */
   private async inPieces(
     part: 'image' | 'text',
     rows: number,
     inputs: (from: number, to: number) => Named,
-  ): Promise<Float32Array[]> {
+  ): Promise<Record<string, Float32Array>[]> {
     const model = this.models[part]
     const size = model.provider === 'cpu' ? cpuRows : rows
-    const { projection } = this.setup.shape.config
-    const vectors: Float32Array[] = []
+    const vectors: Record<string, Float32Array>[] = []
     for (let from = 0; from < rows; from += size) {
       const to = Math.min(from + size, rows)
-      const { data } = (await model.run(inputs(from, to)))[`${part}_embedding`]
-      for (let i = 0; i < to - from; i++) vectors.push(row(data as Float32Array, i, projection))
+      const outputs = Object.entries(await model.run(inputs(from, to)))
+      const at = (i: number) => outputs.map(([name, { data, shape }]) => [name, row(data as Float32Array, i, shape[1])])
+      for (let i = 0; i < to - from; i++) vectors.push(Object.fromEntries(at(i)))
     }
     return vectors
   }
 
   /** Keeps the titles met last. */
-  private remember(vectors: ReadonlyMap<string, Float32Array>): void {
+  private remember(vectors: ReadonlyMap<string, TitleVectors>): void {
     for (const [title, vector] of vectors) {
       this.known.delete(title)
       this.known.set(title, vector)
     }
-    const most = Math.floor(knownBytes / (4 * this.setup.shape.config.projection))
+    const { config, words } = this.setup.shape
+    const most = Math.floor(knownBytes / (4 * (config.projection + (words ? config.text.width : 0))))
     for (const title of this.known.keys()) {
       if (this.known.size <= most) break
       this.known.delete(title)

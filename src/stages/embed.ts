@@ -46,11 +46,10 @@ export async function embed(
 ): Promise<Record<string, unknown>> {
   const started = Date.now()
   const model = await openCheckpoint(config.checkpoint, run.terminal)
-  const shape = encoderShape(model)
   const db = await Database.open()
   const path = findTable(config.data.root, config.data.items)
   const stream = await openItemStream(db, path, config.data.columns, shard)
-  const description = await describeTable(config, model, shape, stream)
+  const description = await describeTable(config, model, stream)
   recoverTable(published)
   const older = openOlder(published, description, (line) => run.say(line))
   const lanes = await openLanes(config, model, run)
@@ -60,7 +59,7 @@ export async function embed(
   const counts: Counts = { computed: 0, unchanged: 0, resumed: 0, empty: 0, broken: 0 }
   const rejected: Rejected[] = []
   const bar = run.terminal.bar('items', stream.count)
-  const size = config.batch === 'auto' ? await tryBatches(lanes, shape, run) : config.batch
+  const size = config.batch === 'auto' ? await tryBatches(lanes, encoderShape(model), run) : config.batch
   const surveyed = survey(stream, config.data.allowOutside, compareWith(older, work))
   // Two batches for each lane: one that it encodes, one whose pictures it decodes.
   const results = mapAhead(batches(surveyed, size), 2 * lanes.count, async (batch) => {

@@ -3,7 +3,6 @@ import type { Shard } from '../config/shard.js'
 import { Database } from '../data/duckdb.js'
 import { openItemStream } from '../data/itemStream.js'
 import { findTable } from '../data/table.js'
-import { encoderShape } from '../models/encoder.js'
 import { Terminal } from '../train/terminal.js'
 import { survey } from './embedItems.js'
 import { compareWith, describeTable, openCheckpoint, openOlder } from './embedTable.js'
@@ -18,7 +17,7 @@ export async function planEmbed(
   const model = await openCheckpoint(config.checkpoint, terminal)
   const db = await Database.open()
   const stream = await openItemStream(db, findTable(config.data.root, config.data.items), config.data.columns, shard)
-  const description = await describeTable(config, model, encoderShape(model), stream)
+  const description = await describeTable(config, model, stream)
   const older = openOlder(published, description, (line) => terminal.say(line))
   const counts = { items: stream.count, new: 0, changed: 0, unchanged: 0, empty: 0 }
   const bar = terminal.bar('items', stream.count)

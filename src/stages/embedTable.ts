@@ -29,19 +29,24 @@ export function encoderSetup(config: EmbedConfig, model: ModelFolder, folder: st
   const { provider, threads, data } = config
   const { tokenizer, preprocessing } = model
   const { maxImagePixels } = data
-  return { folder, provider, threads, shape: encoderShape(model), tokenizer, preprocessing, maxImagePixels }
+  return { folder, provider, threads, shape: shapeWith(config, model), tokenizer, preprocessing, maxImagePixels }
+}
+
+/** The shape of a model whose vectors hold as much of the words as is asked for. */
+export function shapeWith({ words }: { words?: number }, model: ModelFolder): EncoderShape {
+  return { ...encoderShape(model), ...(words ? { words } : {}) }
 }
 
 /**
  * What the table of a model will be like.
- * @throws UserError `dim-value` where more numbers are asked for than the vectors have.
+ * @throws UserError `dim-value` where more numbers are asked for than the vectors have, or words would be cut off.
  */
 export async function describeTable(
-  { type, dim, lists, safetensors, precision }: EmbedConfig,
+  { type, dim, words, lists, safetensors, precision }: EmbedConfig,
   model: ModelFolder,
-  shape: EncoderShape,
   { kind, idType, shard, fingerprint }: ItemStream,
 ): Promise<Description> {
+  const shape = shapeWith({ words }, model)
   const { projection } = shape.config
   const full = { embedding: contentWidth(shape), image_embedding: projection, text_embedding: projection }
   const least = Math.min(...Object.values(full))
@@ -53,6 +58,10 @@ export async function describeTable(
       expected: `${least} at most, as the model has`,
     })
   }
+  if (dim > 0 && words > 0) {
+    const what = `${dim} numbers of a vector are kept, and words, which come last, are to count ${words}`
+    throw new UserError({ id: 'dim-value', where: 'dim', what, remedy: 'set dim or words to 0' })
+  }
   return {
     format: currentFormat,
     ids: kind,
@@ -60,15 +69,17 @@ export async function describeTable(
     type,
     scale: type === 'int8' ? int8Scale : 1,
     widths: dim === 0 ? full : { embedding: dim, image_embedding: dim, text_embedding: dim },
-    model_version: (await versionOf(model.path)) + (precision === 'fp16' ? halfSuffix : ''),
+    model_version:
+      (await versionOf(model.path)) + (precision === 'fp16' ? '-fp16' : '') + (words ? `-words${words}` : ''),
+    ...(words ? { words } : {}),
     lists,
     safetensors,
     ...(shard ? { shard: { ...shard, catalogue: fingerprint } } : {}),
   }
 }
 
-/** Of the version of vectors whose products were in float16: they differ in the last bits. */
-export const halfSuffix = '-fp16'
+/** The model's part of a version, which goes on with how its vectors were made. */
+export const modelOf = (version: string) => version.split('-')[0]
 
 /** Names the weights and all that decides what they make of an item. */
 export async function versionOf(checkpoint: string): Promise<string> {

@@ -20,7 +20,7 @@ import {
   nearestRows,
   storedVector,
 } from '../store/index.js'
-import { encoderSetup, halfSuffix, openCheckpoint, versionOf } from './embedTable.js'
+import { encoderSetup, modelOf, openCheckpoint, versionOf } from './embedTable.js'
 
 /** Where the catalogue lies and how its columns are called. */
 export interface CatalogueSource {
@@ -114,12 +114,13 @@ export async function queryVector(
   const model = await openCheckpoint(config.checkpoint)
   const version = await versionOf(model.path)
   // What is asked for is near enough in float32.
-  if (version !== table.manifest.model_version.replace(halfSuffix, '')) {
+  if (version !== modelOf(table.manifest.model_version)) {
     const what = `the table is of model ${table.manifest.model_version}, ${config.checkpoint} is ${version}`
     throw new UserError({ id: 'model-differs', what, remedy: 'run mim embed again, or give the right --checkpoint' })
   }
   const folder = await mkdtemp(join(tmpdir(), 'mim-'))
-  const setup = encoderSetup(config, model, join(folder, 'onnx'))
+  const { words = 0 } = table.manifest
+  const setup = encoderSetup({ ...config, words }, model, join(folder, 'onnx'))
   try {
     const [decoded] = await decodeAll([image ?? null], { folder: '.', allowOutside: true }, pictureOptions(setup))
     if (decoded instanceof Error) {

@@ -30,6 +30,8 @@ export interface Manifest {
   widths: Record<VectorName, number>
   /** Names the weights and all that decides what they make of an item. */
   model_version: string
+  /** Share of the words of titles in cosines; absent: none. */
+  words?: number
   lists: ListKind
   /** Are the arrays there as safetensors, too? */
   safetensors: boolean
