@@ -2,6 +2,7 @@ import { arrayOf } from '../ops/tensor.js'
 import { normOf } from '../store/index.js'
 import { type Numbers, openVectors, type VectorSource, type VectorTable } from './contentSources.js'
 import type { Database } from './duckdb.js'
+import type { Search } from './nearest.js'
 
 /** Frozen vectors of items, for look-up by row. */
 export interface ContentTable {
@@ -13,8 +14,8 @@ export interface ContentTable {
   rows: number
   /** Row of each dense item number; 0 where the table does not have the item. */
   rowOf: Int32Array
-  /** By dense item number, see sketch.ts; where histories are searched by content. */
-  sketches?: Int32Array
+  /** Where histories are searched by content. */
+  search?: Search
 }
 
 /** An embedding table and how it is read. */

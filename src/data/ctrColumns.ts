@@ -21,7 +21,7 @@ interface Varying {
 }
 
 type Fixed = Pick<CtrDataset, 'itemFeatures' | 'gap' | 'trainCount'> & {
-  content: Pick<ContentTable, 'rowOf' | 'vectors' | 'width' | 'sketches'> | undefined
+  content: Pick<ContentTable, 'rowOf' | 'vectors' | 'width' | 'search'> | undefined
 }
 
 /** In memory. */
@@ -44,7 +44,7 @@ export function ctrColumns(data: CtrDataset): StoredCtrColumns {
       rowOf: content.rowOf,
       vectors: content.vectors,
       width: content.width,
-      sketches: content.sketches,
+      search: content.search,
     },
   }
 }

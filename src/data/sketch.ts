@@ -45,20 +45,3 @@ function walshHadamard(x: Float32Array): void {
     }
   }
 }
-
-/** Signs in which the sketches of two numbers differ, 0 to 128. */
-export function differing(all: Int32Array, a: number, b: number): number {
-  const [i, j] = [a * words, b * words]
-  const first = byFours(all[i] ^ all[j]) + byFours(all[i + 1] ^ all[j + 1])
-  const second = byFours(all[i + 2] ^ all[j + 2]) + byFours(all[i + 3] ^ all[j + 3])
-  const bytes = byBytes(first) + byBytes(second)
-  return (bytes + (bytes >>> 8) + (bytes >>> 16) + (bytes >>> 24)) & 0xff
-}
-
-/** Bits set in each four of a word. */
-function byFours(x: number): number {
-  const pairs = x - ((x >>> 1) & 0x55555555)
-  return (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
-}
-
-const byBytes = (fours: number) => (fours & 0x0f0f0f0f) + ((fours >>> 4) & 0x0f0f0f0f)

@@ -28,7 +28,7 @@ import {
   userNumbers,
 } from '../data/impressions.js'
 import { findLeaks, orderInTime } from '../data/leaks.js'
-import { sketches } from '../data/sketch.js'
+import { withSearch } from '../data/nearest.js'
 import { findTable, openTable, type Table } from '../data/table.js'
 import type { Vocabulary } from '../data/vocabulary.js'
 import { UserError } from '../errors.js'
@@ -134,8 +134,7 @@ export async function loadDataset(
     store: kept,
   }
   const dataset = buildDataset(impressions, itemColumns, content, built)
-  const searched = gsu.kind === 'soft' ? dataset.content : undefined
-  if (searched) searched.sketches = sketches(searched.vectors, searched.width, searched.rowOf)
+  if (gsu.kind === 'soft' && dataset.content) dataset.content = withSearch(dataset.content)
   if (!trained) checkClasses(dataset, typeof paths === 'string' ? paths : paths.train)
   return dataset
 }

@@ -1,6 +1,7 @@
 /** The general search unit: which behaviours of each impression a model gets to see, laid end to end. */
+import { pick } from '../data/column.js'
 import type { CtrColumns } from '../data/ctrColumns.js'
-import { differing } from '../data/sketch.js'
+import { Nearest } from '../data/nearest.js'
 import type { Gsu } from '../models/ctr/index.js'
 
 /** Behaviours of a batch, oldest first within an impression. */
@@ -29,7 +30,7 @@ export function searched(data: CtrColumns, rows: Int32Array, gsu: Gsu): LaidOut 
     at += count
   }
   const kept = event.slice(0, at)
-  return { owner: owner.slice(0, at), event: kept, history: kept.map((e) => events[e]) }
+  return { owner: owner.slice(0, at), event: kept, history: pick(events, kept) }
 }
 
 /** Writes the events of [from, to) that the impression calls for to the front of `into`, in order; returns how many. */
@@ -67,76 +68,16 @@ function alike({ impressions, itemFeatures, eventFeatures }: CtrColumns, topK: n
   return (into, from, to, row) => latest(into, from, to, (e) => rowOf[e] === target![row])
 }
 
-/** Of a long history so many times `topK` are compared exactly: those whose sketches differ least. */
-const pool = 4
-
 /** The `topK` of the highest product with the target's vector; of equal ones the latest. A missing vector is zero. */
-function nearest({ impressions, content }: CtrColumns, topK: number): Selector {
-  const { events, item } = impressions
-  const { vectors, width, rowOf, sketches } = content!
-  const most = sketches ? pool * topK : Number.POSITIVE_INFINITY
+function nearest({ impressions: { events, item }, content }: CtrColumns, topK: number): Selector {
+  const { rowOf } = content!
+  const search = Nearest.of(content!, topK)
   return (into, from, to, row) => {
-    const target = item[row]
     if (to - from <= topK) return all(into, from, to, row)
     // Nothing is nearer than another to what has no vector.
-    if (rowOf[target] === 0) return all(into, to - topK, to, row)
-    const candidates = new Int32Array(Math.min(most, to - from))
-    if (to - from > most) alikeSketches(candidates, from, to, target)
-    else all(candidates, from, to, row)
-    return best(into, candidates, target)
-  }
-
-  /** Fills `found` with the events whose sketches differ least from that of the target, oldest first. */
-  function alikeSketches(found: Int32Array, from: number, to: number, target: number): void {
-    const differences = differencesOf(to - from)
-    histogram.fill(0)
-    for (let i = 0; i < to - from; i++) {
-      const d = differing(sketches!, events[from + i], target)
-      differences[i] = d
-      histogram[d]++
-    }
-    let [least, room] = [0, found.length]
-    while (histogram[least] <= room) room -= histogram[least++]
-    let at = found.length
-    for (let i = to - from - 1; i >= 0 && at > 0; i--) {
-      const d = differences[i]
-      if (d < least || (d === least && room-- > 0)) found[--at] = from + i
-    }
-  }
-
-  function best(into: Int32Array, among: Int32Array, target: number): number {
-    const count = among.length
-    const scores = new Float32Array(count)
-    const t = rowOf[target] * width
-    const wanted = Float32Array.from(vectors.subarray(t, t + width))
-    for (let i = 0; i < count; i++) scores[i] = product(vectors, rowOf[events[among[i]]] * width, wanted)
-    const rising = scores.slice().sort()
-    const least = rising[count - topK]
-    // Of those that equal the least, the latest fill what the higher ones leave.
-    let room = topK
-    for (let i = count - topK; i < count; i++) if (rising[i] > least) room--
-    let at = topK
-    for (let i = count - 1; i >= 0 && at > 0; i--) {
-      if (scores[i] > least || (scores[i] === least && room-- > 0)) into[--at] = among[i]
-    }
+    if (rowOf[item[row]] === 0) return all(into, to - topK, to, row)
+    const places = search.among(events.subarray(from, to), item[row])
+    for (let i = 0; i < topK; i++) into[i] = from + places[i]
     return topK
   }
-}
-
-const histogram = new Int32Array(129)
-let room = new Uint8Array(1024)
-
-/** Memory for as many differences. */
-function differencesOf(count: number): Uint8Array {
-  if (room.length < count) room = new Uint8Array(2 * count)
-  return room
-}
-
-function product(vectors: Float32Array | Int8Array, at: number, wanted: Float32Array): number {
-  let [a, b, i] = [0, 0, 0]
-  for (; i + 1 < wanted.length; i += 2) {
-    a += vectors[at + i] * wanted[i]
-    b += vectors[at + i + 1] * wanted[i + 1]
-  }
-  return i < wanted.length ? a + b + vectors[at + i] * wanted[i] : a + b
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CtrColumns } from '../../src/data/ctrColumns.js'
-import { differing, sketches } from '../../src/data/sketch.js'
+import { withSearch } from '../../src/data/nearest.js'
 import { Random } from '../../src/random.js'
 import { searched } from '../../src/stages/gsu.js'
+import { differing } from '../data/differing.js'
 
 const [items, width, length, rows, topK] = [400, 24, 600, 20, 10]
 const random = Random.of('gsu')
@@ -20,7 +21,7 @@ for (let row = 1; row <= items; row++) {
   )
 }
 const rowOf = Int32Array.from({ length: items }, (_, item) => item)
-const content = { vectors, width, rowOf, sketches: sketches(vectors, width, rowOf) }
+const content = withSearch({ vectors, width, rowOf })
 const cosine = (a: number, b: number) => {
   let sum = 0
   for (let i = 0; i < width; i++) sum += vectors[a * width + i] * vectors[b * width + i]
@@ -80,7 +81,7 @@ test('when the target has no vector then the latest behaviours are left', () => 
 })
 
 test('when two sketches are compared then the share of signs that differ is that of the angle', () => {
-  const { sketches: all } = content
+  const { sketches: all } = content.search
   assert.equal(differing(all, 5, 5), 0)
   const pairs = Array.from({ length: 300 }, () => [1 + random.int(items - 1), 1 + random.int(items - 1)])
   const errors = pairs.map(([a, b]) => differing(all, a, b) / 128 - Math.acos(Math.min(1, cosine(a, b))) / Math.PI)
