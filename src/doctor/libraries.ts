@@ -19,10 +19,11 @@ export interface Libraries {
 
 /** Tries all libraries at once; `gpus`: how many GPUs the machine has. */
 export async function tryLibraries(gpus: number): Promise<Libraries> {
-  const [tensorflow, wasm, onnx, duckdb, sharp] = await Promise.all([
+  const [tensorflow, wasm, onnx, webgpu, duckdb, sharp] = await Promise.all([
     trial('tensorflow'),
     trial('wasm'),
     trial('onnx'),
+    trial('webgpu'),
     trial('duckdb'),
     trial('sharp'),
   ])
@@ -32,7 +33,7 @@ export async function tryLibraries(gpus: number): Promise<Libraries> {
     findings: [
       ...tensorflowFindings(tensorflow, gpus),
       'failure' in wasm ? problem('wasm', wasm.failure, reinstall) : ok('wasm', wasm.description),
-      ...onnxFindings(onnx, gpus),
+      ...onnxFindings(onnx, webgpu, gpus),
       'failure' in duckdb ? problem('duckdb', duckdb.failure, reinstall) : ok('duckdb', duckdb.version),
       ...pictureFindings(sharp),
     ],
@@ -80,17 +81,26 @@ function gpuUse(library: string, sees: boolean, gpus: number): Finding {
   return problem(what, 'no', 'run bin/setup-tensorflow --rebuild: it fetches TensorFlow with CUDA where a GPU is')
 }
 
-function onnxFindings(onnx: Trial<'onnx'>, gpus: number): Finding[] {
+function onnxFindings(onnx: Trial<'onnx'>, webgpu: Trial<'webgpu'>, gpus: number): Finding[] {
   if ('failure' in onnx) return [problem('onnx runtime', onnx.failure, reinstall)]
   const { version, cpu, cuda } = onnx
-  const findings = [
+  const web = 'failure' in webgpu ? webgpu.failure : ''
+  const install =
+    'with CUDA 12 run node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12, with ' +
+    `CUDA 13 take the libraries out of the wheel onnxruntime-gpu==${version}: see Engines in README.md; mim embed runs ` +
+    `${web ? 'on the CPU' : 'by WebGPU'} until then`
+  return [
     ok('onnx runtime', version),
     cpu ? problem('onnx cpu provider', cpu, reinstall) : ok('onnx cpu provider', 'loads'),
+    gpuProvider('onnx cuda provider', cuda, gpus, install),
+    gpuProvider('onnx webgpu provider', web, gpus, 'install libvulkan1 and the Vulkan part of the GPU driver'),
   ]
-  if (!cuda) return [...findings, ok('onnx cuda provider', 'loads')]
-  if (gpus === 0) return [...findings, ok('onnx cuda provider', 'no, there is no GPU')]
-  const install = 'run node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12'
-  return [...findings, note('onnx cuda provider', cuda, `${install}; mim embed runs on the CPU until then`)]
+}
+
+/** `reason`: why the provider does not run a model; '' where it does. */
+function gpuProvider(what: string, reason: string, gpus: number, remedy: string): Finding {
+  if (!reason) return ok(what, 'loads')
+  return gpus === 0 ? ok(what, 'no, there is no GPU') : note(what, reason, remedy)
 }
 
 function pictureFindings(sharp: Trial<'sharp'>): Finding[] {

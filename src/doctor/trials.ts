@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import type { Engine } from '../engine/index.js'
 import { messageOf } from '../errors.js'
 
-const trials = { tensorflow, wasm, onnx, duckdb, sharp }
+const trials = { tensorflow, wasm, onnx, webgpu, duckdb, sharp }
 export type Trials = typeof trials
 
 try {
@@ -54,29 +54,36 @@ async function checkProduct(engine: Engine): Promise<void> {
   if (first !== 8) throw new Error(`a product of ones gave ${first} instead of 8`)
 }
 
-/** Version, and for each provider whether a small model runs on it. */
+/** Version, and for each provider what keeps a small model from running on it. */
 async function onnx() {
+  const { env } = await import('onnxruntime-node')
+  const reason = (provider: 'cuda' | 'cpu') =>
+    runModel(provider).then(
+      () => '',
+      (error) => messageOf(error).split('\n')[0],
+    )
+  return { version: env.versions.node ?? env.versions.common, cpu: await reason('cpu'), cuda: await reason('cuda') }
+}
+
+/** A trial of its own, for a driver may end the process. */
+async function webgpu() {
+  await runModel('webgpu')
+  return {}
+}
+
+async function runModel(provider: 'cuda' | 'webgpu' | 'cpu'): Promise<void> {
   const { constant, input, matmul } = await import('../ops/index.js')
   const { program } = await import('../ops/program.js')
   const { exportOnnx } = await import('../ops/onnx/index.js')
   const { openModel } = await import('../runtime/model.js')
-  const { env } = await import('onnxruntime-node')
   const folder = mkdtempSync(join(tmpdir(), 'mim-doctor-'))
   try {
-    const model = join(folder, 'product.onnx')
+    const path = join(folder, 'product.onnx')
     const product = program({ product: matmul(input('x', [1, 8]), constant(1, [8, 8])) })
-    exportOnnx(model, product, () => new Float32Array())
-    const opens = async (provider: 'cuda' | 'cpu') => {
-      try {
-        const opened = await openModel(model, { provider }, () => {})
-        await opened.run({ x: { data: new Float32Array(8), shape: [1, 8] } })
-        await opened.close()
-        return ''
-      } catch (error) {
-        return messageOf(error).split('\n')[0]
-      }
-    }
-    return { version: env.versions.node ?? env.versions.common, cpu: await opens('cpu'), cuda: await opens('cuda') }
+    exportOnnx(path, product, () => new Float32Array())
+    const model = await openModel(path, { provider }, () => {})
+    await model.run({ x: { data: new Float32Array(8), shape: [1, 8] } })
+    await model.close()
   } finally {
     rmSync(folder, { recursive: true })
   }

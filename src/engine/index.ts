@@ -32,7 +32,11 @@ export async function openEngine({ engine, device }: EngineChoice, say: (line: s
 async function load(name: EngineChoice['engine'], device: EngineChoice['device']) {
   if (name === 'wasm') return { engine: await loadWasm(), why: 'as asked' }
   // TensorFlow chooses its device when it loads: hiding the GPUs is how to have it stay on the CPU.
-  if (device === 'cpu') process.env['CUDA_VISIBLE_DEVICES'] = ''
+  if (device === 'cpu') {
+    process.env['CUDA_VISIBLE_DEVICES'] = ''
+    // A TensorFlow with CUDA tells as an error that it finds none; what fails in a run is thrown whatever the level.
+    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3'
+  }
   try {
     const { loadTensorFlow } = await import('./tensorflow.js')
     const engine = loadTensorFlow()

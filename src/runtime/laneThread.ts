@@ -5,6 +5,7 @@ import { failureOf } from '../errors.js'
 import type { Answered, Asked } from '../threads.js'
 import { type EncoderSetup, ItemEncoder, pictureOptions } from './encoder.js'
 import type { Encoded } from './lanes.js'
+import type { Model } from './model.js'
 
 export interface Task {
   /** Encoded as JPEG and the like; null where there is none, an Error where it could not be read. */
@@ -13,7 +14,7 @@ export interface Task {
 }
 
 /** A line for people, or that the lane is open. */
-export type Message = { say: string } | { provider: EncoderSetup['provider'] }
+export type Message = { say: string } | { provider: Model['provider'] }
 
 const setup = workerData as EncoderSetup
 const answer = (value: Message | Answered<Encoded[]>) => parentPort!.postMessage(value)

@@ -7,6 +7,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { TaskThread } from '../threads.js'
 import { bytesOf, type EncoderSetup, type Vectors } from './encoder.js'
 import type { Message, Task } from './laneThread.js'
+import type { Model } from './model.js'
 
 /** What became of an item. */
 export interface Encoded {
@@ -20,8 +21,11 @@ type Lane = TaskThread<Task, Encoded[], Message>
 
 /** Weights, as often as there are lanes, take at most this share of the memory. */
 const memoryShare = 1 / 8
-/** A GPU is one: the second lane gets the next batch ready meanwhile. */
-const gpuLanes = 2
+/**
+ * A GPU is one: the second lane gets the next batch ready meanwhile. Not by WebGPU, where sessions that run at once end
+ * the process (github.com/microsoft/onnxruntime/issues/32561).
+ */
+const gpuLanes = { cuda: 2, webgpu: 1 }
 
 export class EncoderLanes {
   private constructor(
@@ -40,7 +44,7 @@ export class EncoderLanes {
     const each = Math.ceil(threads / Math.min(Math.max(most, 1), threads))
     const first = await openLane({ ...setup, threads: each }, say)
     const { provider } = first
-    const count = provider === 'cpu' ? Math.floor(threads / each) : gpuLanes
+    const count = laneCount(provider, Math.floor(threads / each))
     const others = Array.from({ length: count - 1 }, () => openLane({ ...setup, provider, threads: each }, say))
     return new EncoderLanes(
       [first, ...(await Promise.all(others))].map(({ lane }) => lane),
@@ -62,10 +66,15 @@ export class EncoderLanes {
   }
 }
 
+/** Lanes of a provider; `cpus` where it is the CPU. */
+export function laneCount(provider: Model['provider'], cpus: number): number {
+  return provider === 'cpu' ? cpus : gpuLanes[provider]
+}
+
 function openLane(
   setup: EncoderSetup,
   say: (line: string) => void,
-): Promise<{ lane: Lane; provider: EncoderSetup['provider'] }> {
+): Promise<{ lane: Lane; provider: Model['provider'] }> {
   return new Promise((resolve, failed) => {
     const hear = (message: Message) => {
       if ('say' in message) return say(message.say)

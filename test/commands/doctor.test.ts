@@ -119,6 +119,9 @@ test('when there is a GPU that the libraries do not use then each says so with a
   const { find } = examine({ PATH: `${tools}:${process.env['PATH']}`, CUDA_VISIBLE_DEVICES: '' })
   assert.equal(find('gpu')!.value, 'NVIDIA Test, 8.0 GiB, 4.0 GiB free, driver 555.42')
   assert.equal(find('onnx cuda provider')!.mark, 'note')
+  const webgpu = find('onnx webgpu provider')!
+  if (webgpu.mark !== 'ok') assert.match(webgpu.remedy!, /Vulkan/)
+  assert.match(find('onnx cuda provider')!.remedy!, webgpu.mark === 'ok' ? /by WebGPU/ : /on the CPU/)
   if (find('tensorflow')!.mark !== 'ok') return t.skip(`tensorflow ${find('tensorflow')!.value}`)
   assert.equal(find('tensorflow on gpu')!.mark, 'note')
   assert.match(find('tensorflow on gpu')!.remedy!, /CUDA_VISIBLE_DEVICES/)

@@ -5,7 +5,7 @@ import sharp from 'sharp'
 import { trainTokenizer } from '../../src/data/bpe.js'
 import { initialValues } from '../../src/engine/state.js'
 import { type EncoderSetup, exportModels } from '../../src/runtime/encoder.js'
-import { EncoderLanes } from '../../src/runtime/lanes.js'
+import { EncoderLanes, laneCount } from '../../src/runtime/lanes.js'
 import { temporaryFolder } from '../sample/folders.js'
 
 const tower = { width: 8, layers: 1, heads: 2, hidden: 16, activation: 'gelu', epsilon: 1e-5 }
@@ -65,4 +65,11 @@ test('when a lane has failed then what it is given fails too, and for the same r
     (error: Error) => error.message,
   )
   await assert.rejects(lanes.encode([null], ['red shoes']), { message: reason })
+})
+
+test('when the provider is WebGPU then there is one lane, for its sessions must not run at once', () => {
+  assert.deepEqual(
+    (['cpu', 'cuda', 'webgpu'] as const).map((provider) => laneCount(provider, 16)),
+    [16, 2, 1],
+  )
 })

@@ -12,12 +12,15 @@ export type OnnxPrecision = 'fp32' | 'fp16'
 
 /** Weights beyond this many bytes go to a file of their own beside the model: a protobuf ends at 2 GiB. */
 const embeddedLimit = 2 ** 28
+/** Bytes below which a tensor stays in the model: ONNX Runtime must have shapes and axes there to load it. */
+const externalLeast = 1024
 
 /**
  * Writes `program` as an ONNX model to `path` (and its weights to `path.data` where they are large).
  * Inputs and outputs keep their names; int32 inputs become int64. `weight` gives the numbers of a variable; `rows`
  * names the unknown first dimension of an input or output, `batch` for all if they are of one length; `precision` is
- * what its matrix products multiply in, but for those that are exact.
+ * what its matrix products multiply in, but for those that are exact. `limit`: bytes of weights that the model itself
+ * may hold.
  */
 export function exportOnnx(
   path: string,
@@ -27,7 +30,8 @@ export function exportOnnx(
     metadata = {},
     rows = () => 'batch',
     precision = 'fp32',
-  }: { metadata?: Record<string, string>; rows?: RowsName; precision?: OnnxPrecision } = {},
+    limit = embeddedLimit,
+  }: { metadata?: Record<string, string>; rows?: RowsName; precision?: OnnxPrecision; limit?: number } = {},
 ): void {
   const target = new OnnxOps(weight, rows, precision === 'fp16')
   const value = lower(program.nodes, target.ops, Object.values(program.outputs))
@@ -36,7 +40,7 @@ export function exportOnnx(
     target.nodes.push({ name: `output ${name}`, opType: 'Identity', input: [value(t)], output: [name], attribute: [] })
   }
   const bytes = target.initializers.reduce((total, t) => total + t.rawData!.length, 0)
-  const initializer = bytes > embeddedLimit ? writeExternal(`${path}.data`, target.initializers) : target.initializers
+  const initializer = bytes > limit ? writeExternal(`${path}.data`, target.initializers) : target.initializers
   const graph = {
     name: 'mim',
     node: target.nodes,
@@ -47,12 +51,14 @@ export function exportOnnx(
   writeFileSync(path, encodeModel(graph, metadata))
 }
 
-/** Moves the numbers of `tensors` to a file, each at a multiple of 4,096 so that readers may map it. */
+/** Moves the numbers of all but small `tensors` to a file, each at a multiple of 4,096 so that readers may map it. */
 function writeExternal(path: string, tensors: TensorProto[]): TensorProto[] {
   const file = openSync(path, 'w')
   let offset = 0
   try {
-    return tensors.map(({ rawData, ...rest }) => {
+    return tensors.map((tensor) => {
+      const { rawData, ...rest } = tensor
+      if (rawData!.length < externalLeast) return tensor
       const place = offset
       for (let done = 0; done < rawData!.length; ) {
         done += writeSync(file, rawData!, done, rawData!.length - done, place + done)
