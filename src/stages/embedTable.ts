@@ -33,7 +33,7 @@ export function encoderSetup(config: EmbedConfig, model: ModelFolder, folder: st
 }
 
 /** The shape of a model whose vectors hold as much of the words as is asked for. */
-export function shapeWith({ words }: { words?: number }, model: ModelFolder): EncoderShape {
+function shapeWith({ words }: Pick<EmbedConfig, 'words'>, model: ModelFolder): EncoderShape {
   return { ...encoderShape(model), ...(words ? { words } : {}) }
 }
 
