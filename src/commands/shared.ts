@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { loadConfig, shapeOf } from '../config/load.js'
 import { engineNames } from '../engine/index.js'
 import { UserError } from '../errors.js'
+import { four } from '../report/text.js'
 import { type Metrics, Run } from '../train/run.js'
 
 /** Values of the options that every stage has. */
@@ -96,5 +97,5 @@ export function print(metrics: Metrics, json = false): void {
 }
 
 function shown(value: unknown): string {
-  return typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(4) : String(value)
+  return typeof value === 'number' && !Number.isInteger(value) ? four(value) : String(value)
 }
