@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { Database } from '../data/duckdb.js'
 import { findTable } from '../data/table.js'
 import { UserError } from '../errors.js'
-import { four } from '../report/text.js'
+import { shown } from '../report/text.js'
 import { type Coverage, checkCoverage, checkDrift, checkVectors, type Drift } from '../stages/embedCheck.js'
 import { EmbeddingTable } from '../store/index.js'
 
@@ -75,4 +75,3 @@ function text({ problems, targets, histories, drift, ...vectors }: Findings): st
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-const shown = (value: unknown) => (typeof value === 'number' && !Number.isInteger(value) ? four(value) : String(value))

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { loadConfig, shapeOf } from '../config/load.js'
 import { engineNames } from '../engine/index.js'
 import { UserError } from '../errors.js'
-import { four } from '../report/text.js'
+import { shown } from '../report/text.js'
 import { type Metrics, Run } from '../train/run.js'
 
 /** Values of the options that every stage has. */
@@ -94,8 +94,4 @@ export function print(metrics: Metrics, json = false): void {
     const cells = values.length > 1 ? values.map((value) => value.padStart(9)) : values
     process.stdout.write(`${name.padEnd(width)}  ${cells.join(' ')}\n`)
   }
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'number' && !Number.isInteger(value) ? four(value) : String(value)
 }

@@ -36,9 +36,11 @@ export function encoderShape({ config, mim, tokenizer }: CheckpointParts): Encod
   return { config, length: Math.min(limit, config.text.positions), fusion: mim.fusion?.width }
 }
 
-/** Width of the content vector. */
-export const contentWidth = ({ config, fusion, words }: EncoderShape) =>
-  (fusion ?? config.projection) + (words ? config.text.width : 0)
+/** Numbers of the vector of words; 0 where they do not count. */
+export const wordWidth = ({ config, words }: EncoderShape) => (words ? config.text.width : 0)
+
+/** Width of the content vector, with the words beside it. */
+export const contentWidth = (shape: EncoderShape) => (shape.fusion ?? shape.config.projection) + wordWidth(shape)
 
 /** Input of pictures [rows, 3, size, size]; -1 rows: any number. */
 export function pixelInput({ config }: EncoderShape, rows: number, name = towerInput.image) {

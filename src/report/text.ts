@@ -4,6 +4,10 @@ import type { Difference } from '../metrics/index.js'
 /** Four places; a dash for what is not defined. */
 export const four = (x: number) => (Number.isNaN(x) ? '–' : x.toFixed(4))
 
+/** A figure of any kind: fractions by `four`, whole numbers and words as they are. */
+export const shown = (value: unknown) =>
+  typeof value === 'number' && !Number.isInteger(value) ? four(value) : String(value)
+
 export const signed = (x: number) => (Number.isNaN(x) ? '–' : `${x < 0 ? '−' : '+'}${Math.abs(x).toFixed(4)}`)
 
 /** `+0.0123 [+0.0100, +0.0150]`. */

@@ -8,7 +8,7 @@ import { writeNormalised } from '../data/normalise.js'
 import { type TextEncoder, type TokenizerFiles, textEncoder } from '../data/tokenizer.js'
 import { UserError } from '../errors.js'
 import { replaceFolder } from '../files.js'
-import { contentWidth, type EncoderShape, encoderPrograms } from '../models/encoder.js'
+import { contentWidth, type EncoderShape, encoderPrograms, wordWidth } from '../models/encoder.js'
 import { type ParameterSpec, Parameters } from '../nn/parameters.js'
 import type { TypedArray } from '../ops/index.js'
 import { exportOnnx, type OnnxPrecision } from '../ops/onnx/index.js'
@@ -147,7 +147,7 @@ export class ItemEncoder {
       text_embedding: joint(text),
       has_image: flags(image),
       has_text: flags(text),
-      ...(shape.words ? { word_embedding: joint(words, config.text.width) } : {}),
+      ...(shape.words ? { word_embedding: joint(words, wordWidth(shape)) } : {}),
     })
     return image.map((picture, i) => ({
       embedding: row(embedding.data as Float32Array, i, contentWidth(shape)),
@@ -219,8 +219,8 @@ export class ItemEncoder {
       this.known.delete(title)
       this.known.set(title, vector)
     }
-    const { config, words } = this.setup.shape
-    const most = Math.floor(knownBytes / (4 * (config.projection + (words ? config.text.width : 0))))
+    const { shape } = this.setup
+    const most = Math.floor(knownBytes / (4 * (shape.config.projection + wordWidth(shape))))
     for (const title of this.known.keys()) {
       if (this.known.size <= most) break
       this.known.delete(title)
