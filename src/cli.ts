@@ -1,6 +1,6 @@
 /** The command line. Commands are loaded when they run, so that help and errors come at once. */
 import { Argument, Command, CommanderError, Option } from 'commander'
-import { Interrupted, UserError } from './errors.js'
+import { Interrupted, UserError } from './base/errors.js'
 
 export async function main(argv: string[]): Promise<void> {
   try {
@@ -82,7 +82,7 @@ function program(): Command {
     .option('--keep-missing', 'keep the vectors of items that left the catalogue (keepMissing)')
     .option('--dry-run', 'only tell how many items are new, changed, unchanged and gone')
     .option('--shard <i/n>', 'a share of the items, e.g. 0/4; auto/4: the index is the scheduler’s (Kubernetes, Slurm)')
-    .action(async (flags) => (await import('./commands/embed.js')).run(flags))
+    .action(async (flags) => (await import('./commands/embed/extract.js')).run(flags))
   embed
     .command('merge')
     .description('publish the rows of all shards below the run folder as one table')
@@ -90,7 +90,7 @@ function program(): Command {
     .option('--keep-missing', 'keep the vectors of items that left the catalogue')
     .option('--keep-tables <n>', 'tables kept side by side, the published one included', number, 2)
     .option('--json', 'print the results as one JSON object on standard output')
-    .action(async (flags) => (await import('./commands/embed.js')).merge(flags))
+    .action(async (flags) => (await import('./commands/embed/extract.js')).merge(flags))
   embed
     .command('check')
     .description('tell whether a table can be trusted: coverage, norms, duplicates, collapse, drift')
@@ -103,7 +103,7 @@ function program(): Command {
     .option('--id-column <name>', 'column of item ids in all of these', 'item_id')
     .option('--category-column <name>', 'column of categories in the catalogue', 'category')
     .option('--json', 'print the findings as one JSON object on standard output')
-    .action(async (table, flags) => (await import('./commands/embedCheck.js')).run(table, flags))
+    .action(async (table, flags) => (await import('./commands/embed/check.js')).run(table, flags))
   mim
     .command('neighbors')
     .description('print the items whose vectors are nearest to that of an item, of words or of a picture')
@@ -118,7 +118,7 @@ function program(): Command {
     .option('--data <folder>', 'where the catalogue is; default: as the run was told')
     .option('--checkpoint <folder>', 'encoder of --text and --image; default: that of the run')
     .option('--json', 'print them as one JSON object on standard output')
-    .action(async (table, flags) => (await import('./commands/neighbours.js')).run(table, flags))
+    .action(async (table, flags) => (await import('./commands/embed/neighbors.js')).run(table, flags))
   const ctr = training(mim, 'ctr', 'train the click model that joins ids and content interest')
     .option('--model <name>', 'din, sim-hard, sim-soft, content, concat or ciubm (model.name)')
     .option(
@@ -129,14 +129,14 @@ function program(): Command {
     .option('--epochs <n>', 'passes over the training impressions at most (train.epochs)', number)
     .option('--batch <n>', 'impressions of a step (train.batch)', number)
     .option('--strict', 'stop where a feature gives the label away (data.leaks)')
-    .action(async (flags) => (await import('./commands/ctr.js')).run(flags))
+    .action(async (flags) => (await import('./commands/ctr/train.js')).run(flags))
   ctr
     .command('compare')
     .description('hold one click model against another: differences with intervals, and for which items and users')
     .argument('<a>', 'run of mim ctr, or a folder with the runs of one model, a seed each')
     .argument('<b>', 'the same, of the model that is subtracted')
     .option('--json', 'print the comparison as one JSON object on standard output')
-    .action(async (a, b, flags) => (await import('./commands/ctrCompare.js')).run(a, b, flags))
+    .action(async (a, b, flags) => (await import('./commands/ctr/compare.js')).run(a, b, flags))
   ctr
     .command('predict')
     .description('score impressions with a trained click model on ONNX Runtime')
@@ -154,7 +154,7 @@ function program(): Command {
     .option('--provider <name>', 'auto, cuda, webgpu or cpu', 'auto')
     .option('--threads <n>', 'threads of the CPU provider; 0: one for each core', number, 0)
     .option('--json', 'print what was done as one JSON object on standard output')
-    .action(async (run, flags) => (await import('./commands/ctrPredict.js')).run(run, flags))
+    .action(async (run, flags) => (await import('./commands/ctr/predict.js')).run(run, flags))
   ctr
     .command('evaluate')
     .description('AUC, GAUC, log loss and calibration of scored impressions, however many')
@@ -164,16 +164,16 @@ function program(): Command {
     .option('--group <column>', 'whose impressions GAUC takes together', 'user_id')
     .option('--memory <size>', 'memory for counting; what needs more goes through temporary files', '2GB')
     .option('--json', 'print the metrics as one JSON object on standard output')
-    .action(async (file, flags) => (await import('./commands/ctrEvaluate.js')).run(file, flags))
+    .action(async (file, flags) => (await import('./commands/ctr/evaluate.js')).run(file, flags))
   trials(
     ctr,
     'grid',
     'train a table of click models, each for several seeds, and hold them against one of them',
-  ).action(async (flags) => (await import('./commands/ctrGrid.js')).run(flags))
+  ).action(async (flags) => (await import('./commands/ctr/grid.js')).run(flags))
   trials(ctr, 'tune', 'search options of the click model in given ranges, judged on the validation period')
     .option('--trials <n>', 'trials in all (trials)', number)
     .option('--time <time>', 'begin no trial after a time such as 30m or 2h (time)')
-    .action(async (flags) => (await import('./commands/ctrTune.js')).run(flags))
+    .action(async (flags) => (await import('./commands/ctr/tune.js')).run(flags))
   mim
     .command('compare')
     .description('set click models side by side: means over seeds, gain over the baseline with its interval')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { parseShard } from '../src/config/shard.js'
+import { parseShard } from '../src/data/items/shard.js'
 import { root } from './fixtures.js'
 
 interface Job {

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import wabt from 'wabt'
 import { root } from './fixtures.js'
 
-export const modules = ['data/nearest', 'data/resample', 'ops/wasm/simd']
+export const modules = ['data/vectors/search', 'data/pictures/resample', 'ops/wasm/simd']
 
 const lineOfText = 100
 

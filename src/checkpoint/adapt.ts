@@ -1,5 +1,5 @@
 /** A checkpoint made to fit another task: pictures of another size, vectors of another width, shorter texts. */
-import { UserError } from '../errors.js'
+import { UserError } from '../base/errors.js'
 import { parseModelConfig } from '../models/config.js'
 import type { ParameterSpec } from '../nn/parameters.js'
 import type { ModelFolder } from './model.js'

@@ -1,7 +1,8 @@
 /** A model from scratch in the layout of Hugging Face's CLIP. */
-import { trainTokenizer } from '../data/bpe.js'
-import { readTokenizer, type TokenizerFiles } from '../data/tokenizer.js'
-import { UserError } from '../errors.js'
+
+import { UserError } from '../base/errors.js'
+import { readTokenizer, type TokenizerFiles } from '../data/text/tokenizer.js'
+import { trainTokenizer } from '../data/text/trainBpe.js'
 import { parseModelConfig } from '../models/config.js'
 import type { ModelFolder } from './model.js'
 import { parsePreprocessing, preprocessorFor } from './preprocessing.js'

@@ -1,6 +1,6 @@
 /** Checkpoints by name, from the Hugging Face Hub or another server of its kind (HF_ENDPOINT), kept in its usual cache. */
 import { join } from 'node:path'
-import { messageOf, UserError } from '../errors.js'
+import { messageOf, UserError } from '../base/errors.js'
 import { checkpointFolder, type ModelFolder, readModelFolder } from './model.js'
 import { shardNames, weightsFile, weightsIndex } from './weights.js'
 

@@ -1,6 +1,7 @@
 /** How pictures become pixels: preprocessor_config.json of Hugging Face's image processors. */
-import type { Fit } from '../data/decode.js'
-import { UserError } from '../errors.js'
+
+import { UserError } from '../base/errors.js'
+import type { Fit } from '../data/pictures/decode.js'
 import type { Architecture, DualEncoderConfig } from '../models/config.js'
 
 export interface Preprocessing {

@@ -1,10 +1,10 @@
 /** The tensors of a checkpoint folder: `model.safetensors` or its shards, and `mim.safetensors` beside it. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf, UserError } from '../errors.js'
+import { messageOf, UserError } from '../base/errors.js'
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../formats/safetensors.js'
 import type { ParameterSpec } from '../nn/parameters.js'
 import type { Shape } from '../ops/index.js'
-import { SafetensorsFile, type TensorSource, writeSafetensors } from './safetensors.js'
 
 export const weightsFile = 'model.safetensors'
 export const weightsIndex = 'model.safetensors.index.json'

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { replaceFile, writeJson } from '../files.js'
+import { replaceFile, writeJson } from '../base/files.js'
 import { aligned, comparisonReport, duration, four, interval, spread } from '../report/index.js'
-import { type Comparison, compareRuns, findRuns } from '../stages/compare.js'
+import { type Comparison, compareRuns, findRuns } from '../studies/compare.js'
 
 export async function run(folders: string[], flags: { out?: string; json?: boolean }): Promise<void> {
   const comparison = await compareRuns(folders.flatMap(findRuns))

@@ -1,6 +1,6 @@
 import { pretrainConfig } from '../config/pretrain.js'
-import { pretrain } from '../stages/pretrain.js'
-import { runStage, type StageFlags } from './shared.js'
+import { pretrain } from '../stages/pretrain/stage.js'
+import { runStage, type StageFlags } from './stageCommand.js'
 
 export async function run(
   flags: StageFlags & { init?: string; epochs?: number; batch?: number; precision?: string },

@@ -1,4 +1,4 @@
-import { Interrupted, UserError } from '../errors.js'
+import { Interrupted, UserError } from '../base/errors.js'
 import {
   generateLarge,
   generateSample,
@@ -8,7 +8,7 @@ import {
   subsample,
 } from '../sample/index.js'
 import { type Bar, Terminal } from '../train/terminal.js'
-import { print } from './shared.js'
+import { print } from './stageCommand.js'
 
 export interface SampleFlags {
   out: string

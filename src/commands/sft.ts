@@ -1,9 +1,9 @@
+import { UserError } from '../base/errors.js'
 import { sftConfig } from '../config/sft.js'
-import { UserError } from '../errors.js'
-import { sft } from '../stages/sft.js'
-import { type Ablation, ablate, ablations, ablationText } from '../stages/sftAblation.js'
+import { sft } from '../stages/sft/stage.js'
+import { type Ablation, ablate, ablations, ablationText } from '../studies/ablation.js'
 import { Terminal } from '../train/terminal.js'
-import { configOf, runStage, type StageFlags } from './shared.js'
+import { configOf, runStage, type StageFlags } from './stageCommand.js'
 
 type Flags = StageFlags & {
   init?: string

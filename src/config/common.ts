@@ -1,6 +1,6 @@
 /** Options that several stages share. The schemas are their documentation: `mim config STAGE` prints them. */
 import { z } from 'zod'
-import { durationPattern } from '../train/duration.js'
+import { durationPattern } from '../base/duration.js'
 
 export const engineOptions = {
   engine: z

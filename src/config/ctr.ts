@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { feature, sideFeature } from '../data/clicks/featureSpec.js'
 import { gsuKinds, modelNames } from '../models/ctr/config.js'
 import { activationNames } from '../nn/norm.js'
 import {
@@ -11,7 +12,6 @@ import {
   splitOption,
   table,
 } from './common.js'
-import { feature, sideFeature } from './features.js'
 
 const columns = z
   .strictObject({

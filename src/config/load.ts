@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Document, LineCounter, parse, parseDocument } from 'yaml'
 import type { z } from 'zod'
-import { messageOf, UserError } from '../errors.js'
-import { nearest } from './nearest.js'
+import { messageOf, UserError } from '../base/errors.js'
+import { nearest } from './suggest.js'
 
 export interface ConfigSources {
   /** A YAML file, or the name of a preset such as `market/pretrain`. */

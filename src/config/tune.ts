@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { durationPattern } from '../train/duration.js'
+import { durationPattern } from '../base/duration.js'
 import { seedOption } from './common.js'
 import { overrides } from './grid.js'
 

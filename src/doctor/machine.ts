@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, freemem, homedir, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { messageOf } from '../errors.js'
+import { messageOf } from '../base/errors.js'
 import { type Finding, note, ok, problem } from './finding.js'
 
 /** Bytes below which runs of a few hundred thousand impressions begin to fail. */

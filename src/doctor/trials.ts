@@ -6,8 +6,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { messageOf } from '../base/errors.js'
 import type { Engine } from '../engine/index.js'
-import { messageOf } from '../errors.js'
 
 const trials = { tensorflow, wasm, onnx, webgpu, duckdb, sharp }
 export type Trials = typeof trials
@@ -90,7 +90,7 @@ async function runModel(provider: 'cuda' | 'webgpu' | 'cpu'): Promise<void> {
 }
 
 async function duckdb() {
-  const { Database } = await import('../data/duckdb.js')
+  const { Database } = await import('../data/tables/duckdb.js')
   const db = await Database.open()
   const { version } = await db.columns('SELECT version() AS version', { version: 'string' })
   db.close()
@@ -100,7 +100,7 @@ async function duckdb() {
 /** Versions, and the picture formats that a small picture comes through. */
 async function sharp() {
   const { default: sharp } = await import('sharp')
-  const { decodeAll } = await import('../data/decode.js')
+  const { decodeAll } = await import('../data/pictures/decode.js')
   const formats = ['jpeg', 'png', 'webp', 'avif', 'gif'] as const
   const background = { r: 200, g: 100, b: 50 }
   const reads = async (format: (typeof formats)[number]) => {

@@ -1,4 +1,4 @@
-import { messageOf, UserError } from '../errors.js'
+import { messageOf, UserError } from '../base/errors.js'
 import type { Engine } from './session.js'
 
 export type { Engine, Session, Value, VariableSpec } from './session.js'

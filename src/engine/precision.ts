@@ -1,6 +1,6 @@
 /** In what matrix products are multiplied, and whether the machine gains by less than float32. */
 import { existsSync, readFileSync } from 'node:fs'
-import { writeJson } from '../files.js'
+import { writeJson } from '../base/files.js'
 import { matmul, type Precision, sum, variable } from '../ops/index.js'
 import { program } from '../ops/program.js'
 import type { Engine } from './session.js'

@@ -1,7 +1,8 @@
 /** Variables of a session to and from files, and their first values. */
-import { SafetensorsFile, type TensorSource, writeSafetensors } from '../checkpoint/safetensors.js'
+
+import { Random } from '../base/random.js'
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../formats/safetensors.js'
 import type { ParameterSpec } from '../nn/parameters.js'
-import { Random } from '../random.js'
 import type { Session, VariableSpec } from './session.js'
 
 /** Tables pass through memory in pieces of about this many numbers. */

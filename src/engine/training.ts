@@ -3,6 +3,7 @@ import { Parameters } from '../nn/parameters.js'
 import { gradients } from '../ops/gradients.js'
 import { follow, input, type Shape, type Tensor } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
+import { type GradientSums, sumOverParts } from './accumulate.js'
 import {
   makeOptimizer,
   type OptimizerOptions,
@@ -10,7 +11,6 @@ import {
   scalar,
   type TableGradient,
 } from './optimizer.js'
-import { type GradientSums, sumOverParts } from './parts.js'
 import type { Session, Value, VariableSpec } from './session.js'
 
 export interface TrainingOptions extends OptimizerOptions {

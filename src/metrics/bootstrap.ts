@@ -1,4 +1,4 @@
-import { Random } from '../random.js'
+import { Random } from '../base/random.js'
 import { countGroups } from './columns.js'
 
 export const DEFAULT_SAMPLES = 1000

@@ -1,4 +1,4 @@
-import { UserError } from '../errors.js'
+import { UserError } from '../base/errors.js'
 
 /** One 0 or 1 per row [n]. */
 export type Labels = ArrayLike<number>

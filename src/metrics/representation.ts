@@ -1,4 +1,4 @@
-import { Random } from '../random.js'
+import { Random } from '../base/random.js'
 import { countVectors, dot } from './vectors.js'
 
 /**

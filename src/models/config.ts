@@ -1,6 +1,6 @@
 /** Reads and writes `config.json` of Hugging Face dual encoders; what a file leaves out has the library's default. */
 import { z } from 'zod'
-import { UserError } from '../errors.js'
+import { UserError } from '../base/errors.js'
 import type { TransformerShape } from '../nn/transformer.js'
 
 export const architectures = ['clip', 'chinese_clip', 'siglip'] as const

@@ -1,5 +1,5 @@
 /** Parts of the towers that training leaves as they were (LiT, Zhai et al. 2022, arXiv:2111.07991). */
-import { UserError } from '../errors.js'
+import { UserError } from '../base/errors.js'
 import type { DualEncoderConfig } from './config.js'
 
 /** A whole tower with its projection, or its embeddings and so many blocks from below. */

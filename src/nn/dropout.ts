@@ -1,5 +1,5 @@
+import { hash } from '../base/random.js'
 import { cast, constant, greaterEqual, mul, select, type Tensor, uniform } from '../ops/index.js'
-import { hash } from '../random.js'
 
 /** Randomness of a training step; absent when a model is evaluated. */
 export interface Dropout {

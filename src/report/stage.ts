@@ -1,10 +1,10 @@
 /** The report of a run: what came out, how it learnt, and what the stage itself has to show. */
 import { stringify } from 'yaml'
-import { curvesSection, type HistoryRow } from './curves.js'
+import { curvesSection, type HistoryRow } from './charts/curves.js'
+import { duration, exact } from './charts/scale.js'
 import { type Child, h } from './markup.js'
 import { meaningOf } from './meanings.js'
 import { page, section, type Tile, table } from './page.js'
-import { duration, exact } from './scale.js'
 
 export interface RunSummary {
   stage: string

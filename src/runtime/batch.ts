@@ -1,7 +1,7 @@
 /** How many items a run of the encoder should have, tried out on this machine. */
 import { readFileSync } from 'node:fs'
 import { freemem } from 'node:os'
-import { messageOf } from '../errors.js'
+import { messageOf } from '../base/errors.js'
 
 /** Sizes that are tried, from small to large. */
 const sizes = [8, 16, 32, 64, 128, 256, 512, 1024]

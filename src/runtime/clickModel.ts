@@ -1,7 +1,7 @@
 /** A trained click model on ONNX Runtime: scores, and what they were drawn from. */
 import { join } from 'node:path'
-import { SafetensorsFile } from '../checkpoint/safetensors.js'
-import { replaceFolder } from '../files.js'
+import { replaceFolder } from '../base/files.js'
+import { SafetensorsFile } from '../formats/safetensors.js'
 import { type CtrFeatures, CtrInputs, type CtrModelConfig, ctrModel, mixture } from '../models/ctr/index.js'
 import { BatchStatistics } from '../nn/norm.js'
 import { Parameters } from '../nn/parameters.js'

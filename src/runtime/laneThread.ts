@@ -1,8 +1,8 @@
 /** The thread of a lane: decodes the batches that it is given while it encodes the one before. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { decodeAll } from '../data/decode.js'
-import { failureOf } from '../errors.js'
-import type { Answered, Asked } from '../threads.js'
+import { failureOf } from '../base/errors.js'
+import type { Answered, Asked } from '../base/threads.js'
+import { decodeAll } from '../data/pictures/decode.js'
 import { type EncoderSetup, ItemEncoder, pictureOptions } from './encoder.js'
 import type { Encoded } from './lanes.js'
 import type { Model } from './model.js'

@@ -4,7 +4,7 @@
  * decoded on the same cores.
  */
 import { availableParallelism, totalmem } from 'node:os'
-import { TaskThread } from '../threads.js'
+import { TaskThread } from '../base/threads.js'
 import { bytesOf, type EncoderSetup, type Vectors } from './encoder.js'
 import type { Message, Task } from './laneThread.js'
 import type { Model } from './model.js'

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { messageOf, UserError } from '../errors.js'
+import { messageOf, UserError } from '../base/errors.js'
 import type { Shape, TypedArray } from '../ops/index.js'
 
 /** In the order in which `auto` tries them. */

@@ -1,10 +1,10 @@
 /** A made-up data set whose truth is known, to try every stage on. */
 
+import { checkSeed, extentOf, parameters, type SampleSize } from './market/parameters.js'
+import { simulate } from './market/simulate.js'
+import { writeTables } from './market/tables.js'
+import { measure, type Truth } from './market/truth.js'
 import { digest, makeOnce, type Outcome, type Progress } from './once.js'
-import { checkSeed, extentOf, parameters, type SampleSize } from './parameters.js'
-import { simulate } from './simulate.js'
-import { writeTables } from './tables.js'
-import { measure, type Truth } from './truth.js'
 
 export interface SampleOptions {
   /** Folder to make. */

@@ -1,7 +1,7 @@
 /** Data to try things on: made up from a seed, or a part of what is there. */
 export { generateSample, type SampleOptions, type SampleSummary } from './generate.js'
 export { generateLarge, type LargeOptions, type LargeSummary } from './large.js'
+export type { SampleSize } from './market/parameters.js'
+export { generateSearches, type SearchesOptions, type SearchesSummary } from './market/searches.js'
 export type { Outcome, Progress } from './once.js'
-export type { SampleSize } from './parameters.js'
-export { generateSearches, type SearchesOptions, type SearchesSummary } from './searches.js'
 export { type SubsampleOptions, type SubsampleSummary, subsample } from './subsample.js'

@@ -4,10 +4,10 @@
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Database, literal } from '../data/duckdb.js'
-import { UserError } from '../errors.js'
+import { UserError } from '../base/errors.js'
+import { Database, literal } from '../data/tables/duckdb.js'
+import { checkSeed, parameters } from './market/parameters.js'
 import { makeOnce, type Outcome, type Progress } from './once.js'
-import { checkSeed, parameters } from './parameters.js'
 
 export interface LargeOptions {
   out: string

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { newFolder, writeJson } from '../files.js'
+import { newFolder, writeJson } from '../base/files.js'
 
 /** Called as the work proceeds, in pieces of whatever the stage counts. What it throws stops the work. */
 export type Progress = (stage: string, done: number, total: number) => void

@@ -2,13 +2,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
-import { Database, identifier, literal } from '../data/duckdb.js'
-import { folderOf } from '../data/items.js'
-import { findTable, openTable, type Table } from '../data/table.js'
-import { UserError } from '../errors.js'
+import { UserError } from '../base/errors.js'
+import { folderOf } from '../data/items/items.js'
+import { findTable, openTable, type Table } from '../data/tables/contract.js'
+import { Database, identifier, literal } from '../data/tables/duckdb.js'
+import { checkSeed } from './market/parameters.js'
 import { digest, makeOnce, type Outcome, type Progress } from './once.js'
 import { inParallel } from './parallel.js'
-import { checkSeed } from './parameters.js'
 
 export interface SubsampleOptions {
   /** Folder with items, and behaviors or impressions or both: each `x.parquet`, or a folder `x` of parts. */

@@ -2,7 +2,7 @@
 import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { Index, MetricKind, ScalarKind } from 'usearch'
-import type { Neighbour } from './nearest.js'
+import type { Neighbour } from './exact.js'
 import type { EmbeddingTable } from './table.js'
 
 const file = 'hnsw.usearch'

@@ -5,8 +5,8 @@
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { UserError } from '../errors.js'
-import { NpyFile } from './npy.js'
+import { UserError } from '../base/errors.js'
+import { NpyFile } from '../formats/npy.js'
 
 export type Id = bigint | string
 export type IdKind = 'integer' | 'unsigned' | 'string'

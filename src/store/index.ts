@@ -1,7 +1,7 @@
+export { type Neighbour, nearestRows } from './exact.js'
 export { HnswIndex } from './hnsw.js'
 export { compareIds, type Id, type IdKind, IdWriter, idFile, idKind, SortedIds } from './ids.js'
 export { type Chunk, Cursor, mergedRows } from './merge.js'
-export { type Neighbour, nearestRows } from './nearest.js'
 export { publishedNumber, publishTable, recoverTable } from './publish.js'
 export {
   asFloats,

@@ -1,7 +1,7 @@
 /** The files of an embedding table's rows: vectors, what they were made from, and which of them there are. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { NpyFile } from './npy.js'
+import { NpyFile } from '../formats/npy.js'
 
 export const vectorNames = ['embedding', 'image_embedding', 'text_embedding'] as const
 export type VectorName = (typeof vectorNames)[number]

@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import { UserError } from '../errors.js'
+import { UserError } from '../base/errors.js'
 import { type Id, type IdKind, SortedIds } from './ids.js'
 import { asFloats, flags, RowFiles, type VectorName, type VectorType } from './rows.js'
 

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
-import { errorOf } from '../errors.js'
+import { errorOf } from '../base/errors.js'
 import type { Made, Notice, Start } from './aheadThread.js'
 
 export interface AheadOptions {

@@ -1,6 +1,6 @@
 /** A thread of `Ahead`: makes the batches of the steps that it is asked for, one after the other. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { type Failure, failureOf } from '../errors.js'
+import { type Failure, failureOf } from '../base/errors.js'
 
 /** What a thread starts with. */
 export interface Start {

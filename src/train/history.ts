@@ -1,8 +1,8 @@
 /** One row for each logging step, in `history.parquet` of the run folder. */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { Database, literal } from '../data/duckdb.js'
-import { replaceFile } from '../files.js'
+import { replaceFile } from '../base/files.js'
+import { Database, literal } from '../data/tables/duckdb.js'
 
 // parquetjs-lite has no types of its own.
 interface ParquetJs {

@@ -1,7 +1,7 @@
 /** The training loop of all stages: steps, evaluations, early stop, states for resuming. It knows no model. */
 import { setImmediate as turn } from 'node:timers/promises'
-import { replaceFolder } from '../files.js'
-import { secondsIn } from './duration.js'
+import { secondsIn } from '../base/duration.js'
+import { replaceFolder } from '../base/files.js'
 import { isGreaterBetter } from './monitor.js'
 import { type Best, Meter, type Progress, restore, save, setAside } from './progress.js'
 import { rehearse } from './rehearsal.js'

@@ -1,5 +1,5 @@
 /** Which of two models is better. */
-import { UserError } from '../errors.js'
+import { UserError } from '../base/errors.js'
 
 /** Metrics by the end of their names, without a kind such as `_image` behind it. */
 const greaterIsBetter = /(auc|mrr|recall_\d+)(_[a-z_]+)?$/

@@ -1,7 +1,7 @@
 /** How far a training has come: kept beside its state, so that a resumed run goes on as if it had not stopped. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { replaceFolder } from '../files.js'
+import { replaceFolder } from '../base/files.js'
 import type { StepResult, Trainee } from './loop.js'
 import type { Run } from './run.js'
 

@@ -1,5 +1,5 @@
 /** `--dry-run`: a few steps, an evaluation and a save, to see that all works and what the whole run would cost. */
-import { replaceFolder } from '../files.js'
+import { replaceFolder } from '../base/files.js'
 import type { LoopOptions, Trainee } from './loop.js'
 import { save, start } from './progress.js'
 import type { Run } from './run.js'

@@ -3,6 +3,8 @@
  * symmetric InfoNCE with a learned temperature, AdamW. Ours does a layer norm more (before the vision
  * transformer, as CLIP has it). The same batch at each step, as in the peer.
  */
+
+import { Random } from '../../src/base/random.js'
 import type { VariableSpec } from '../../src/engine/index.js'
 import { initialValues } from '../../src/engine/state.js'
 import { makeTraining } from '../../src/engine/training.js'
@@ -15,7 +17,6 @@ import { Parameters } from '../../src/nn/parameters.js'
 import { add, matmul, type Shape, sum, type Tensor, variable } from '../../src/ops/index.js'
 import { type Program, program } from '../../src/ops/program.js'
 import { isOp, sizeOf } from '../../src/ops/tensor.js'
-import { Random } from '../../src/random.js'
 import { benchEngine, type Figures, type Size, secondsOf } from './measure.js'
 
 const tower = { width: 256, layers: 4, heads: 4, hidden: 1024, activation: 'gelu', epsilon: 1e-5 }

@@ -5,6 +5,7 @@
  * its mask. `ragged`: it owns 1 to `history` of them, the data that the peer's mask stands for, laid end to end.
  */
 
+import { Random } from '../../src/base/random.js'
 import { ctrConfig } from '../../src/config/ctr.js'
 import { loadConfig } from '../../src/config/load.js'
 import type { Session, Value } from '../../src/engine/index.js'
@@ -14,8 +15,7 @@ import { CtrInputs, ctrLoss, ctrModel, historyInput, tableName, targetInput } fr
 import { BatchStatistics } from '../../src/nn/norm.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { input, type Shape } from '../../src/ops/index.js'
-import { Random } from '../../src/random.js'
-import { paddedHistories } from '../../src/stages/ctrBatch.js'
+import { paddedHistories } from '../../src/stages/ctr/batch.js'
 import { benchEngine, type Figures, type Size, secondsOf } from './measure.js'
 
 const ints = (data: Int32Array): Value => ({ data, shape: [data.length] })

@@ -1,7 +1,7 @@
 /** A session on ready pixels, in a thread as `mim embed` has it: what the encoder alone can do. */
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
-import { Random } from '../../src/random.js'
+import { Random } from '../../src/base/random.js'
 import { openModel } from '../../src/runtime/model.js'
 import { config } from './clip.js'
 import { secondsOf } from './measure.js'

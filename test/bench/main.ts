@@ -7,7 +7,7 @@
  * --quick runs sizes that show that all of it works; their figures say nothing.
  */
 import { parseArgs } from 'node:util'
-import { writeJson } from '../../src/files.js'
+import { writeJson } from '../../src/base/files.js'
 import { root } from '../fixtures.js'
 import { compare, compareStart, type Result } from './compare.js'
 import { drawPictures } from './embed.js'

@@ -1,8 +1,8 @@
 /** Checkpoint folders as other people write them. */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../src/checkpoint/safetensors.js'
-import { Random } from '../../src/random.js'
+import { Random } from '../../src/base/random.js'
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../src/formats/safetensors.js'
 
 const weights = 'model.safetensors'
 

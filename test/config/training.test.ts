@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { UserError } from '../../src/base/errors.js'
 import { ctrConfig } from '../../src/config/ctr.js'
 import { loadConfig } from '../../src/config/load.js'
 import { pretrainConfig } from '../../src/config/pretrain.js'
-import type { UserError } from '../../src/errors.js'
 
 test('when an optimiser is misspelt then the error lists those that there are', () => {
   for (const option of ['train.optimizer', 'train.tableOptimizer']) {

@@ -1,7 +1,7 @@
 /** Small tables written by hand, as Parquet files. */
 import { join } from 'node:path'
-import { type Database, literal } from '../../src/data/duckdb.js'
-import type { PositiveOptions } from '../../src/data/positives.js'
+import type { PositiveOptions } from '../../src/data/choices/positives.js'
+import { type Database, literal } from '../../src/data/tables/duckdb.js'
 import { openDatabase, temporaryFolder } from '../sample/folders.js'
 
 export interface Tables {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { literal } from '../../src/data/duckdb.js'
+import { literal } from '../../src/data/tables/duckdb.js'
 import { mim, mimJson } from '../commands/cli.js'
 import { openDatabase } from '../sample/folders.js'
 import { query, smallStages, workplace } from './stages.js'

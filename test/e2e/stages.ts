@@ -1,7 +1,7 @@
 /** Stages so small that each takes a moment, and what their runs leave behind. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Database, literal } from '../../src/data/duckdb.js'
+import { Database, literal } from '../../src/data/tables/duckdb.js'
 import { generateSample } from '../../src/sample/index.js'
 import { temporaryFolder } from '../sample/folders.js'
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import { loadConfig } from '../../src/config/load.js'
 import { pretrainConfig } from '../../src/config/pretrain.js'
 import type { Engine, Value } from '../../src/engine/index.js'
@@ -7,8 +8,7 @@ import { initialValues } from '../../src/engine/state.js'
 import type { DualEncoderConfig } from '../../src/models/config.js'
 import type { EncoderShape, Modality } from '../../src/models/encoder.js'
 import { Parameters } from '../../src/nn/parameters.js'
-import { Random } from '../../src/random.js'
-import { pretrainTraining } from '../../src/stages/pretrainTraining.js'
+import { pretrainTraining } from '../../src/stages/pretrain/training.js'
 import { onEachEngine } from '../engines.js'
 
 const tower = { width: 16, layers: 2, heads: 2, hidden: 32, activation: 'gelu', epsilon: 1e-5 }

@@ -1,11 +1,11 @@
 /** Our own TensorFlow operations against TensorFlow's, over several steps. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import type { Engine } from '../../src/engine/index.js'
 import { loadKernels, loadTensorFlow } from '../../src/engine/tensorflow.js'
 import { adamRows, constant, input } from '../../src/ops/index.js'
 import { program } from '../../src/ops/program.js'
-import { Random } from '../../src/random.js'
 
 interface Size {
   rows: number

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import type { Engine, Session } from '../../src/engine/index.js'
 import { makeOptimizer, type OptimizerOptions } from '../../src/engine/optimizer.js'
 import { input } from '../../src/ops/index.js'
 import { program } from '../../src/ops/program.js'
-import { Random } from '../../src/random.js'
 import { onEachEngine } from '../engines.js'
 
 const rate = 0.01

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import type { Engine } from '../../src/engine/index.js'
 import { initialValues } from '../../src/engine/state.js'
 import { Parameters } from '../../src/nn/parameters.js'
@@ -8,7 +9,6 @@ import { gradients } from '../../src/ops/gradients.js'
 import * as op from '../../src/ops/index.js'
 import { constant, input, mean, mul, square, sum, type Tensor, uniform, variable } from '../../src/ops/index.js'
 import { program } from '../../src/ops/program.js'
-import { Random } from '../../src/random.js'
 import { onEachEngine } from '../engines.js'
 
 const shape = { layers: 3, heads: 2, hidden: 12, activation: 'quick_gelu', epsilon: 1e-5 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import type { Engine, Session } from '../../src/engine/index.js'
 import { makeTraining, type Training, type TrainingOptions } from '../../src/engine/training.js'
 import { binaryCrossEntropy } from '../../src/losses/binary.js'
@@ -7,7 +8,6 @@ import { linear } from '../../src/nn/layers.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { concat, input, lookup, mul, reshape } from '../../src/ops/index.js'
 import { program } from '../../src/ops/program.js'
-import { Random } from '../../src/random.js'
 import { onEachEngine } from '../engines.js'
 
 const [vocabulary, width] = [6, 2]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import { AucAccumulator, auc } from '../../src/metrics/index.js'
-import { Random } from '../../src/random.js'
 import { f32, type Rows, randomRows } from './data.js'
 
 function fill(accumulator: AucAccumulator, { labels, scores }: Rows, sizes: number[]): AucAccumulator {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import {
   auc,
   aucOfGroups,
@@ -12,7 +13,6 @@ import {
   weightedAuc,
   weightedGauc,
 } from '../../src/metrics/index.js'
-import { Random } from '../../src/random.js'
 import { close, f32, i32, type Rows, randomRows } from './data.js'
 
 /** Rows as if each user were there `weights` times, every copy being a user of its own. */

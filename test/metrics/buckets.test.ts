@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import { aucByBucket, buckets } from '../../src/metrics/index.js'
-import { Random } from '../../src/random.js'
 import { f32, i32, pairwiseAuc, randomRows } from './data.js'
 
 describe('buckets', () => {

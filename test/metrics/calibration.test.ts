@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import { calibration, expectedCalibrationError, logLoss } from '../../src/metrics/index.js'
-import { Random } from '../../src/random.js'
 import { close, f32, f64 } from './data.js'
 
 describe('logLoss', () => {

@@ -1,4 +1,4 @@
-import { Random } from '../../src/random.js'
+import { Random } from '../../src/base/random.js'
 
 export const f32 = (...values: number[]) => Float32Array.from(values)
 export const f64 = (...values: number[]) => Float64Array.from(values)

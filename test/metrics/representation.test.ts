@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import { alignment, isCollapsed, meanPairwiseCosine, uniformity } from '../../src/metrics/index.js'
-import { Random } from '../../src/random.js'
 import { close, f32, randomVectors } from './data.js'
 
 const rowsOf = (vectors: Float32Array, d: number) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import { meanReciprocalRank, medianRank, ranksOfTargets, recallAtK } from '../../src/metrics/index.js'
-import { Random } from '../../src/random.js'
 import { f32, f64, i32, randomVectors } from './data.js'
 
 /** Ranks by the definition: every item for every query. */

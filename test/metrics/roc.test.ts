@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import { auc, nearestItems, rocCurve } from '../../src/metrics/index.js'
-import { Random } from '../../src/random.js'
 
 describe('ROC curve', () => {
   test('when scores are few then every threshold is a point, ties passing together', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import type { Engine } from '../../src/engine/index.js'
 import { initialValues } from '../../src/engine/state.js'
 import { selfAttention } from '../../src/nn/attention.js'
@@ -7,7 +8,6 @@ import { Parameters } from '../../src/nn/parameters.js'
 import { gradients } from '../../src/ops/gradients.js'
 import { constant, input, mean, sliceAxis, square, type Tensor } from '../../src/ops/index.js'
 import { program } from '../../src/ops/program.js'
-import { Random } from '../../src/random.js'
 import { onEachEngine } from '../engines.js'
 
 const names = { query: 'q', key: 'k', value: 'v', output: 'o' }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Random } from '../../src/base/random.js'
 import { parseModelConfig } from '../../src/models/config.js'
 import { type Objective, pretrainLoss } from '../../src/models/pretrain.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { input } from '../../src/ops/index.js'
 import { program } from '../../src/ops/program.js'
-import { Random } from '../../src/random.js'
 import { onEachEngine } from '../engines.js'
 
 const [batch, width] = [5, 6]

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
-import { Database } from '../../src/data/duckdb.js'
+import { Database } from '../../src/data/tables/duckdb.js'
 
 /** A folder that is gone when the tests of the file are done. */
 export async function temporaryFolder(): Promise<string> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { literal } from '../../src/data/duckdb.js'
+import { literal } from '../../src/data/tables/duckdb.js'
 import { mim } from '../commands/cli.js'
 import { openDatabase, temporaryFolder } from './folders.js'
 

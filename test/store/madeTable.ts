@@ -1,7 +1,7 @@
 /** Embedding tables whose vectors are known: each is made of nothing but its id. */
 import { mkdir } from 'node:fs/promises'
-import { Random } from '../../src/random.js'
-import { writeTable } from '../../src/stages/embedPublish.js'
+import { Random } from '../../src/base/random.js'
+import { writeTable } from '../../src/stages/embed/publish.js'
 import {
   type Chunk,
   currentFormat,

@@ -1,6 +1,6 @@
 /** Batches for tests of `Ahead`: what step `n` gets tells how far the threads have come. */
 import { threadId } from 'node:worker_threads'
-import { UserError } from '../../src/errors.js'
+import { UserError } from '../../src/base/errors.js'
 
 export interface Counted {
   numbers: Float32Array

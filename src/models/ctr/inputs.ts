@@ -1,7 +1,7 @@
 /** What click models take in: embeddings of ids and frozen content vectors, of targets and of histories. */
 
-import type { ContentTable } from '../../data/contentTable.js'
-import { unknownRow } from '../../data/vocabulary.js'
+import { unknownRow } from '../../data/clicks/vocabulary.js'
+import type { ContentTable } from '../../data/vectors/contentTable.js'
 import { type Dropout, dropIds } from '../../nn/dropout.js'
 import { ofOwners, similarities, sumByOwner } from '../../nn/interest.js'
 import { add, cast, concat, constant, greater, input, lookup, mul, reshape, sum, type Tensor } from '../../ops/index.js'

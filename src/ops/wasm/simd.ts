@@ -1,5 +1,5 @@
 /** Loops of our own within the heap of the WASM backend, four numbers at a time; see `simd.wat`. */
-import { openModule } from '../../webAssembly.js'
+import { openModule } from '../../base/webAssembly.js'
 import { simdModule } from './simdModule.js'
 
 /** Arrays are dense and row-major, given by their places in the heap in bytes; all else counts numbers. */

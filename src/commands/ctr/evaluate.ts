@@ -1,0 +1,27 @@
+import { aligned, four } from '../../report/index.js'
+import { type EvaluateOptions, type Evaluation, evaluate } from '../../studies/evaluate.js'
+
+type Flags = Omit<EvaluateOptions, 'path'> & { json?: boolean }
+
+export async function run(path: string, { json, ...options }: Flags): Promise<void> {
+  const evaluation = await evaluate({ path, ...options })
+  process.stdout.write(json ? `${JSON.stringify(evaluation)}\n` : text(evaluation, options.group))
+}
+
+function text({ rows, positives, reliability, ...metrics }: Evaluation, group: string): string {
+  const { auc, gauc, gauc_groups, groups, logloss, ece, predicted_over_observed } = metrics
+  const lines = [
+    ['impressions', String(rows)],
+    ['clicks', String(positives)],
+    ['AUC', four(auc)],
+    ['GAUC', four(gauc)],
+    ['log loss', four(logloss)],
+    ['ECE', four(ece)],
+    ['predicted / observed', four(predicted_over_observed)],
+  ]
+  const definition =
+    `GAUC: mean of the AUCs inside each ${group}, weighted by impressions, over the ${gauc_groups} of ${groups} that ` +
+    'have both clicks and non-clicks; ties count ½'
+  const curve = reliability.map(({ predicted, observed, count }) => [four(predicted), four(observed), String(count)])
+  return `${aligned(lines)}\n${definition}\n\n${aligned([['predicted', 'observed', 'impressions'], ...curve])}`
+}

@@ -1,0 +1,110 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { parse } from 'yaml'
+import { UserError } from '../../base/errors.js'
+import { replaceFile } from '../../base/files.js'
+import { type EmbedConfig, embedConfig } from '../../config/embed.js'
+import { thumbnail } from '../../data/pictures/thumbnail.js'
+import { findTable } from '../../data/tables/contract.js'
+import { Database } from '../../data/tables/duckdb.js'
+import { gallery, page } from '../../report/index.js'
+import {
+  indexRecall,
+  itemCards,
+  type Listed,
+  listed,
+  type Query,
+  queryVector,
+  rowOf,
+} from '../../stages/embed/neighbors.js'
+import { EmbeddingTable, HnswIndex, nearestRows, tableFolder } from '../../store/index.js'
+import { Terminal } from '../../train/terminal.js'
+
+export interface NeighbourFlags extends Query {
+  k: number
+  index?: boolean
+  recallItems: number
+  html?: string
+  data?: string
+  checkpoint?: string
+  json?: boolean
+}
+
+export async function run(path: string, flags: NeighbourFlags): Promise<void> {
+  const { item, text, image, k } = flags
+  if ([item, text ?? image].filter((asked) => asked !== undefined).length !== 1) {
+    const remedy = 'give --item ID, or --text WORDS, --image FILE or both'
+    throw new UserError({ id: 'query-missing', what: 'no query, or more than one', remedy })
+  }
+  if (!Number.isInteger(k) || k < 1)
+    throw new UserError({ id: 'k-value', where: '-k', what: `${k}`, expected: '1 or more' })
+  const terminal = new Terminal()
+  const db = await Database.open()
+  const table = EmbeddingTable.open(path)
+  const config = configOfRun(path, flags)
+  const source = { ...config.data, path: findTable(config.data.root, config.data.items) }
+  const row = item === undefined ? undefined : rowOf(table, item)
+  const vector =
+    row === undefined
+      ? await queryVector(config, table, flags, (line) => terminal.say(line))
+      : table.at(Int32Array.of(row))
+  const index = flags.index ? await indexOf(table, terminal) : undefined
+  const found = index ? index.nearest(vector, k, row) : nearestRows(table, vector, k, [row])[0]
+  const recall = index ? { recall: indexRecall(table, index, k, flags.recallItems) } : {}
+  const items = await listed(db, source, table, found)
+  if (flags.html) {
+    const card = await itemCards(db, source, [...items.map(({ item: id }) => id), ...asked(table, row)])
+    const [id] = asked(table, row)
+    const picture =
+      image && (await thumbnail(image, { folder: '.', allowOutside: true, maxPixels: source.maxImagePixels }))
+    const query = id === undefined ? { text, picture: picture || undefined } : card(id)
+    const cards = items.map(({ item: near, score }) => card(near, { note: score.toFixed(3) }))
+    const content = [gallery('Nearest neighbours', 'The number is the cosine.', [{ asked: query, found: cards }])]
+    const facts = [['table', path] as const, ['items', String(table.manifest.rows)] as const]
+    await replaceFile(flags.html, (temporary) =>
+      writeFileSync(temporary, page({ title: 'mim neighbours', facts, content })),
+    )
+  }
+  table.close()
+  db.close()
+  process.stdout.write(flags.json ? json({ neighbours: items, ...recall }) : lines(items, recall))
+}
+
+const asked = (table: EmbeddingTable, row: number | undefined) => (row === undefined ? [] : table.ids.read(row, 1))
+
+async function indexOf(table: EmbeddingTable, terminal: Terminal): Promise<HnswIndex> {
+  const bar = terminal.bar('rows indexed', table.manifest.rows)
+  const index = await HnswIndex.open(table, (rows) => bar.update(rows))
+  bar.stop()
+  return index
+}
+
+/** The configuration that the table was made with, with the paths that the user gives instead. */
+function configOfRun(path: string, { data, checkpoint }: NeighbourFlags): EmbedConfig {
+  const run = basename(resolve(path)) === tableFolder ? dirname(resolve(path)) : path
+  const file = join(run, 'config.yaml')
+  const { stage: _, ...known } = existsSync(file) ? (parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {}
+  const config = embedConfig.parse('merge' in known ? {} : known)
+  return {
+    ...config,
+    checkpoint: checkpoint ?? config.checkpoint,
+    data: { ...config.data, root: data ?? config.data.root },
+  }
+}
+
+/** Ids of integers are numbers where JavaScript has them exactly, else texts. */
+function json(value: object): string {
+  const plain = (_: string, v: unknown) =>
+    typeof v !== 'bigint' ? v : Number.isSafeInteger(Number(v)) ? Number(v) : String(v)
+  return `${JSON.stringify(value, plain)}\n`
+}
+
+function lines(items: readonly Listed[], { recall }: { recall?: number }): string {
+  const rows = items.map(({ item, title, category, score }, i) =>
+    [String(i + 1).padStart(3), score.toFixed(4), String(item), title ?? '–', category ? `(${category})` : ''].join(
+      '  ',
+    ),
+  )
+  const note = recall === undefined ? [] : [`of the exact neighbours the index finds ${(100 * recall).toFixed(1)} %`]
+  return [...rows, ...note].map((line) => `${line.trimEnd()}\n`).join('')
+}

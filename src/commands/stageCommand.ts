@@ -1,0 +1,97 @@
+/** What the commands of all stages have in common. */
+import type { z } from 'zod'
+import { UserError } from '../base/errors.js'
+import { loadConfig, shapeOf } from '../config/load.js'
+import { engineNames } from '../engine/index.js'
+import { shown } from '../report/text.js'
+import { type Metrics, Run } from '../train/run.js'
+
+/** Values of the options that every stage has. */
+export interface StageFlags {
+  config?: string
+  set: string[]
+  data?: string
+  out: string
+  resume?: boolean
+  overwrite?: boolean
+  seed?: number
+  engine?: string
+  device?: string
+  json?: boolean
+  maxTime?: string
+  dryRun?: boolean
+}
+
+/** Resolves the configuration, opens the run folder, runs the stage (or finds it finished) and prints its results. */
+export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
+  stage: string,
+  schema: S,
+  flags: StageFlags,
+  own: Record<string, unknown>,
+  work: (config: z.output<S>, run: Run) => Promise<Metrics>,
+  { repeatable = false } = {},
+): Promise<void> {
+  const config = configOf(schema, flags, own)
+  const { out, resume, overwrite, dryRun: dry } = flags
+  const metrics = await Run.with({ out, stage, config, resume, overwrite, repeatable, dry }, async (run) => {
+    if (run.finished) {
+      run.say(`${out} is finished; nothing to do`)
+      return run.finished
+    }
+    const results = await work(config, run)
+    await run.finish(results)
+    if (dry) return run.cost()
+    return results
+  })
+  print(metrics, flags.json)
+}
+
+/** The configuration that file, --set and options give; `own` are the options of the stage itself. */
+export function configOf<S extends z.ZodType<Record<string, unknown>>>(
+  schema: S,
+  flags: StageFlags,
+  own: Record<string, unknown>,
+): z.output<S> {
+  return loadConfig(schema, {
+    file: flags.config,
+    sets: flags.set,
+    flags: {
+      'data.root': flags.data,
+      seed: flags.seed,
+      ...('engine' in shapeOf(schema) ? { engine: flags.engine ?? environmentEngine(), device: flags.device } : {}),
+      'train.maxTime': flags.maxTime,
+      ...own,
+    },
+  })
+}
+
+/** The engine that MIM_ENGINE names, if it is set. */
+export function environmentEngine(): string | undefined {
+  const name = process.env['MIM_ENGINE']
+  if (!name) return undefined
+  if (engineNames.some((known) => known === name)) return name
+  throw new UserError({ id: 'engine-name', where: 'MIM_ENGINE', what: `'${name}'`, expected: engineNames.join(', ') })
+}
+
+/** Results on standard output: one JSON object, or a line each; what is known before and after shares a line. */
+export function print(metrics: Metrics, json = false): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(metrics)}\n`)
+    return
+  }
+  const entries = Object.entries(metrics).filter(([, value]) => typeof value !== 'object')
+  const isCompared = (name: string) => `before_${name}` in metrics && `after_${name}` in metrics
+  const plain = (name: string) => name.replace(/^(before|after)_/, '')
+  const rows = entries.filter(([name]) => !name.startsWith('before_') || !isCompared(plain(name)))
+  const texts = rows.map(([name, value]) => {
+    const compared = name.startsWith('after_') && isCompared(plain(name))
+    return compared ? [plain(name), shown(metrics[`before_${plain(name)}`]), shown(value)] : [name, shown(value)]
+  })
+  const pairs = texts.filter(({ length }) => length === 3)
+  const table = pairs.length > 0 ? [['', 'before', 'after'], ...pairs, ...texts.filter((t) => t.length < 3)] : texts
+  const width = Math.max(...table.map(([name]) => name.length))
+  for (const [name, ...values] of table) {
+    const cells = values.length > 1 ? values.map((value) => value.padStart(9)) : values
+    process.stdout.write(`${name.padEnd(width)}  ${cells.join(' ')}\n`)
+  }
+}

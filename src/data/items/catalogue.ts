@@ -1,0 +1,79 @@
+/** The catalogue as an encoder sees it: pixels and tokens of every item. */
+
+import { Pictures, type PreparedPictures } from '../pictures/pictures.js'
+import { type PictureOptions, preparePictures } from '../pictures/prepare.js'
+import { SharedTexts, shareArray, type Texts } from '../tables/sharedMemory.js'
+import type { TextEncoder } from '../text/tokenizer.js'
+import type { Items } from './items.js'
+
+export interface Catalogue {
+  items: Items
+  pictures: Pictures
+  /** Token ids [count, length]. */
+  tokens: Int32Array
+  /** 1 where the item has a readable picture, else 0; likewise a title. */
+  hasImage: Uint8Array
+  hasText: Uint8Array
+}
+
+export async function prepareCatalogue(
+  items: Items,
+  encoder: TextEncoder,
+  options: PictureOptions,
+  progress: (done: number) => void,
+): Promise<Catalogue> {
+  const pictures = await preparePictures(items.pictures, options, progress)
+  return {
+    items,
+    pictures,
+    tokens: shareArray(encoder.encode(items.titles)),
+    hasImage: pictures.present,
+    hasText: shareArray(Uint8Array.from(items.titles, (title) => (title === null ? 0 : 1))),
+  }
+}
+
+/** As much of a catalogue as batches are made of. */
+export type BatchCatalogue = Omit<Catalogue, 'items'> & { items: { titles: Texts } }
+
+/** The same for another thread, which gets it without a copy. */
+export type SharedCatalogue = Pick<Catalogue, 'tokens' | 'hasImage' | 'hasText'> & {
+  titles: SharedTexts['packed']
+  pictures: PreparedPictures
+}
+
+export function shareCatalogue({ items, pictures, tokens, hasImage, hasText }: Catalogue): SharedCatalogue {
+  return { titles: SharedTexts.of(items.titles).packed, pictures: pictures.prepared, tokens, hasImage, hasText }
+}
+
+export function openCatalogue({ titles, pictures, ...rest }: SharedCatalogue): BatchCatalogue {
+  return { items: { titles: new SharedTexts(titles) }, pictures: new Pictures(pictures), ...rest }
+}
+
+/** Rows `rows` of a matrix of `width` columns, one after the other. */
+export function takeRows<T extends Float32Array | Int32Array>(matrix: T, width: number, rows: ArrayLike<number>): T {
+  const out = new (matrix.constructor as new (length: number) => T)(rows.length * width)
+  for (let k = 0; k < rows.length; k++) out.set(matrix.subarray(rows[k] * width, (rows[k] + 1) * width), k * width)
+  return out
+}
+
+/** Matrices of equal width one below the other. */
+export function joinRows<T extends Float32Array | Int32Array>(parts: readonly T[]): T {
+  const length = parts.reduce((n, part) => n + part.length, 0)
+  const out = new (parts[0].constructor as new (length: number) => T)(length)
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+/** Equal numbers for items of equal title; an item without one is alone. */
+export function equalTitles(titles: readonly (string | null)[]): Int32Array {
+  const first = new Map<string, number>()
+  return Int32Array.from(titles, (title, item) => {
+    if (title === null) return item
+    if (!first.has(title)) first.set(title, item)
+    return first.get(title)!
+  })
+}

@@ -1,0 +1,141 @@
+/** The catalogue: items in the order of their ids, each with a dense number that everything else uses. */
+
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { PictureInput } from '../pictures/files.js'
+import { fingerprintOfFiles, type PictureSource } from '../pictures/prepare.js'
+import type { PictureOrigin } from '../pictures/stream.js'
+import { openTable, type Table } from '../tables/contract.js'
+import { Database, identifier } from '../tables/duckdb.js'
+import { SharedTexts, shareArray } from '../tables/sharedMemory.js'
+import { type TitleColumns, titleRules, titleSql } from './titles.js'
+
+export interface ItemColumns {
+  id: string
+  title: TitleColumns
+  image: string
+  category: string
+}
+
+export interface Items {
+  table: Table
+  count: number
+  /** DuckDB type of the ids: they go out as they came in. */
+  idType: string
+  titles: (string | null)[]
+  /** Category of each item as a number, −1 where it has none; empty without the column. */
+  category: Int32Array
+  categoryNames: string[]
+  pictures: PictureSource
+}
+
+/** The DuckDB table that `loadItems` leaves: `item_id` (native type) and `item` (dense number). */
+export const itemNumbers = 'item_numbers'
+
+/** Opens and checks the items table and numbers the items. */
+export async function loadItems(db: Database, path: string, columns: ItemColumns): Promise<Items> {
+  const { id, title, image, category } = columns
+  const table = await openTable(db, path, {
+    [id]: { type: 'id', unique: true },
+    ...titleRules(title),
+    [image]: { type: 'image', optional: true },
+  })
+  const column = (name: string) => (table.columns.has(name) ? identifier(name) : 'NULL')
+  const joined = await numberItems(db, table, id)
+  const { titles } = await db.columns(
+    `SELECT ${titleSql(table.columns, title)} AS titles FROM ${joined} ORDER BY n.item`,
+    { titles: 'string' },
+  )
+  const categories = await db.columns(
+    `SELECT CAST(${column(category)} AS VARCHAR) AS name FROM ${joined} ORDER BY n.item`,
+    { name: 'string' },
+  )
+  const categoryNames = [...new Set(categories.name.filter((name) => name !== null))].sort()
+  const numberOf = new Map(categoryNames.map((name, i) => [name, i]))
+  return {
+    table,
+    count: table.rows,
+    idType: table.columns.get(id)!,
+    titles,
+    category: Int32Array.from(categories.name, (name) => (name === null ? -1 : numberOf.get(name)!)),
+    categoryNames,
+    pictures: await itemPictures(db, table, image, joined),
+  }
+}
+
+/** Leaves the numbers in `itemNumbers`; returns the FROM clause that joins them, `n`, to the table, `t`. */
+async function numberItems(db: Database, { source }: Table, id: string): Promise<string> {
+  await db.run(`CREATE OR REPLACE TEMP TABLE ${itemNumbers} AS
+    SELECT ${identifier(id)} AS item_id, CAST(row_number() OVER (ORDER BY ${identifier(id)}) - 1 AS INTEGER) AS item
+    FROM ${source}`)
+  return `${source} t JOIN ${itemNumbers} n ON t.${identifier(id)} = n.item_id`
+}
+
+/** The encoded pictures of a few items, read from the table once more. */
+export async function readPictures(
+  { table }: Items,
+  { id, image }: ItemColumns,
+  items: Iterable<number>,
+): Promise<Map<number, PictureInput | null>> {
+  const wanted = [...new Set(items)]
+  if (!table.columns.has(image) || wanted.length === 0) return new Map()
+  const db = await Database.open()
+  const joined = await numberItems(db, table, id)
+  const { item, picture } = await db.columns(
+    `SELECT n.item, t.${identifier(image)} AS picture FROM ${joined} WHERE n.item IN (${wanted.join(', ')})`,
+    { item: 'int32', picture: isPath(table, image) ? 'string' : 'blob' },
+  )
+  db.close()
+  return new Map(Array.from(item, (number, i) => [number, picture[i]]))
+}
+
+const isPath = (table: Table, image: string) => /VARCHAR/.test(table.columns.get(image) ?? '')
+
+/** Pictures read at a time: enough to keep the decoders busy, few enough for memory. */
+const piece = 256
+
+async function itemPictures(db: Database, table: Table, column: string, joined: string): Promise<PictureSource> {
+  const folder = folderOf(table.path)
+  const type = table.columns.get(column)
+  const kind = isPath(table, column) ? 'string' : 'blob'
+  const query = `SELECT n.item, ${type ? identifier(column) : 'CAST(NULL AS BLOB)'} AS picture FROM ${joined} ORDER BY n.item`
+  return {
+    count: table.rows,
+    fingerprint:
+      kind === 'string'
+        ? fingerprintOfFiles(folder, (await db.columns(query, { picture: kind })).picture)
+        : await fingerprintOfBytes(db, query),
+    folder,
+    async *read() {
+      let pending: (Uint8Array | string | null)[] = []
+      for await (const { picture } of db.batches(query, { picture: kind })) {
+        pending.push(...(picture as (Uint8Array | string | null)[]))
+        for (; pending.length >= piece; pending = pending.slice(piece)) yield pending.slice(0, piece)
+      }
+      if (pending.length > 0) yield pending
+    },
+    async origin(): Promise<PictureOrigin> {
+      if (kind === 'string') {
+        const { picture } = await db.columns(query, { picture: kind })
+        return { paths: SharedTexts.of(picture).packed }
+      }
+      const places = `SELECT file_index AS file, file_row_number AS "row" FROM ${joined} ORDER BY n.item`
+      const { file, row } = await db.columns(places, { file: 'int32', row: 'int32' })
+      const names = `SELECT DISTINCT file_index AS file, filename FROM ${table.source} ORDER BY file`
+      const files = (await db.rows<{ filename: string }>(names)).map(({ filename }) => filename)
+      return { column, files, file: shareArray(file), row: shareArray(row) }
+    },
+  }
+}
+
+async function fingerprintOfBytes(db: Database, query: string): Promise<string> {
+  const { fingerprint } = await db.row<{ fingerprint: string | null }>(
+    `SELECT md5(string_agg(coalesce(md5(picture), '') ORDER BY item)) AS fingerprint FROM (${query})`,
+  )
+  return fingerprint ?? ''
+}
+
+/** Folder that paths inside a table start from. */
+export function folderOf(path: string): string {
+  return existsSync(path) && statSync(path).isDirectory() ? path : dirname(path)
+}

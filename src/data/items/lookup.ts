@@ -1,0 +1,43 @@
+/** What the catalogue says of a few items. */
+import type { Id } from '../../store/index.js'
+import type { PictureInput } from '../pictures/files.js'
+import { openTable } from '../tables/contract.js'
+import { type Database, identifier, literal } from '../tables/duckdb.js'
+import { folderOf, type ItemColumns } from './items.js'
+import { titleRules, titleSql } from './titles.js'
+
+export interface FoundItem {
+  title: string | null
+  category: string | null
+  picture: PictureInput | null
+}
+
+/** Items by id, and the folder that paths of pictures start from; ids that the catalogue lacks are absent. */
+export async function lookUpItems(
+  db: Database,
+  path: string,
+  { id, title, image, category }: ItemColumns,
+  ids: readonly Id[],
+): Promise<{ folder: string; items: Map<Id, FoundItem> }> {
+  const { source, columns } = await openTable(db, path, {
+    [id]: { type: 'id' },
+    ...titleRules(title),
+    [image]: { type: 'image', optional: true },
+  })
+  const column = (name: string, type: string) => (columns.has(name) ? identifier(name) : `CAST(NULL AS ${type})`)
+  const kind = columns.get(image) === 'VARCHAR' ? 'string' : 'blob'
+  const items = new Map<Id, FoundItem>()
+  const list = ids.map((one) => literal(String(one))).join(', ')
+  if (list === '') return { folder: folderOf(path), items }
+  const read = await db.columns(
+    `SELECT CAST(${identifier(id)} AS VARCHAR) AS id, ${titleSql(columns, title)} AS title,
+       CAST(${column(category, 'VARCHAR')} AS VARCHAR) AS category, ${column(image, 'BLOB')} AS picture
+     FROM ${source} WHERE CAST(${identifier(id)} AS VARCHAR) IN (${list})`,
+    { id: 'string', title: 'string', category: 'string', picture: kind },
+  )
+  const known = new Map(ids.map((one) => [String(one), one]))
+  read.id.forEach((text, i) => {
+    items.set(known.get(text!)!, { title: read.title[i], category: read.category[i], picture: read.picture[i] })
+  })
+  return { folder: folderOf(path), items }
+}

@@ -1,0 +1,41 @@
+/** Which share of the catalogue a process of many works on. */
+import { UserError } from '../../base/errors.js'
+
+export interface Shard {
+  /** Counted from 0. */
+  index: number
+  count: number
+}
+
+/** Where schedulers put the number of a process: Kubernetes' Indexed Jobs, Slurm's arrays. */
+const indexNames = ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID'] as const
+
+/**
+ * The shard that `text` means: `2/8` is the third of eight. `auto/8`, or `auto` with the count in MIM_SHARDS or
+ * SLURM_ARRAY_TASK_COUNT, takes the number from the scheduler; arrays of Slurm may start at any number.
+ * @throws UserError `shard-value`, `shard-missing` where the environment lacks what `auto` needs.
+ */
+export function parseShard(text: string, env: NodeJS.ProcessEnv): Shard {
+  const expected = 'INDEX/COUNT counted from 0, e.g. 0/4, or auto/4'
+  const [, index, count] = /^(\d+|auto)(?:\/(\d+))?$/.exec(text) ?? []
+  if (index === undefined || (index !== 'auto' && count === undefined)) {
+    throw new UserError({ id: 'shard-value', where: '--shard', what: `'${text}'`, expected })
+  }
+  const shard = {
+    index: index === 'auto' ? indexOf(env) : Number(index),
+    count: Number(count ?? env['MIM_SHARDS'] ?? env['SLURM_ARRAY_TASK_COUNT'] ?? missing('MIM_SHARDS')),
+  }
+  if (Number.isInteger(shard.index) && Number.isInteger(shard.count) && shard.index < shard.count) return shard
+  throw new UserError({ id: 'shard-value', where: '--shard', what: `shard ${shard.index} of ${shard.count}`, expected })
+}
+
+function indexOf(env: NodeJS.ProcessEnv): number {
+  const name = indexNames.find((one) => env[one])
+  if (!name) return missing(indexNames.join(' or '))
+  return Number(env[name]) - (name === 'SLURM_ARRAY_TASK_ID' ? Number(env['SLURM_ARRAY_TASK_MIN'] ?? 0) : 0)
+}
+
+function missing(name: string): never {
+  const what = `auto needs ${name} in the environment`
+  throw new UserError({ id: 'shard-missing', where: '--shard', what, remedy: 'name the shard: --shard 0/4' })
+}

@@ -1,0 +1,97 @@
+/** A catalogue of any size, read from front to back in the order of its files. */
+
+import { UserError } from '../../base/errors.js'
+import type { Id, IdKind } from '../../store/index.js'
+import { idKind } from '../../store/index.js'
+import type { PictureInput } from '../pictures/files.js'
+import { openTable } from '../tables/contract.js'
+import { type Database, identifier } from '../tables/duckdb.js'
+import { folderOf, type ItemColumns } from './items.js'
+import type { Shard } from './shard.js'
+import { titleNames, titleRules, titleSql } from './titles.js'
+
+export interface ItemPiece {
+  ids: Id[]
+  /** Trimmed; null where there is none. */
+  titles: (string | null)[]
+  pictures: (PictureInput | null)[]
+}
+
+export interface ItemStream {
+  /** Items of the shard, or of the whole catalogue. */
+  count: number
+  /** A share of the items, by a hash of their ids that is the same everywhere. */
+  shard: Shard | undefined
+  kind: IdKind
+  /** DuckDB type of the ids: they go out as they came in. */
+  idType: string
+  /** Folder that paths of pictures start from. */
+  folder: string
+  /** Changes whenever an item of the whole catalogue comes or goes. */
+  fingerprint: string
+  /** The ids of the shard, ascending. */
+  sortedIds(): AsyncIterable<Id[]>
+  read(): AsyncIterable<ItemPiece>
+}
+
+/**
+ * Opens and checks the items table.
+ * @throws UserError of `openTable`; `items-empty` for a table without rows; `items-content` for one that has
+ * neither titles nor pictures.
+ */
+export async function openItemStream(
+  db: Database,
+  path: string,
+  { id, title, image }: ItemColumns,
+  shard?: Shard,
+): Promise<ItemStream> {
+  const table = await openTable(db, path, {
+    [id]: { type: 'id', unique: true },
+    ...titleRules(title),
+    [image]: { type: 'image', optional: true },
+  })
+  if (table.rows === 0) {
+    throw new UserError({
+      id: 'items-empty',
+      where: path,
+      what: 'the catalogue has no items',
+      expected: 'a row or more',
+    })
+  }
+  const { columns, source } = table
+  const named = titleNames(title)
+  if (!named.some((name) => columns.has(name)) && !columns.has(image)) {
+    const [what, remedy] = [`neither column '${named}' nor '${image}' is there`, 'name them with data.columns']
+    throw new UserError({ id: 'items-content', where: path, what, expected: 'titles, pictures or both', remedy })
+  }
+  const hash = `md5_number_lower(CAST(${identifier(id)} AS VARCHAR))`
+  const rows = shard ? `${source} WHERE ${hash} % ${shard.count} = ${shard.index}` : source
+  const { total, mixed } = await db.row<{ total: bigint; mixed: bigint }>(
+    `SELECT count(*) AS total, bit_xor(${hash}) AS mixed FROM ${source}`,
+  )
+  const kind = idKind(columns.get(id)!)
+  const idColumn = { integer: 'int64', unsigned: 'string', string: 'string' } as const
+  const idsOf = (values: BigInt64Array | (string | null)[]): Id[] =>
+    kind === 'unsigned' ? (values as string[]).map(BigInt) : ([...values] as Id[])
+  const picture = columns.get(image) === 'VARCHAR' ? 'string' : 'blob'
+  const seen = columns.has(image) ? identifier(image) : 'CAST(NULL AS BLOB)'
+  return {
+    count: shard ? await db.count(rows) : Number(total),
+    shard,
+    kind,
+    idType: columns.get(id)!,
+    folder: folderOf(path),
+    fingerprint: `${total}-${mixed}`,
+    async *sortedIds() {
+      const query = `SELECT ${identifier(id)} AS ids FROM ${rows} ORDER BY 1`
+      for await (const { ids } of db.batches(query, { ids: idColumn[kind] })) yield idsOf(ids)
+    },
+    async *read() {
+      const query = `SELECT ${identifier(id)} AS ids, ${titleSql(columns, title)} AS titles, ${seen} AS pictures FROM ${rows}`
+      const kinds = { ids: idColumn[kind], titles: 'string', pictures: picture } as const
+      for await (const batch of db.batches(query, kinds)) {
+        yield { ids: idsOf(batch.ids), titles: batch.titles, pictures: batch.pictures }
+      }
+    },
+  }
+}

@@ -1,0 +1,22 @@
+/** An item's text: a column of the catalogue, or several, one after another. */
+
+import type { ColumnRule } from '../tables/contract.js'
+import { identifier } from '../tables/duckdb.js'
+
+/** One name, which may be missing from the table, or several, which may not. */
+export type TitleColumns = string | readonly string[]
+
+export const titleNames = (title: TitleColumns): readonly string[] => (typeof title === 'string' ? [title] : title)
+
+/** What the columns must be. */
+export function titleRules(title: TitleColumns): Record<string, ColumnRule> {
+  const rule: ColumnRule = { type: 'text', optional: typeof title === 'string' }
+  return Object.fromEntries(titleNames(title).map((name) => [name, rule]))
+}
+
+/** SQL of the text of a row, trimmed; null where there is none. `table`: names of the columns that exist. */
+export function titleSql(table: ReadonlyMap<string, string>, title: TitleColumns): string {
+  const there = titleNames(title).filter((name) => table.has(name))
+  if (there.length === 0) return 'CAST(NULL AS VARCHAR)'
+  return `nullif(trim(concat_ws(' ', ${there.map((name) => `nullif(trim(${identifier(name)}), '')`).join(', ')})), '')`
+}

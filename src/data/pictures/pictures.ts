@@ -1,0 +1,97 @@
+/** Pictures as they were prepared: bytes [size, size, 3] in memory, in files of the cache, or decoded when needed. */
+import { closeSync, openSync, readSync } from 'node:fs'
+import { type Normalisation, writeNormalised } from './normalise.js'
+import type { Rejected } from './rejected.js'
+import { PictureStream, type StreamedPictures } from './stream.js'
+
+/** Where prepared pictures lie; plain data, which another thread makes its own `Pictures` of. */
+export interface PreparedPictures {
+  /** Pixels along a side. */
+  size: number
+  /** 1 where a picture exists and could be read. */
+  present: Uint8Array
+  /** Number of the picture of each item among the different ones; −1 where it has none. */
+  distinct: Int32Array
+  rejected: Rejected[]
+  /** Files of the cache; for each different picture the number of its file (−1: in none), and its place in it. */
+  segments: string[]
+  segment: Int32Array
+  slot: Int32Array
+  /** All different pictures in shared memory, if they fit; beyond that the system's page cache serves. */
+  bytes: Uint8Array | undefined
+  /** Where pictures come from that the cache has no room for; absent where it has all. */
+  streamed: StreamedPictures | undefined
+}
+
+/** Prepared pictures. */
+export class Pictures {
+  readonly size: number
+  readonly present: Uint8Array
+  readonly rejected: Rejected[]
+  private readonly files = new Map<number, number>()
+  private readonly pictureSize: number
+  private readonly stream: PictureStream | undefined
+
+  constructor(readonly prepared: PreparedPictures) {
+    const { size, present, rejected, streamed } = prepared
+    this.size = size
+    this.present = present
+    this.rejected = rejected
+    this.pictureSize = size * size * 3
+    this.stream = streamed && new PictureStream(streamed)
+  }
+
+  /**
+   * Pictures `indices` as [n, 3, size, size], channels first, normalised; a missing picture is all zeros.
+   * `change` makes another picture of the same size of each, one after the other.
+   * @throws UserError `picture-changed`.
+   */
+  async normalised(
+    indices: ArrayLike<number>,
+    normalisation: Normalisation,
+    change?: (picture: Uint8Array) => ArrayLike<number>,
+  ): Promise<Float32Array> {
+    const { pictureSize } = this
+    const streamed = Array.from(indices).filter((index) => this.isStreamed(index))
+    const decoded = await this.stream?.decode([...new Set(streamed)])
+    const out = new Float32Array(indices.length * pictureSize)
+    for (let k = 0; k < indices.length; k++) {
+      if (!this.present[indices[k]]) continue
+      const picture = decoded?.get(indices[k]) ?? this.picture(indices[k])
+      writeNormalised(change ? change(picture) : picture, normalisation, out, k * pictureSize)
+    }
+    return out
+  }
+
+  /** Equal numbers for items of the same picture; an item without one is alone. */
+  groups(): Int32Array {
+    return this.prepared.distinct.map((picture, item) => (this.present[item] ? picture : -1 - item))
+  }
+
+  /** Items whose picture the cache has no room for. */
+  get streamed(): number {
+    return this.stream ? this.present.reduce((n, _, index) => n + Number(this.isStreamed(index)), 0) : 0
+  }
+
+  private isStreamed(index: number): boolean {
+    const { distinct, segment } = this.prepared
+    return this.present[index] === 1 && segment[distinct[index]] < 0
+  }
+
+  private picture(index: number): Uint8Array {
+    const { bytes, distinct, segments, segment, slot } = this.prepared
+    const picture = distinct[index]
+    if (bytes) return bytes.subarray(picture * this.pictureSize, (picture + 1) * this.pictureSize)
+    const number = segment[picture]
+    if (!this.files.has(number)) this.files.set(number, openSync(segments[number], 'r'))
+    const one = new Uint8Array(this.pictureSize)
+    readSync(this.files.get(number)!, one, 0, this.pictureSize, slot[picture] * this.pictureSize)
+    return one
+  }
+
+  close(): void {
+    for (const file of this.files.values()) closeSync(file)
+    this.files.clear()
+    this.stream?.close()
+  }
+}

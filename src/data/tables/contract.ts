@@ -1,0 +1,223 @@
+/** Parquet inputs held against their contract before anything is computed from them. */
+import { existsSync, statSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import { UserError } from '../../base/errors.js'
+import { type Database, identifier, literal } from './duckdb.js'
+
+/** What a column must be; see the data contract in the README. */
+export type ColumnType = 'any' | 'id' | 'text' | 'image' | 'label' | 'weight' | 'time' | 'number' | 'vector' | 'ids'
+
+export interface ColumnRule {
+  type: ColumnType
+  /** May the column be missing, or all null, which counts as missing? Default: no. */
+  optional?: boolean
+  /** May an id be null? Default: no. */
+  nullable?: boolean
+  /** Must each value stand once only? */
+  unique?: boolean
+}
+
+export interface Table {
+  /** The path as the user gave it. */
+  path: string
+  /** For a FROM clause: all columns of the file. */
+  source: string
+  /** DuckDB types of the columns that exist and, where they are optional, of a type that fits. */
+  columns: ReadonlyMap<string, string>
+  rows: number
+}
+
+/** Unit of times that are plain integers. */
+export type TimeUnit = 's' | 'ms' | 'us'
+
+const integer = /^(TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT)$/
+const number = /^((TINY|SMALL|BIG|UTINY|USMALL|U|UBIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$/
+
+interface TypeRule {
+  /** DuckDB types that will do, and how to say so. */
+  fits: RegExp
+  expected: string
+  /** SQL conditions that single out a bad value, what to show of it, and how to say the rule. */
+  bad?: (column: string, type: string) => string
+  show?: (column: string) => string
+  rule?: string
+}
+
+const types: Record<ColumnType, TypeRule> = {
+  any: { fits: /./, expected: 'any type' },
+  id: {
+    fits: /^(\w*INT(EGER)?|VARCHAR)$/,
+    expected: 'int64 or string',
+    bad: (c) => `${c} IS NULL`,
+    rule: 'an id in every row',
+  },
+  text: { fits: /^VARCHAR$/, expected: 'string' },
+  image: { fits: /^(VARCHAR|BLOB)$/, expected: 'binary (an encoded picture) or string (its path)' },
+  label: {
+    fits: new RegExp(`${number.source.slice(0, -1)}(\\[\\d*\\])?$`),
+    expected: '0 or 1',
+    bad: (c, type) => `${labelOf(c, type)} IS NULL OR ${labelOf(c, type)} NOT IN (0, 1)`,
+    rule: '0 or 1',
+  },
+  time: {
+    fits: /^(TIMESTAMP.*|DATE|U?BIGINT|U?INTEGER)$/,
+    expected: 'timestamp, or int64 since 1970',
+    bad: (c) => `${c} IS NULL`,
+    rule: 'a time in every row',
+  },
+  weight: {
+    fits: number,
+    expected: 'a number',
+    bad: (c) => `${c} IS NULL OR NOT isfinite(CAST(${c} AS DOUBLE)) OR ${c} < 0`,
+    rule: 'a number from 0 on',
+  },
+  number: { fits: number, expected: 'a number' },
+  vector: {
+    fits: /^(FLOAT|DOUBLE|TINYINT)\[\d*\]$/,
+    expected: 'a list of float32 or int8',
+    bad: (c) => `len(${nonFinite(c)}) > 0`,
+    show: (c) => `${nonFinite(c)}[1]`,
+    rule: 'finite numbers',
+  },
+  ids: { fits: /^(\w*INT(EGER)?|VARCHAR)\[\d*\]$/, expected: 'a list of int64 or of strings' },
+}
+
+/** SQL of a label, which some tables hold as the only element of a list. */
+export const labelOf = (column: string, type: string) => (type.endsWith(']') ? `${column}[1]` : column)
+
+const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NULL OR NOT isfinite(CAST(x AS DOUBLE)))`
+
+/** `path` as DuckDB reads it: a folder means all Parquet files below it, hive partitions included. */
+export function parquetSource(path: string): string {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
+  // What is a pattern elsewhere is part of the folder's name here.
+  return join(path.replace(/[*?[]/g, '[$&]'), '**', '*.parquet')
+}
+
+/** A path from a configuration: relative ones start from `root`. */
+function resolvePath(root: string, path: string): string {
+  return isAbsolute(path) || /^\w+:\/\//.test(path) ? path : join(root, path)
+}
+
+/** Where a table given as `x.parquet` lies: there, or in a folder of parts `x`. */
+export function findTable(root: string, path: string): string {
+  const full = resolvePath(root, path)
+  const folder = full.replace(/\.parquet$/, '')
+  return !existsSync(full) && existsSync(folder) ? folder : full
+}
+
+/**
+ * Opens a Parquet table and checks it.
+ * @throws UserError `table-missing`, `table-unreadable`, `column-missing`, `column-type`, or for a value
+ * that breaks its rule `<type>-value` and `duplicate-id`, with file, column and row (counted from 1).
+ */
+export async function openTable(db: Database, path: string, rules: Record<string, ColumnRule>): Promise<Table> {
+  const read = `read_parquet(${literal(parquetSource(path))}, union_by_name = true`
+  const described = `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${read}))`
+  const columnTypes = await db.rows<{ name: string; type: string }>(described)
+  const columns = new Map(columnTypes.map(({ name, type }) => [name, type]))
+  for (const [name, { type, optional }] of Object.entries(rules)) {
+    const found = columns.get(name)
+    if (!found && !optional) {
+      const remedy = `add it, or name the right one in the configuration; the table has ${[...columns.keys()].join(', ')}`
+      throw new UserError({ id: 'column-missing', where: path, what: `column '${name}' is missing`, remedy })
+    }
+    const { fits, expected } = types[type]
+    if (found && !fits.test(found)) {
+      // Writers give a column of nothing but nulls any type.
+      if (optional && (await db.count(`${read}) WHERE ${identifier(name)} IS NOT NULL`)) === 0) {
+        columns.delete(name)
+        continue
+      }
+      const remedy = `cast the column when the file is written`
+      throw new UserError({ id: 'column-type', where: path, what: `column '${name}' is ${found}`, expected, remedy })
+    }
+  }
+  for (const [name, rule] of Object.entries(rules)) {
+    if (!columns.has(name)) continue
+    await checkValues(db, `${read}, filename = ${literal(fileColumn)})`, name, columns.get(name)!, rule)
+  }
+  return { path, source: `${read})`, columns, rows: await db.count(`${read})`) }
+}
+
+/** Column that says which file a row comes from: no table has one of this name. */
+const fileColumn = 'mim: file of the row'
+const placeOf = `${identifier(fileColumn)} AS file, file_row_number + 1 AS row`
+
+async function checkValues(
+  db: Database,
+  source: string,
+  name: string,
+  stored: string,
+  { type, nullable, unique }: ColumnRule,
+): Promise<void> {
+  const column = identifier(name)
+  const where = ({ file, row }: { file: string; row: bigint }) => `${file}: column '${name}', row ${row}`
+  const { bad, show, rule: expected } = types[type]
+  if (bad && !nullable) {
+    const value = `CAST(${show ? show(column) : column} AS VARCHAR) AS value`
+    const query = `SELECT ${placeOf}, ${value} FROM ${source} WHERE ${bad(column, stored)} LIMIT 1`
+    const [found] = await db.rows<{ file: string; row: bigint; value: string | null }>(query)
+    if (found) {
+      const [what, remedy] = [found.value ?? 'null', 'correct or drop the row']
+      throw new UserError({ id: `${type}-value`, where: where(found), what, expected, remedy })
+    }
+  }
+  if (unique) {
+    const value = `CAST(${column} AS VARCHAR)`
+    const query = `SELECT ${value} AS value, count(*) AS count FROM ${source}
+      GROUP BY ${column} HAVING count(*) > 1 ORDER BY ${column} LIMIT 1`
+    const [repeated] = await db.rows<{ value: string; count: bigint }>(query)
+    if (repeated) {
+      const places = `SELECT ${placeOf} FROM ${source} WHERE ${value} = ${literal(repeated.value)}`
+      const found = await db.row<{ file: string; row: bigint }>(`${places} ORDER BY file DESC, row DESC LIMIT 1`)
+      const what = `${repeated.value} stands ${repeated.count} times`
+      const [expected, remedy] = ['each id once', 'drop the repeated rows']
+      throw new UserError({ id: 'duplicate-id', where: where(found), what, expected, remedy })
+    }
+  }
+}
+
+/** Where ids come from: the path of a table, and their type in DuckDB. */
+export interface IdSource {
+  path: string
+  type: string
+}
+
+/**
+ * Ids of which tables are joined must be all integers or all strings.
+ * @throws UserError `id-types` that names the first table that differs from the first.
+ */
+export function requireSameIds(of: 'item' | 'user', sources: readonly IdSource[]): void {
+  const family = ({ type }: IdSource) => (type === 'VARCHAR' ? 'string' : 'integer')
+  const [first] = sources
+  const odd = sources.find((source) => family(source) !== family(first))
+  if (!odd) return
+  throw new UserError({
+    id: 'id-types',
+    where: odd.path,
+    what: `${of} ids are ${family(odd)} here but ${family(first)} in ${first.path}`,
+    expected: 'the same type everywhere',
+    remedy: 'cast the ids when the files are written',
+  })
+}
+
+/** The ids of a column of a table, or of the lists in it. */
+export function idsOf({ path, columns }: Table, column: string): IdSource {
+  return { path, type: columns.get(column)!.replace(/\[\d*\]$/, '') }
+}
+
+/** The ids that a DuckDB table `numbers` of ids and dense numbers was made from. */
+export async function numberedIds(db: Database, numbers: string): Promise<IdSource> {
+  const query = `SELECT column_type AS type FROM (DESCRIBE ${numbers}) WHERE column_name = 'item_id'`
+  const { type } = await db.row<{ type: string }>(query)
+  return { path: 'the other tables', type }
+}
+
+/** SQL for microseconds since 1970 of a time column. */
+export function microseconds(table: Table, column: string, unit: TimeUnit): string {
+  const type = table.columns.get(column) ?? ''
+  const quoted = identifier(column)
+  if (!integer.test(type)) return `epoch_us(CAST(${quoted} AS TIMESTAMPTZ))`
+  return `CAST(${quoted} AS BIGINT) * ${{ s: 1_000_000, ms: 1000, us: 1 }[unit]}`
+}

@@ -1,0 +1,297 @@
+/** DuckDB for everything that scans, joins or sorts tables; columns arrive as typed arrays. */
+import { availableParallelism, tmpdir } from 'node:os'
+import {
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  DuckDBInstance,
+  DuckDBListVector,
+  DuckDBTableFunction,
+  type DuckDBType,
+  type DuckDBVector,
+} from '@duckdb/node-api'
+import { messageOf, UserError } from '../../base/errors.js'
+import { type Column, ColumnStore } from './column.js'
+import type { NumericArray, NumericKind } from './growing.js'
+
+/** Integer lists laid end to end: list i is `values[offsets[i] … offsets[i + 1])`. */
+export interface Lists<T> {
+  values: T
+  offsets: Int32Array
+}
+
+interface Kinds {
+  int32: Int32Array
+  int64: BigInt64Array
+  float32: Float32Array
+  float64: Float64Array
+  uint8: Uint8Array
+  string: (string | null)[]
+  blob: (Uint8Array | null)[]
+  'int32[]': Lists<Int32Array>
+  'int64[]': Lists<BigInt64Array>
+  'float32[]': Lists<Float32Array>
+}
+
+export type ColumnKind = keyof Kinds
+export type Columns<S extends Record<string, ColumnKind>> = { [K in keyof S]: Kinds[S[K]] } & { readonly rows: number }
+export type StoredColumns<S extends Record<string, NumericKind>> = { [K in keyof S]: Column<S[K]> } & {
+  readonly rows: number
+}
+
+/** DuckDB's name of the type that a column must have to arrive as each kind. */
+const sqlType: Record<ColumnKind, string> = {
+  int32: 'INTEGER',
+  int64: 'BIGINT',
+  float32: 'FLOAT',
+  float64: 'DOUBLE',
+  uint8: 'UTINYINT',
+  string: 'VARCHAR',
+  blob: 'BLOB',
+  'int32[]': 'INTEGER[]',
+  'int64[]': 'BIGINT[]',
+  'float32[]': 'FLOAT[]',
+}
+
+/**
+ * Every method that takes SQL throws a UserError `table-missing` or `table-unreadable` for Parquet files that fail, and
+ * `memory-limit` for what cannot be done in so little memory.
+ */
+export class Database {
+  private isStreaming = false
+
+  private constructor(
+    private readonly instance: DuckDBInstance,
+    private readonly connection: DuckDBConnection,
+    /** Folder for what memory has no room for. */
+    readonly temporary: string,
+  ) {}
+
+  /** An in-memory database that spills to `temporary` when a query outgrows `memory` (e.g. "2GB"; default: DuckDB's). */
+  static async open(options: { memory?: string; temporary?: string; threads?: number } = {}): Promise<Database> {
+    const settings: Record<string, string> = { threads: String(options.threads ?? availableParallelism()) }
+    if (options.memory) settings['memory_limit'] = options.memory
+    if (options.temporary) settings['temp_directory'] = options.temporary
+    const instance = await DuckDBInstance.create(':memory:', settings)
+    const connection = await instance.connect()
+    // One meaning for timestamps without a zone, whatever machine reads them.
+    await connection.run("SET TimeZone = 'UTC'")
+    return new Database(instance, connection, options.temporary ?? tmpdir())
+  }
+
+  async run(sql: string): Promise<void> {
+    await reading(sql, () => this.idle.connection.run(sql))
+  }
+
+  /** Rows as objects; for small results. Integers of 64 bits are BigInt. */
+  async rows<T>(sql: string): Promise<T[]> {
+    const reader = await reading(sql, () => this.idle.connection.runAndReadAll(sql))
+    return reader.getRowObjectsJS() as T[]
+  }
+
+  /** The one row of a query. */
+  async row<T>(sql: string): Promise<T> {
+    return (await this.rows<T>(sql))[0]
+  }
+
+  /** Number of rows of what may follow FROM. */
+  async count(source: string): Promise<number> {
+    return Number((await this.row<{ count: bigint }>(`SELECT count(*) AS count FROM ${source}`)).count)
+  }
+
+  /**
+   * Writes the rows of a query, in their order, to the file `path`; `rowGroup`: rows of a row group at most,
+   * `metadata`: names and values for the file's footer.
+   */
+  async writeParquet(
+    query: string,
+    path: string,
+    rowGroup = 122_880,
+    metadata: Record<string, string> = {},
+  ): Promise<void> {
+    const pairs = Object.entries(metadata).map(([name, value]) => `${identifier(name)}: ${literal(value)}`)
+    const footer = pairs.length > 0 ? `, KV_METADATA {${pairs.join(', ')}}` : ''
+    const options = `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroup}${footer}`
+    await this.run(`COPY (${query}) TO ${literal(path)} (${options})`)
+  }
+
+  /**
+   * All rows of a query as columns of the given kinds; casts where the type differs. Numbers must not be null.
+   * Where the number of rows is told beforehand, `expected`, no array is held twice while it grows.
+   */
+  async columns<S extends Record<string, ColumnKind>>(sql: string, kinds: S, expected?: number): Promise<Columns<S>> {
+    return (await this.collect(sql, kinds, inMemory, expected)) as Columns<S>
+  }
+
+  /** As `columns`, of numbers alone, which `store` keeps. */
+  async stored<S extends Record<string, NumericKind>>(
+    sql: string,
+    kinds: S,
+    store: ColumnStore,
+    expected?: number,
+  ): Promise<StoredColumns<S>> {
+    return (await this.collect(sql, kinds, store, expected)) as StoredColumns<S>
+  }
+
+  private async collect(sql: string, kinds: Record<string, ColumnKind>, store: ColumnStore, expected?: number) {
+    const names = Object.keys(kinds)
+    const sinks = names.map((name) => sink(kinds[name], store, expected))
+    let rows = 0
+    for await (const chunk of this.stream(sql, kinds)) {
+      for (const [i, into] of sinks.entries()) into.add(chunk.getColumnVector(i), chunk.rowCount)
+      rows += chunk.rowCount
+    }
+    const entries = names.map((name, i): [string, unknown] => [name, sinks[i].finish()])
+    return { ...Object.fromEntries(entries), rows }
+  }
+
+  /**
+   * As `columns`, in batches of about 2,048 rows, for results larger than memory. Until they end nothing else may be
+   * asked of the database, nor rows be appended; else it throws.
+   */
+  async *batches<S extends Record<string, ColumnKind>>(sql: string, kinds: S): AsyncGenerator<Columns<S>> {
+    const names = Object.keys(kinds)
+    for await (const chunk of this.stream(sql, kinds)) {
+      const entries = names.map((name, i): [string, unknown] => {
+        const into = sink(kinds[name], inMemory)
+        into.add(chunk.getColumnVector(i), chunk.rowCount)
+        return [name, into.finish()]
+      })
+      yield { ...Object.fromEntries(entries), rows: chunk.rowCount } as Columns<S>
+    }
+  }
+
+  private async *stream(sql: string, kinds: Record<string, ColumnKind>): AsyncGenerator<DuckDBDataChunk> {
+    const list = Object.entries(kinds).map(([name, kind]) => `CAST(${identifier(name)} AS ${sqlType[kind]})`)
+    const { connection } = this.idle
+    const result = await reading(sql, () => connection.stream(`SELECT ${list.join(', ')} FROM (${sql})`))
+    const next = () => reading(sql, () => result.fetchChunk())
+    this.isStreaming = true
+    try {
+      for (let chunk = await next(); chunk && chunk.rowCount > 0; chunk = await next()) {
+        yield chunk
+        // What it holds is DuckDB's memory, of which the garbage collector knows nothing.
+        chunk.reset()
+      }
+    } finally {
+      this.isStreaming = false
+    }
+  }
+
+  /** Itself, while no result is read piece by piece: DuckDB would end that where it is, without a word. */
+  private get idle(): this {
+    if (this.isStreaming) throw new Error('the database was asked for something else while a result was being read')
+    return this
+  }
+
+  /** A writer of rows into `table`, which must exist. */
+  appender(table: string) {
+    return this.idle.connection.createAppender(table)
+  }
+
+  /** Makes `name()` a table whose rows `fill` gives, some each time that it is called; none at the end. */
+  addTable(name: string, columns: Record<string, DuckDBType>, fill: (chunk: DuckDBDataChunk) => void): void {
+    this.connection.registerTableFunction(
+      DuckDBTableFunction.create({
+        name,
+        bindFunction: (table) => {
+          for (const [column, type] of Object.entries(columns)) table.addResultColumn(column, type)
+        },
+        initFunction: () => {},
+        mainFunction: (_, chunk) => fill(chunk),
+      }),
+    )
+  }
+
+  close(): void {
+    this.connection.closeSync()
+    this.instance.closeSync()
+  }
+}
+
+/** Collects the chunks of one column. */
+interface Sink {
+  add(vector: DuckDBVector, rows: number): void
+  finish(): unknown
+}
+
+const inMemory = new ColumnStore()
+
+function sink(kind: ColumnKind, store: ColumnStore, expected?: number): Sink {
+  if (kind === 'int32[]') return listSink('int32')
+  if (kind === 'int64[]') return listSink('int64')
+  if (kind === 'float32[]') return listSink('float32')
+  if (kind === 'string' || kind === 'blob') {
+    const values: unknown[] = []
+    return {
+      add: (vector, rows) => {
+        for (let i = 0; i < rows; i++) {
+          const item = vector.getItem(i) as null | string | { bytes: Uint8Array }
+          // Copied out, for the bytes of a chunk are not ours to keep.
+          values.push(item !== null && typeof item === 'object' ? Uint8Array.from(item.bytes) : item)
+        }
+      },
+      finish: () => values,
+    }
+  }
+  const growing = store.growing(kind, expected)
+  return {
+    add: (vector, rows) => growing.push(items(vector), 0, rows),
+    finish: () => growing.finish(),
+  }
+}
+
+function listSink(kind: NumericKind): Sink {
+  const values = inMemory.growing(kind)
+  const offsets: number[] = [0]
+  return {
+    add: (vector, rows) => {
+      if (!(vector instanceof DuckDBListVector)) throw new Error(`not a list column: ${vector.constructor.name}`)
+      const flat = items(vector.childVector)
+      for (let i = 0; i < rows; i++) {
+        // A null list counts as an empty one.
+        if (vector.getItemVector(i)) values.push(flat, vector.getEntryOffset(i), vector.getEntryLength(i))
+        offsets.push(values.length)
+      }
+    },
+    finish: () => ({ values: values.finish(), offsets: Int32Array.from(offsets) }),
+  }
+}
+
+/** The numbers behind a vector, as they lie in memory. */
+function items(vector: DuckDBVector): NumericArray {
+  return (vector as unknown as { items: NumericArray }).items
+}
+
+/** DuckDB's complaints about a Parquet file, and about too little memory, as errors of the user's. */
+async function reading<T>(sql: string, query: () => Promise<T>): Promise<T> {
+  try {
+    return await query()
+  } catch (error) {
+    const [, full] = /^Out of Memory Error: (.*)/.exec(messageOf(error)) ?? []
+    if (full !== undefined) {
+      const remedy = 'raise data.memory, or --memory'
+      throw new UserError({ id: 'memory-limit', what: `a table needs more memory than it may have: ${full}`, remedy })
+    }
+    const [, path] = /read_parquet\('((?:[^']|'')*)'/.exec(sql) ?? []
+    const [, text] =
+      /^(?:(?:IO|HTTP|Invalid|Invalid Input) Error: |Binder Error: (?=Hive))(.*)/.exec(messageOf(error)) ?? []
+    if (path === undefined || text === undefined) throw error
+    const where = path.replaceAll("''", "'")
+    if (text.startsWith('No files found')) {
+      const remedy = 'check the path and data.root'
+      throw new UserError({ id: 'table-missing', where, what: 'no such Parquet file', remedy })
+    }
+    const [what, expected] = [`cannot be read as Parquet: ${text}`, 'complete Parquet files']
+    throw new UserError({ id: 'table-unreadable', where, what, expected, remedy: 'write or copy the file again' })
+  }
+}
+
+/** A column or table name as SQL, quoted. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A text as SQL, quoted. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}

@@ -1,0 +1,107 @@
+import { Random } from '../../base/random.js'
+import type { RowRange } from '../clicks/dataset.js'
+import { blocks, type Column, type ColumnStore, stretch } from './column.js'
+
+/** Parts of the rows that a buffer of random order is filled with. */
+const pieces = 256
+
+/**
+ * Rows passed over again and again, each time in a new random order that comes from the seed and the number of the
+ * pass; an incomplete last batch is left out. Any step can be asked for, in any order.
+ *
+ * Where there are more rows than `buffer`, which is rounded up to whole batches, a pass goes through one buffer after
+ * the other: each is filled with stretches from all over the rows, and is in random order itself.
+ */
+export class EpochOrder {
+  private readonly buffer: number
+  private held: { epoch: number; number: number; window: Int32Array; order: Int32Array } | undefined
+
+  constructor(
+    private readonly rows: Column<'int32'>,
+    private readonly batch: number,
+    private readonly seed: number,
+    buffer = rows.length,
+  ) {
+    this.buffer = batch * Math.ceil(buffer / batch)
+  }
+
+  get stepsPerEpoch(): number {
+    return stepsPerEpoch(this.rows.length, this.batch)
+  }
+
+  /** The rows of step `step`, counted from 0. */
+  at(step: number): Int32Array {
+    const { window, places } = this.placesAt(step)
+    return places.map((place) => window[place])
+  }
+
+  /** The rows of step `step` as `places` in the rows of a buffer, `window`: the same array for all of its steps. */
+  placesAt(step: number): { window: Int32Array; places: Int32Array } {
+    const epoch = Math.floor(step / this.stepsPerEpoch)
+    const from = (step % this.stepsPerEpoch) * this.batch
+    const number = Math.floor(from / this.buffer)
+    if (this.held?.epoch !== epoch || this.held.number !== number) {
+      const window = this.windowOf(epoch, number)
+      const order = upTo(window.length)
+      Random.of(this.seed, 'epoch', epoch, ...(number > 0 ? [number] : [])).shuffle(order)
+      this.held = { epoch, number, window, order }
+    }
+    const { window, order } = this.held
+    const start = from - number * this.buffer
+    return { window, places: order.slice(start, start + this.batch) }
+  }
+
+  /** The rows of a buffer, in the order that they are read in. */
+  private windowOf(epoch: number, number: number): Int32Array {
+    const { rows, buffer, seed } = this
+    if (rows.length <= buffer) return stretch(rows)
+    const size = Math.ceil(buffer / pieces)
+    // All whole stretches in random order, then what is left at the end.
+    const whole = Math.floor(rows.length / size)
+    const stretches = Random.of(seed, 'stretches', epoch).shuffle(upTo(whole))
+    const [from, to] = [number * buffer, Math.min(rows.length, (number + 1) * buffer)]
+    const window = new Int32Array(to - from)
+    for (let at = from; at < to; ) {
+      const i = Math.floor(at / size)
+      const end = Math.min(to, (i + 1) * size)
+      const first = (stretches[i] ?? i) * size + (at - i * size)
+      window.set(stretch(rows, first, first + end - at), at - from)
+      at = end
+    }
+    return window
+  }
+}
+
+/** The numbers below `count`; `Int32Array.from` of an iterator takes many times their room. */
+function upTo(count: number): Int32Array {
+  const numbers = new Int32Array(count)
+  for (let i = 0; i < count; i++) numbers[i] = i
+  return numbers
+}
+
+/** The rows `from` (inclusive) to `to` (exclusive): all that have the label, and a random `share` of the others. */
+export function keptRows(
+  { from, to }: RowRange,
+  label: Column<'uint8'>,
+  share: number,
+  seed: number,
+  store: ColumnStore,
+): Column<'int32'> {
+  const random = Random.of(seed, 'negatives')
+  const rows = store.growing('int32', to - from)
+  for (const { from: first, values } of blocks(label, from, to)) {
+    for (let i = 0; i < values.length; i++) {
+      if (share === 1 || values[i] === 1 || random.chance(share)) rows.add(first + i)
+    }
+  }
+  return rows.finish()
+}
+
+/** Steps of a pass over `rows` rows. */
+export const stepsPerEpoch = (rows: number, batch: number) => Math.floor(rows / batch)
+
+/** `rows` in `parts` runs of nearly equal length; fewer where there are fewer rows. */
+export function inParts(rows: Int32Array, parts: number): Int32Array[] {
+  const size = Math.ceil(rows.length / parts)
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => rows.subarray(i * size, (i + 1) * size))
+}

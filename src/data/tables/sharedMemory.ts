@@ -1,0 +1,70 @@
+/** Data in shared memory: threads get it without a copy of their own. */
+import type { TypedArray } from '../../ops/tensor.js'
+
+type ArrayType<T> = new (buffer: SharedArrayBuffer) => T
+
+/** The same numbers in shared memory; an array that lies there already is returned as it is. */
+export function shareArray<T extends TypedArray>(array: T): T {
+  if (array.buffer instanceof SharedArrayBuffer) return array
+  const copy = new (array.constructor as ArrayType<T>)(new SharedArrayBuffer(array.byteLength))
+  copy.set(array)
+  return copy
+}
+
+/** Moves every typed array of a tree of plain objects and lists of them to shared memory, one after the other. */
+export function shareArrays<T extends object>(tree: T): T {
+  const at = tree as Record<string, unknown>
+  for (const [key, value] of Object.entries(tree)) {
+    if (isTyped(value)) at[key] = shareArray(value)
+    else if (isBranch(value)) shareArrays(value)
+  }
+  return tree
+}
+
+const isTyped = (value: unknown): value is TypedArray => ArrayBuffer.isView(value) && !(value instanceof DataView)
+
+/** Lists of other things than objects, such as texts, have no arrays in them. */
+function isBranch(value: unknown): value is object {
+  if (Array.isArray(value)) return isBranch(value[0])
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+/** Texts that can be asked for by their place, as those of an array. */
+export interface Texts {
+  at(index: number): string | null | undefined
+}
+
+/** What `SharedTexts` are made of: UTF-8 end to end; text i is `bytes[ends[i − 1] … ends[i])`, or null. */
+export interface PackedTexts {
+  bytes: Uint8Array
+  ends: Float64Array
+  isNull: Uint8Array
+}
+
+/** Texts in shared memory. A worker makes its own out of `packed`. */
+export class SharedTexts implements Texts {
+  constructor(readonly packed: PackedTexts) {}
+
+  static of(texts: readonly (string | null)[]): SharedTexts {
+    const ends = new Float64Array(new SharedArrayBuffer(8 * texts.length))
+    const isNull = new Uint8Array(new SharedArrayBuffer(texts.length))
+    let size = 0
+    texts.forEach((text, i) => {
+      size += Buffer.byteLength(text ?? '')
+      ends[i] = size
+      isNull[i] = text === null ? 1 : 0
+    })
+    const memory = Buffer.from(new SharedArrayBuffer(size))
+    texts.forEach((text, i) => {
+      memory.write(text ?? '', i > 0 ? ends[i - 1] : 0)
+    })
+    return new SharedTexts({ bytes: new Uint8Array(memory.buffer), ends, isNull })
+  }
+
+  at(index: number): string | null {
+    const { bytes, ends, isNull } = this.packed
+    if (isNull[index]) return null
+    const from = index > 0 ? ends[index - 1] : 0
+    return Buffer.from(bytes.buffer, from, ends[index] - from).toString()
+  }
+}

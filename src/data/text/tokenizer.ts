@@ -1,0 +1,85 @@
+/** Texts as token numbers, by a Hugging Face tokenizer.json. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Tokenizer } from '@huggingface/tokenizers'
+import { messageOf, UserError } from '../../base/errors.js'
+import { bertTokenizer } from './wordPiece.js'
+
+/** The files of a tokenizer, as they are copied from checkpoint to checkpoint. */
+export interface TokenizerFiles {
+  tokenizer: Record<string, unknown>
+  config: Record<string, unknown>
+}
+
+/** An entry of `added_tokens` that stands for itself: no text is ever split into it. */
+export function specialToken(id: number, content: string) {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
+}
+
+export interface TextEncoder {
+  files: TokenizerFiles
+  /** Tokens of every text, special ones included. */
+  length: number
+  /** Token ids [texts, length], cut and padded. A null counts as an empty text. */
+  encode(texts: readonly (string | null)[]): Int32Array
+}
+
+/**
+ * The tokenizer of a model: its tokenizer.json, or made of vocab.txt, all that BERTs of old have.
+ * @throws UserError `tokenizer-missing` where the folder has neither, `tokenizer-broken` where it is no JSON.
+ */
+export function readTokenizer(folder: string): TokenizerFiles {
+  const [path, vocabulary] = [join(folder, 'tokenizer.json'), join(folder, 'vocab.txt')]
+  const configFile = join(folder, 'tokenizer_config.json')
+  const config = existsSync(configFile) ? readJson(configFile) : {}
+  if (existsSync(path)) return { tokenizer: readJson(path), config }
+  if (existsSync(vocabulary)) return bertTokenizer(readFileSync(vocabulary, 'utf8'), config)
+  const remedy = 'add the tokenizer.json of the model; `tokenizers` of Hugging Face converts older formats'
+  throw new UserError({ id: 'tokenizer-missing', where: folder, what: 'tokenizer.json is missing', remedy })
+}
+
+function readJson(path: string): Record<string, unknown> {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    const remedy = 'copy the file of the model again'
+    throw new UserError({
+      id: 'tokenizer-broken',
+      where: path,
+      what: messageOf(error).split('\n')[0],
+      expected: 'JSON',
+      remedy,
+    })
+  }
+}
+
+/** An encoder that makes every text `length` tokens long. */
+export function textEncoder(files: TokenizerFiles, length: number, padToken: number): TextEncoder {
+  const tokenizer = new Tokenizer(files.tokenizer, files.config)
+  const pad = padId(tokenizer, files.config) ?? padToken
+  return {
+    files,
+    length,
+    encode(texts) {
+      const out = new Int32Array(texts.length * length).fill(pad)
+      const known = new Map<string, readonly number[]>()
+      texts.forEach((text, row) => {
+        const key = text ?? ''
+        const ids = known.get(key) ?? cut(tokenizer.encode(key).ids, length)
+        known.set(key, ids)
+        out.set(ids, row * length)
+      })
+      return out
+    },
+  }
+}
+
+/** Cuts a text that is too long but keeps its last token, which marks the end. */
+function cut(ids: readonly number[], length: number): readonly number[] {
+  return ids.length <= length ? ids : [...ids.slice(0, length - 1), ids[ids.length - 1]]
+}
+
+function padId(tokenizer: Tokenizer, { pad_token: pad }: Record<string, unknown>): number | undefined {
+  const text = typeof pad === 'string' ? pad : (pad as { content?: string } | undefined)?.content
+  return text === undefined ? undefined : tokenizer.token_to_id(text)
+}

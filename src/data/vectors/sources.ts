@@ -1,0 +1,151 @@
+/** Where content vectors come from: the table that `mim embed` published, or Parquet of anyone. */
+import { UserError } from '../../base/errors.js'
+import {
+  EmbeddingTable,
+  type Id,
+  publishedFolder,
+  type VectorName,
+  type VectorType,
+  vectorNames,
+} from '../../store/index.js'
+import { idsOf, numberedIds, openTable, parquetSource, requireSameIds } from '../tables/contract.js'
+import { type Database, identifier, literal } from '../tables/duckdb.js'
+
+/** A table of vectors, and its columns of ids and of vectors. */
+export interface VectorTable {
+  path: string
+  item: string
+  embedding: string
+}
+
+export type Numbers = Float32Array | Int8Array
+
+/** Vectors of items that are known by dense numbers. Close it when done. */
+export interface VectorSource {
+  width: number
+  /** How numbers are stored, and what they are multiplied by, as far as the table tells. */
+  type: VectorType
+  scale: number
+  /** Dense numbers of the items that have a vector, each once. */
+  items: Int32Array
+  /** Items with their vectors [items, width] as they are stored; may be read again. */
+  read(): AsyncIterable<{ items: Int32Array; vectors: Numbers }>
+  close(): void
+}
+
+/**
+ * Opens a table of vectors for the items of `numbers`, a DuckDB table of `item_id` and dense `item`, `count` of them.
+ * @throws UserError of `openTable`, `EmbeddingTable.open` and `requireSameIds`; `vector-lengths` for vectors of
+ * unequal length; `vector-value`, from the published table when such a vector is read.
+ */
+export async function openVectors(
+  db: Database,
+  { path, item, embedding }: VectorTable,
+  numbers: string,
+  count: number,
+): Promise<VectorSource> {
+  const published = item === 'item_id' && isVector(embedding) ? publishedFolder(path) : undefined
+  return published && isVector(embedding)
+    ? await lookUp(db, EmbeddingTable.open(published), embedding, numbers, count)
+    : await join(db, { path, item, embedding }, numbers)
+}
+
+const isVector = (name: string): name is VectorName => (vectorNames as readonly string[]).includes(name)
+
+/** Items that are looked up, and vectors that are read, at a time. */
+const piece = 4096
+
+/** Of a published table only what is looked up is read, front to back. */
+async function lookUp(
+  db: Database,
+  table: EmbeddingTable,
+  name: VectorName,
+  numbers: string,
+  count: number,
+): Promise<VectorSource> {
+  const { widths, type, scale, id_type: idType } = table.manifest
+  const where = `${table.folder}: column '${name}'`
+  requireSameIds('item', [await numberedIds(db, numbers), { path: table.folder, type: idType }])
+  const [items, rows] = [new Int32Array(count), new Int32Array(count)]
+  let hits = 0
+  const query = `SELECT CAST(item_id AS VARCHAR) AS ids, item FROM ${numbers} ORDER BY item_id`
+  for await (const { ids, item } of db.batches(query, { ids: 'string', item: 'int32' })) {
+    const wanted = ids.map((id): Id => (table.ids.kind === 'string' ? id! : BigInt(id!)))
+    for (const [i, row] of table.find(wanted, name).entries()) {
+      if (row < 0) continue
+      items[hits] = item[i]
+      rows[hits++] = row
+    }
+  }
+  return {
+    width: widths[name],
+    type,
+    scale,
+    items: items.subarray(0, hits),
+    async *read() {
+      for (let from = 0; from < hits; from += piece) {
+        const to = Math.min(from + piece, hits)
+        const bytes = table.stored(rows.subarray(from, to), name)
+        const vectors = type === 'int8' ? new Int8Array(bytes.buffer) : new Float32Array(bytes.buffer)
+        const bad = vectors.findIndex((x) => !Number.isFinite(x))
+        if (bad >= 0) {
+          const [id] = table.ids.read(rows[from + Math.floor(bad / widths[name])], 1)
+          const [expected, remedy] = ['finite numbers', 'run mim embed again']
+          throw new UserError({ id: 'vector-value', where, what: `item ${id}: ${vectors[bad]}`, expected, remedy })
+        }
+        yield { items: items.subarray(from, to), vectors }
+      }
+    },
+    close: () => table.close(),
+  }
+}
+
+/** Of Parquet all rows are checked, and joined with the items. */
+async function join(db: Database, { path, item, embedding }: VectorTable, numbers: string): Promise<VectorSource> {
+  const table = await openTable(db, path, { [item]: { type: 'id', unique: true }, [embedding]: { type: 'vector' } })
+  requireSameIds('item', [await numberedIds(db, numbers), idsOf(table, item)])
+  const [id, column] = [identifier(item), identifier(embedding)]
+  const known = `${table.source} t JOIN ${numbers} n ON t.${id} = n.item_id WHERE t.${column} IS NOT NULL`
+  const isInt8 = /^TINYINT/.test(table.columns.get(embedding)!)
+  return {
+    width: await commonLength(db, table.source, path, embedding),
+    type: isInt8 ? 'int8' : 'float32',
+    scale: isInt8 ? await footerScale(db, path) : 1,
+    items: (await db.columns(`SELECT n.item FROM ${known}`, { item: 'int32' })).item,
+    async *read() {
+      const query = `SELECT n.item AS items, t.${column} AS vectors FROM ${known}`
+      for await (const { items, vectors } of db.batches(query, { items: 'int32', vectors: 'float32[]' })) {
+        yield { items, vectors: vectors.values }
+      }
+    },
+    close: () => {},
+  }
+}
+
+/** The scale that the files themselves tell, as those of `mim embed` do; 1 where they tell none. */
+async function footerScale(db: Database, path: string): Promise<number> {
+  const [found] = await db.rows<{ scale: number }>(
+    `SELECT CAST(decode(value) AS DOUBLE) AS scale FROM parquet_kv_metadata(${literal(parquetSource(path))})
+     WHERE decode(key) = 'scale' LIMIT 1`,
+  )
+  return found?.scale ?? 1
+}
+
+async function commonLength(db: Database, source: string, path: string, embedding: string): Promise<number> {
+  const column = identifier(embedding)
+  const lengths = await db.rows<{ length: bigint; count: bigint }>(
+    `SELECT len(${column}) AS length, count(*) AS count FROM ${source} WHERE ${column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC LIMIT 2`,
+  )
+  if (lengths.length === 1) return Number(lengths[0].length)
+  const what =
+    lengths.length === 0
+      ? 'the table has no vectors'
+      : `vectors of ${lengths[0].length} and of ${lengths[1].length} numbers`
+  throw new UserError({
+    id: 'vector-lengths',
+    where: `${path}: column '${embedding}'`,
+    what,
+    expected: 'one length',
+    remedy: 'run mim embed again',
+  })
+}

@@ -1,0 +1,77 @@
+/** What all plots share: frame, caption, legend, and what is shown where there is nothing to draw. */
+import { type Child, h, type Markup } from '../markup.js'
+
+export interface Caption {
+  title: string
+  /** One sentence on how to read it. */
+  hint?: string
+  /** Takes the whole width of the page. */
+  wide?: boolean
+}
+
+/** Number of colours in the style sheet: classes c0, c1, …; further series use them again. */
+const colours = 6
+
+export const colour = (series: number) => `c${series % colours}`
+/** Of what the others are held against. */
+export const grey = `c${colours - 1}`
+
+/** An SVG picture with its caption; the title is what a screen reader says of it. */
+export function figure({ title, hint, wide }: Caption, [width, height]: [number, number], ...content: Child[]): Markup {
+  const svg = h(
+    'svg',
+    { viewBox: `0 0 ${width} ${height}`, role: 'img', xmlns: 'http://www.w3.org/2000/svg' },
+    h('title', {}, hint ? `${title}: ${hint}` : title),
+    ...content,
+  )
+  return withCaption({ title, hint, wide }, svg)
+}
+
+export function nothingToDraw(caption: Caption): Markup {
+  return withCaption(caption, h('p', { class: 'nothing' }, 'no data'))
+}
+
+function withCaption({ title, hint, wide }: Caption, content: Markup): Markup {
+  return h(
+    'figure',
+    { class: wide ? 'wide' : undefined },
+    h('figcaption', {}, h('b', {}, title), hint !== undefined && h('span', {}, hint)),
+    content,
+  )
+}
+
+/** Names of the series inside the picture, in lines of at most `width`; one series needs none. */
+export function legend(
+  labels: readonly string[],
+  [left, top]: [number, number],
+  width: number,
+  colourOf: (series: number) => string = colour,
+) {
+  const lineHeight = 18
+  if (labels.length < 2) return { height: 0, content: [] }
+  let [x, line] = [0, 0]
+  const content = labels.map((label, i) => {
+    const room = 26 + textWidth(label)
+    if (x > 0 && x + room > width) [x, line] = [0, line + 1]
+    const at = { x: left + x, y: top + line * lineHeight }
+    x += room
+    return h(
+      'g',
+      { class: colourOf(i) },
+      h('rect', { class: 'fill', x: at.x, y: at.y - 9, width: 10, height: 10, rx: 2 }),
+      h('text', { x: at.x + 15, y: at.y }, label),
+    )
+  })
+  return { height: (line + 1) * lineHeight, content }
+}
+
+/** About how wide a text is in the pictures' 12 px type. */
+export const textWidth = (text: string) => Math.ceil(text.length * 6.6)
+
+export function line(x1: number, y1: number, x2: number, y2: number, style: string): Markup {
+  return h('line', { class: style, x1, y1, x2, y2 })
+}
+
+export function text(x: number, y: number, content: Child, style?: string): Markup {
+  return h('text', { x, y, class: style }, content)
+}

@@ -1,0 +1,119 @@
+/**
+ * A behaviour log as large as is asked for, with searches, clicks and purchases, of items without pictures: what
+ * C-SFT builds its pairs from. DuckDB makes it row by row out of hashes, so nothing is held in memory.
+ */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { UserError } from '../../base/errors.js'
+import { Database, literal } from '../../data/tables/duckdb.js'
+import { makeOnce, type Outcome, type Progress } from '../once.js'
+import { checkSeed, parameters } from './parameters.js'
+
+export interface SearchesOptions {
+  out: string
+  /** Rows of the log. */
+  behaviors: number
+  seed: number
+}
+
+export interface SearchesSummary {
+  parameters: { behaviors: number; seed: number; revision: number }
+  items: number
+  users: number
+  behaviors: number
+}
+
+/** Behaviours that there is an item and a user for. */
+const [perItem, perUser] = [200, 500]
+const [fewestItems, mostItems, fewestUsers] = [1_000, 200_000, 20]
+const [categories, colours] = [50, 10]
+/** Items shown in a request; every one is a behaviour. */
+const shown = 10
+/** Requests of a visit, and minutes from one to the next. */
+const [perVisit, minutesBetween] = [3, 5]
+/** Share of requests that ask in words. */
+const asking = 0.4
+/** Click rates of items in the colour that the user wants and in others, and purchases per click. */
+const rates = { wanted: 0.3, other: 0.06, purchase: 0.2 }
+/** Ids begin here, beyond what a double can tell apart. */
+const firstId = '9007199254740993'
+/** Goes up with every change of what is made. */
+const revision = 1
+
+/**
+ * Makes items.parquet and behaviors.parquet in `out`, or finds that they were made from the same parameters.
+ * @throws UserError `out-exists`, `sample-size`, `sample-seed`
+ */
+export async function generateSearches(
+  { out, behaviors, seed }: SearchesOptions,
+  progress?: Progress,
+): Promise<Outcome<SearchesSummary>> {
+  checkSeed(seed)
+  if (!Number.isInteger(behaviors) || behaviors < 1)
+    throw new UserError({ id: 'sample-size', what: `--behaviors ${behaviors}`, expected: 'a whole number from 1' })
+  const items = Math.min(mostItems, Math.max(fewestItems, Math.round(behaviors / perItem)))
+  const users = Math.max(fewestUsers, Math.round(behaviors / perUser))
+  return makeOnce(out, 'sample.json', { behaviors, seed, revision }, async (folder) => {
+    const temporary = join(folder, 'temporary')
+    const db = await Database.open({ memory: '1GB', temporary })
+    try {
+      progress?.('items', 0, 2)
+      await db.writeParquet(itemRows(items, seed), join(folder, 'items.parquet'))
+      progress?.('behaviors', 1, 2)
+      await db.writeParquet(behaviorRows(items, users, behaviors, seed), join(folder, 'behaviors.parquet'))
+      progress?.('behaviors', 2, 2)
+    } finally {
+      db.close()
+      rmSync(temporary, { recursive: true, force: true })
+    }
+    return { items, users, behaviors }
+  })
+}
+
+/** SQL: uniform in [0, 1), another one for each `salt`. A hash of several values is hardly mixed: it is hashed again. */
+const uniform = (seed: number, salt: string, ...of: string[]) =>
+  `(CAST(hash(hash(${[seed, literal(salt), ...of].join(', ')})) >> 12 AS DOUBLE) / 4503599627370496)`
+const drawn = (count: number, u: string) => `CAST(floor(${count} * ${u}) AS BIGINT)`
+
+/** Item i is of category i modulo their number, and its colour follows; the first items of a category are popular. */
+const categoryOf = (i: string) => `(${i} % ${categories})`
+const colourOf = (i: string) => `(${i} // ${categories} % ${colours})`
+
+function itemRows(items: number, seed: number): string {
+  return `SELECT ${firstId} + i AS item_id, 'colour' || ${colourOf('i')} || ' kind' || ${categoryOf('i')} AS title,
+      'kind' || ${categoryOf('i')} AS category, round(exp(3 * ${uniform(seed, 'price', 'i')}), 2) AS price
+    FROM range(${items}) r(i)`
+}
+
+/** In the order of time; enough requests for as many rows as are wanted, and no more rows than those. */
+function behaviorRows(items: number, users: number, behaviors: number, seed: number): string {
+  const { startsAt, days } = parameters.log
+  const [from, span] = [Date.parse(startsAt) * 1000, days * 86_400 * 1e6]
+  const requests = Math.ceil(behaviors / shown)
+  const visits = Math.ceil(requests / perVisit)
+  const inCategory = Math.floor(items / categories)
+  const of = (salt: string, ...values: string[]) => uniform(seed, salt, ...values)
+  return `
+    SELECT 'u' || u AS user_id, ${firstId} + i AS item_id, event.action AS action,
+      make_timestamp(ts + event.after) AS ts, 'r' || r AS request_id,
+      CASE WHEN asks THEN 'colour' || colour || ' kind' || category END AS query_text
+    FROM (
+      SELECT *, unnest(list_filter([
+          {action: 'expose', after: position}, {action: 'click', after: 5000000 + 1000000 * position},
+          {action: 'purchase', after: 120000000 + 1000000 * position}],
+        lambda e: e.action = 'expose' OR (clicks AND (e.action = 'click' OR buys)))) AS event
+      FROM (
+        SELECT *, ${of('click', 'r', 'position')} <
+            CASE WHEN ${colourOf('i')} = colour THEN ${rates.wanted} ELSE ${rates.other} END AS clicks,
+          ${of('purchase', 'r', 'position')} < ${rates.purchase} AS buys
+        FROM (
+          SELECT *, ${categories} * ((first + position) % ${inCategory}) + category AS i
+          FROM (
+            SELECT *, ${drawn(users, of('user', 'visit'))} AS u, ${drawn(categories, of('category', 'visit'))} AS category,
+              ${drawn(colours, of('colour', 'visit'))} AS colour, ${of('asks', 'r')} < ${asking} AS asks,
+              ${drawn(inCategory, `pow(${of('first', 'r')}, 2)`)} AS first,
+              CAST(${from} + ${span} * (visit / ${visits}) AS BIGINT) + r % ${perVisit} * ${minutesBetween * 60e6} AS ts
+            FROM (SELECT r, r // ${perVisit} AS visit FROM range(${requests}) q(r))),
+            range(${shown}) p(position))))
+    LIMIT ${behaviors}`
+}

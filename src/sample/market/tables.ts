@@ -1,0 +1,139 @@
+/** A generated market as Parquet tables and picture files. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DuckDBTimestampValue } from '@duckdb/node-api'
+import { Random } from '../../base/random.js'
+import { Database } from '../../data/tables/duckdb.js'
+import type { Progress } from '../once.js'
+import { inParallel } from '../parallel.js'
+import { brands, categories } from './attributes.js'
+import { drawItem, render } from './drawing.js'
+import type { Market } from './simulate.js'
+
+/** Writes items, behaviours and impressions as Parquet into `folder`, and the photos of queries beside them. */
+export async function writeTables(folder: string, market: Market, seed: number, progress?: Progress): Promise<void> {
+  const db = await Database.open()
+  try {
+    await writeItems(db, folder, market, seed, progress)
+    const photos = await writePhotos(folder, market, seed, progress)
+    progress?.('tables', 0, 2)
+    await writeImpressions(db, folder, market)
+    progress?.('tables', 1, 2)
+    await writeBehaviors(db, folder, market, photos)
+    progress?.('tables', 2, 2)
+  } finally {
+    db.close()
+  }
+}
+
+async function writeItems(db: Database, folder: string, { items }: Market, seed: number, progress?: Progress) {
+  await db.run(
+    'CREATE TABLE items (item_id BIGINT, title VARCHAR, image BLOB, category VARCHAR, brand VARCHAR, price DOUBLE, ' +
+      'created_at TIMESTAMP)',
+  )
+  const poses = Random.of(seed, 'poses')
+  const pictures = await inParallel(
+    items,
+    (item, i) => item.picture && render(drawItem(item, poses.fork(i)), item.picture),
+    (done) => progress?.('item pictures', done, items.length),
+  )
+  const rows = await db.appender('items')
+  for (const [i, { id, attributes, title, price, createdAt }] of items.entries()) {
+    const image = pictures[i]
+    rows.appendBigInt(id)
+    title === null ? rows.appendNull() : rows.appendVarchar(title)
+    image === null ? rows.appendNull() : rows.appendBlob(image)
+    rows.appendVarchar(categories[attributes.category].name)
+    rows.appendVarchar(brands[attributes.brand].name)
+    rows.appendDouble(price)
+    rows.appendTimestamp(timestamp(createdAt))
+    rows.endRow()
+  }
+  rows.closeSync()
+  await writeParquet(db, 'items', folder)
+}
+
+/** Draws the photos of queries into `query_images`; gives the relative path per request. */
+async function writePhotos(folder: string, { requests }: Market, seed: number, progress?: Progress) {
+  const asked = requests.flatMap(({ query }, r) => (query?.photo ? [{ photo: query.photo, r }] : []))
+  await mkdir(join(folder, 'query_images'))
+  const poses = Random.of(seed, 'photos')
+  const paths = new Map<number, string>()
+  await inParallel(
+    asked,
+    async ({ photo, r }, i) => {
+      const path = `query_images/${String(i).padStart(6, '0')}.jpg`
+      await writeFile(join(folder, path), await render(drawItem(photo, poses.fork(i)), 'jpeg'))
+      paths.set(r, path)
+    },
+    (done) => progress?.('query photos', done, asked.length),
+  )
+  return paths
+}
+
+async function writeImpressions(db: Database, folder: string, { items, users, requests, log }: Market) {
+  await db.run(
+    'CREATE TABLE impressions (request_id VARCHAR, user_id VARCHAR, item_id BIGINT, label TINYINT, ts TIMESTAMP, ' +
+      'position TINYINT)',
+  )
+  const rows = await db.appender('impressions')
+  for (const [i, r] of log.request.entries()) {
+    rows.appendVarchar(requestId(r))
+    rows.appendVarchar(users[requests[r].user].id)
+    rows.appendBigInt(items[log.item[i]].id)
+    rows.appendTinyInt(log.label[i])
+    rows.appendTimestamp(timestamp(log.ts[i]))
+    rows.appendTinyInt(log.position[i])
+    rows.endRow()
+  }
+  rows.closeSync()
+  await writeParquet(db, 'impressions', folder)
+}
+
+async function writeBehaviors(db: Database, folder: string, market: Market, photos: Map<number, string>) {
+  await db.run(
+    'CREATE TABLE behaviors (user_id VARCHAR, item_id BIGINT, action VARCHAR, ts TIMESTAMP, request_id VARCHAR, ' +
+      'query_text VARCHAR, query_image VARCHAR)',
+  )
+  const { items, users, requests, log } = market
+  const rows = await db.appender('behaviors')
+  for (const { i, action, ts } of eventsOf(market)) {
+    const r = log.request[i]
+    const text = requests[r].query?.text
+    const photo = photos.get(r)
+    rows.appendVarchar(users[requests[r].user].id)
+    rows.appendBigInt(items[log.item[i]].id)
+    rows.appendVarchar(action)
+    rows.appendTimestamp(timestamp(ts))
+    rows.appendVarchar(requestId(r))
+    text === undefined ? rows.appendNull() : rows.appendVarchar(text)
+    photo === undefined ? rows.appendNull() : rows.appendVarchar(photo)
+    rows.endRow()
+  }
+  rows.closeSync()
+  await writeParquet(db, 'behaviors', folder)
+}
+
+/** What happened to impression `i`, in order of time. */
+function eventsOf({ log }: Market): { i: number; action: string; ts: number }[] {
+  const events: { i: number; action: string; ts: number }[] = []
+  for (let i = 0; i < log.ts.length; i++) {
+    events.push({ i, action: 'expose', ts: log.ts[i] })
+    if (log.clickedAt[i] > 0) events.push({ i, action: 'click', ts: log.clickedAt[i] })
+    if (log.boughtAt[i] > 0) events.push({ i, action: 'purchase', ts: log.boughtAt[i] })
+  }
+  return events.sort((a, b) => a.ts - b.ts || a.i - b.i)
+}
+
+async function writeParquet(db: Database, table: string, folder: string): Promise<void> {
+  await db.writeParquet(`FROM ${table}`, join(folder, `${table}.parquet`))
+  await db.run(`DROP TABLE ${table}`)
+}
+
+function requestId(r: number): string {
+  return `r${String(r + 1).padStart(7, '0')}`
+}
+
+function timestamp(microseconds: number): DuckDBTimestampValue {
+  return new DuckDBTimestampValue(BigInt(microseconds))
+}

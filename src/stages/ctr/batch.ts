@@ -1,0 +1,146 @@
+/** Impressions as inputs of a click model. */
+
+import { atRows, inMemory, type StoredCtrColumns } from '../../data/clicks/columns.js'
+import type { CtrDataset, RowFeature } from '../../data/clicks/dataset.js'
+import { unknownRow } from '../../data/clicks/vocabulary.js'
+import { type Column, isFile, pick, type Stored } from '../../data/tables/column.js'
+import { EpochOrder, inParts } from '../../data/tables/epochOrder.js'
+import type { Value } from '../../engine/index.js'
+import type { Part } from '../../engine/training.js'
+import {
+  type CtrFeatures,
+  frequencyInput,
+  type Gsu,
+  historyInput,
+  type TableFeature,
+  targetInput,
+  weightInput,
+} from '../../models/ctr/index.js'
+import { searched } from './search.js'
+
+/** What the model of a data set may read. */
+export function ctrFeatures(data: CtrDataset): CtrFeatures {
+  const { impressionFeatures, itemFeatures, eventFeatures, gap, content } = data
+  const feature = ({ name, table, size, values, weight }: Stored<RowFeature>): TableFeature => ({
+    name,
+    table,
+    size,
+    values,
+    isWeighted: weight !== undefined,
+  })
+  const event = (name: string, table: string, size: number) => ({ name, table, size, values: 1, isWeighted: false })
+  return {
+    impression: impressionFeatures.map(feature),
+    item: [
+      ...itemFeatures.map(feature),
+      ...eventFeatures.map(({ name, table, size }) => event(name, table, size)),
+      ...(gap ? [event(gapFeature, gapFeature, gapRows)] : []),
+    ],
+    isWeighted: data.impressions.weight.length > 0,
+    content,
+  }
+}
+
+const gapFeature = 'gap'
+/** Powers of two seconds up to 34 years, beside the rows of padding and of what is unknown. */
+const gapRows = unknownRow + 1 + 31
+
+/** Row for the time between a behaviour and an impression, in microseconds. */
+const gapRow = (gap: number) => unknownRow + 1 + Math.min(30, Math.floor(Math.log2(Math.max(1, gap / 1e6))))
+
+/** What the batches of a training follow from. */
+export interface CtrBatches {
+  columns: StoredCtrColumns
+  /** Impressions to learn from. */
+  rows: Column<'int32'>
+  /** Impressions of a step, and the parts that it is worked through in. */
+  batch: number
+  accumulate: number
+  /** Impressions that are shuffled together where they lie in files. */
+  buffer: number
+  gsu: Gsu
+  seed: number
+}
+
+/** Makes the parts of any step (from 0); a thread of `Ahead` calls it. */
+export function batches({ columns, rows, batch, accumulate, buffer, gsu, seed }: CtrBatches) {
+  const order = isFile(rows) ? new EpochOrder(rows, batch, seed, buffer) : new EpochOrder(rows, batch, seed)
+  let held: { window: Int32Array; columns: StoredCtrColumns } | undefined
+  /** The impressions of a step and the columns that they are places of. */
+  const at = (step: number) => {
+    if (!isFile(rows)) return { columns, places: order.at(step) }
+    const { window, places } = order.placesAt(step)
+    if (held?.window !== window) held = { window, columns: atRows(columns, window) }
+    return { columns: held.columns, places }
+  }
+  return (step: number): Part[] => {
+    const { columns, places } = at(step)
+    return inParts(places, accumulate).map((part, i) => {
+      const drop = { data: Int32Array.of(seed, step * accumulate + i), shape: [2] }
+      return { inputs: { ...paddedHistories(ctrBatch(columns, part, gsu)), seed: drop }, rows: part.length }
+    })
+  }
+}
+
+/** The inputs of a click model for `impressions`, by their numbers, after the search `gsu`; `label` is float [B]. */
+export function ctrBatch(columns: StoredCtrColumns, impressions: Int32Array, gsu: Gsu): Record<string, Value> {
+  const { columns: data, rows } = inMemory(columns, impressions)
+  const { item, label, weight, time, eventTime } = data.impressions
+  const { owner, history, event } = searched(data, rows, gsu)
+  const targets = pick(item, rows)
+  const inputs: Record<string, Value> = { owner: ints(owner), label: floats(Float32Array.from(pick(label, rows))) }
+  inputs[frequencyInput] = floats(Float32Array.from(targets, (i) => Math.log1p(data.trainCount[i])))
+  if (weight.length > 0) inputs[weightInput('label')] = floats(pick(weight, rows))
+  const put = (
+    name: string,
+    { rowOf, values, weight }: Pick<RowFeature, 'rowOf' | 'values' | 'weight'>,
+    of: Int32Array,
+  ) => {
+    const rows = pick(rowOf, of, values)
+    inputs[name] = values === 1 ? ints(rows) : { data: rows, shape: [of.length, values] }
+    if (weight) inputs[weightInput(name)] = floats(pick(weight, of))
+  }
+  for (const feature of data.impressionFeatures) put(targetInput(feature.name), feature, rows)
+  const content = data.content ? [{ name: 'content', rowOf: data.content.rowOf, values: 1 }] : []
+  for (const feature of [...data.itemFeatures, ...content]) {
+    put(targetInput(feature.name), feature, targets)
+    put(historyInput(feature.name), feature, history)
+  }
+  for (const { name, rowOf, target } of data.eventFeatures) {
+    inputs[targetInput(name)] = ints(target ? pick(target, rows) : unknown(rows.length))
+    inputs[historyInput(name)] = ints(pick(rowOf, event))
+  }
+  if (data.gap) {
+    inputs[targetInput(gapFeature)] = ints(unknown(rows.length))
+    inputs[historyInput(gapFeature)] = ints(event.map((e, i) => gapRow(time[rows[owner[i]]] - eventTime[e])))
+  }
+  return inputs
+}
+
+/** Bits of a number of behaviours that are kept; 32 lengths between a power of two and the next. */
+const keptBits = 6
+
+/**
+ * Inputs with behaviours of nobody behind the others, up to a length that comes again soon: TensorFlow keeps what it
+ * prepares for the shapes that it has seen, and memory is cut to fit the same pieces.
+ */
+export function paddedHistories(inputs: Record<string, Value>, bits = keptBits): Record<string, Value> {
+  const [length] = inputs['owner'].shape
+  const unit = 2 ** Math.max(0, 32 - Math.clz32(length) - bits)
+  const rows = Math.ceil(length / unit) * unit
+  const padded = ({ data, shape: [, ...rest] }: Value, fill: number): Value => {
+    const longer = new (data.constructor as new (length: number) => typeof data)((data.length / length) * rows)
+    longer.set(data)
+    return { data: longer.fill(fill, data.length), shape: [rows, ...rest] }
+  }
+  if (rows === length) return inputs
+  const entries = Object.entries(inputs).map(([name, value]) => {
+    if (name === 'owner') return [name, padded(value, -1)]
+    return [name, name.startsWith(historyInput('')) ? padded(value, 0) : value]
+  })
+  return Object.fromEntries(entries)
+}
+
+const ints = (data: Int32Array): Value => ({ data, shape: [data.length] })
+const floats = (data: Float32Array): Value => ({ data, shape: [data.length] })
+const unknown = (count: number) => new Int32Array(count).fill(unknownRow)

@@ -1,0 +1,131 @@
+/** Scores impressions with a trained click model on ONNX Runtime, and tells what the scores were drawn from. */
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { UserError } from '../../base/errors.js'
+import { replaceFile } from '../../base/files.js'
+import { type CtrConfig, ctrConfig } from '../../config/ctr.js'
+import { loadConfig } from '../../config/load.js'
+import type { CtrDataset } from '../../data/clicks/dataset.js'
+import { itemNumbers, userNumbers } from '../../data/clicks/impressions.js'
+import { stretch } from '../../data/tables/column.js'
+import { Database } from '../../data/tables/duckdb.js'
+import type { ContentTable } from '../../data/vectors/contentTable.js'
+import type { Value } from '../../engine/index.js'
+import { gsuOf, historyInput, targetInput, vectorInput } from '../../models/ctr/index.js'
+import { exportClickModel, probabilityOutput } from '../../runtime/clickModel.js'
+import { type ModelOptions, openModel } from '../../runtime/model.js'
+import type { Terminal } from '../../train/terminal.js'
+import { ctrBatch, ctrFeatures } from './batch.js'
+import { Explanations } from './explain.js'
+import { loadDataset } from './load.js'
+
+/** Impressions scored at a time. */
+const scoring = 4096
+
+export interface PredictOptions {
+  /** Folder of a finished run of `mim ctr`. */
+  run: string
+  /** Parquet file to write. */
+  out: string
+  /** Options of `mim ctr` that differ from those of the run, by path: where the data lie. */
+  changes: Record<string, unknown>
+  provider: ModelOptions['provider']
+  threads: number
+  /** Behaviours named for each impression; 0: none. */
+  explain: number
+}
+
+/**
+ * Writes `user_id`, `item_id` and `probability` of each impression, in the order of time. With `explain` also the
+ * behaviours of the greatest weight in each attention, and those nearest to the target.
+ * @throws UserError `run-missing` where `run` is no finished run, and what reading the data throws.
+ */
+export async function predict(options: PredictOptions, terminal: Terminal): Promise<Record<string, unknown>> {
+  const { run, out, explain } = options
+  const started = Date.now()
+  const config = configOf(run, options.changes)
+  const temporary = `${out}.temporary`
+  const db = await Database.open({ memory: config.data.memory, temporary })
+  try {
+    const checkpoint = join(run, 'checkpoint')
+    const data = await loadDataset(db, config, { trained: checkpoint })
+    const onnx = join(run, 'onnx')
+    if (!existsSync(onnx)) await exportClickModel(checkpoint, ctrFeatures(data), config, onnx)
+    const model = await openModel(join(onnx, 'model.onnx'), options, (line) => terminal.say(line))
+    const { rows } = data.impressions
+    const gsu = gsuOf(config.model)
+    const bar = terminal.bar('scoring', rows)
+    const scores = await Scores.open(db)
+    const explanations = explain > 0 ? await Explanations.open(db, data, gsu, explain) : undefined
+    for (let from = 0; from < rows; from += scoring) {
+      const batch = Int32Array.from({ length: Math.min(scoring, rows - from) }, (_, i) => from + i)
+      const inputs = withVectors(ctrBatch(data, batch, gsu), data.content)
+      const outputs = await model.run(inputs)
+      scores.add(data, from, outputs[probabilityOutput].data as Float32Array)
+      explanations?.add(batch, outputs)
+      bar.update(from + batch.length)
+    }
+    bar.stop()
+    await model.close()
+    data.store.close()
+    const { select, join: joins } = explanations?.columns() ?? { select: '', join: '' }
+    const named = `SELECT user_id, item_id, probability ${select} FROM ${scores.table()} s
+      JOIN ${userNumbers} USING (usr) JOIN ${itemNumbers} USING (item) ${joins} ORDER BY s.row`
+    await replaceFile(out, (file) => db.writeParquet(named, file))
+    return { impressions: rows, provider: model.provider, out, seconds: (Date.now() - started) / 1000 }
+  } finally {
+    db.close()
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+function configOf(run: string, changes: Record<string, unknown>): CtrConfig {
+  const missing = ['config.yaml', 'metrics.json', 'checkpoint/model.safetensors'].find((f) => !existsSync(join(run, f)))
+  if (missing === undefined) return loadConfig(ctrConfig, { file: join(run, 'config.yaml'), flags: changes })
+  const remedy = 'name a finished run of mim ctr; go on with one that stopped by --resume'
+  throw new UserError({ id: 'run-missing', where: run, what: `${missing} is missing`, remedy })
+}
+
+/** The inputs of an exported model: those of training, with the vectors of the content rows that they name. */
+export function withVectors(inputs: Record<string, Value>, content: ContentTable | undefined): Record<string, Value> {
+  if (!content) return inputs
+  const { vectors, width, scale } = content
+  const of = (name: string): [string, Value] => {
+    const rows = inputs[name].data
+    const data = new Float32Array(rows.length * width)
+    for (let i = 0; i < rows.length; i++) {
+      for (let j = 0; j < width; j++) data[i * width + j] = vectors[rows[i] * width + j] * scale
+    }
+    return [vectorInput(name), { data, shape: [rows.length, width] }]
+  }
+  return { ...inputs, ...Object.fromEntries([of(targetInput('content')), of(historyInput('content'))]) }
+}
+
+/** Scores on their way to the file; DuckDB keeps them on disk where they do not fit. */
+class Scores {
+  private constructor(private readonly rows: Awaited<ReturnType<Database['appender']>>) {}
+
+  static async open(db: Database): Promise<Scores> {
+    await db.run('CREATE OR REPLACE TEMP TABLE scores (row INTEGER, usr INTEGER, item INTEGER, probability FLOAT)')
+    return new Scores(await db.appender('scores'))
+  }
+
+  add({ impressions }: CtrDataset, from: number, probabilities: Float32Array): void {
+    const [users, items] = [impressions.user, impressions.item].map((column) =>
+      stretch(column, from, from + probabilities.length),
+    )
+    for (const [i, probability] of probabilities.entries()) {
+      this.rows.appendInteger(from + i)
+      this.rows.appendInteger(users[i])
+      this.rows.appendInteger(items[i])
+      this.rows.appendFloat(probability)
+      this.rows.endRow()
+    }
+  }
+
+  /** The table of all scores. */
+  table(): string {
+    this.rows.closeSync()
+    return 'scores'
+  }
+}

@@ -1,0 +1,104 @@
+/** What is told of the test period: metrics and predictions. */
+
+import { replaceFile } from '../../base/files.js'
+import type { CtrDataset, RowRange } from '../../data/clicks/dataset.js'
+import { type Impressions, itemNumbers, userNumbers } from '../../data/clicks/impressions.js'
+import { stretch, sum } from '../../data/tables/column.js'
+import type { Database } from '../../data/tables/duckdb.js'
+import { auc, aucByBucket, buckets, calibration, gauc, logLoss, metricInterval } from '../../metrics/index.js'
+import { type Child, clickSections } from '../../report/index.js'
+
+/** Items with fewer training impressions than this count as rare. */
+const rare = 20
+
+/** All that is said of the test period; `resamples` of its users make the intervals, 95 % wide. */
+export function testMetrics(
+  { impressions, split: { test }, trainCount, content }: CtrDataset,
+  scores: Float32Array,
+  { resamples }: { resamples: number },
+) {
+  const { from, to } = test
+  const [labels, items, users] = testColumns(impressions, test)
+  const [starts, ends] = [impressions.historyStart, impressions.historyEnd].map((at) => stretch(at, from, to))
+  const where = (keep: (item: number) => boolean) => {
+    const rows = Int32Array.from(items.keys()).filter((i) => keep(items[i]))
+    return auc(
+      Uint8Array.from(rows, (i) => labels[i]),
+      Float32Array.from(rows, (i) => scores[i]),
+    )
+  }
+  const byBucket = (values: Float64Array) => {
+    const { bucketOfRow, rows, low, high } = buckets(values)
+    return aucByBucket(labels, scores, bucketOfRow, rows.length).map((b, i) => ({ low: low[i], high: high[i], ...b }))
+  }
+  const groups = gauc(labels, scores, users)
+  const { ece, predictedOverObserved, curve } = calibration(labels, scores)
+  const bounds = (metric: 'auc' | 'gauc') => {
+    if (resamples === 0) return {}
+    const { low, high } = metricInterval(metric, labels, [scores], users, { samples: resamples })
+    return { [`${metric}_low`]: low, [`${metric}_high`]: high }
+  }
+  return {
+    auc: auc(labels, scores),
+    ...bounds('auc'),
+    gauc: groups.gauc,
+    ...bounds('gauc'),
+    gauc_users: groups.groups,
+    logloss: logLoss(labels, scores),
+    ece,
+    predicted_over_observed: predictedOverObserved,
+    auc_unseen: where((item) => trainCount[item] === 0),
+    auc_rare: where((item) => trainCount[item] < rare),
+    ...(content ? { auc_without_vector: where((item) => content.rowOf[item] === 0) } : {}),
+    test_impressions: to - from,
+    reliability: curve,
+    by_item_frequency: byBucket(Float64Array.from(items, (item) => trainCount[item])),
+    by_history_length: byBucket(Float64Array.from(ends, (end, i) => end - starts[i])),
+  }
+}
+
+/** Labels, items and users of the test period. */
+function testColumns({ label, item, user }: Impressions, { from, to }: RowRange) {
+  return [stretch(label, from, to), stretch(item, from, to), stretch(user, from, to)] as const
+}
+
+/** The pictures of the report. */
+export function showClicks(
+  { impressions: { label }, split: { train, test } }: CtrDataset,
+  scores: Float32Array,
+  metrics: ReturnType<typeof testMetrics>,
+): Child {
+  return clickSections({
+    labels: stretch(label, test.from, test.to),
+    scores,
+    clickRate: sum(label, train.from, train.to) / (train.to - train.from),
+    byItemFrequency: metrics.by_item_frequency,
+    byHistoryLength: metrics.by_history_length,
+  })
+}
+
+/** The scored test period, with ids as they came in. */
+export async function writePredictions(
+  db: Database,
+  { impressions, split: { test } }: CtrDataset,
+  scores: Float32Array,
+  path: string,
+) {
+  await db.run(
+    'CREATE OR REPLACE TEMP TABLE scored (row INTEGER, usr INTEGER, item INTEGER, label UTINYINT, probability FLOAT)',
+  )
+  const appender = await db.appender('scored')
+  const [labels, items, users] = testColumns(impressions, test)
+  scores.forEach((score, i) => {
+    appender.appendInteger(i)
+    appender.appendInteger(users[i])
+    appender.appendInteger(items[i])
+    appender.appendUTinyInt(labels[i])
+    appender.appendFloat(score)
+    appender.endRow()
+  })
+  appender.closeSync()
+  const named = `SELECT user_id, item_id, label, probability FROM scored
+    JOIN ${userNumbers} USING (usr) JOIN ${itemNumbers} USING (item) ORDER BY row`
+  await replaceFile(path, (temporary) => db.writeParquet(named, temporary))
+}

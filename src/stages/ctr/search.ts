@@ -1,0 +1,84 @@
+/** The general search unit: which behaviours of each impression a model gets to see, laid end to end. */
+
+import type { CtrColumns } from '../../data/clicks/columns.js'
+import { pick } from '../../data/tables/column.js'
+import { Nearest } from '../../data/vectors/search.js'
+import type { Gsu } from '../../models/ctr/index.js'
+
+/** Behaviours of a batch, oldest first within an impression. */
+export interface LaidOut {
+  /** Place in the batch of the impression that a behaviour belongs to [N]. */
+  owner: Int32Array
+  /** Numbers of the events, and of their items [N]. */
+  event: Int32Array
+  history: Int32Array
+}
+
+/** The behaviours that the search leaves of the impressions `rows`; all of them where there is no search. */
+export function searched(data: CtrColumns, rows: Int32Array, gsu: Gsu): LaidOut {
+  const { events, historyStart, historyEnd } = data.impressions
+  const most = gsu.kind === 'none' ? Number.POSITIVE_INFINITY : gsu.topK
+  let length = 0
+  for (const row of rows) length += Math.min(most, historyEnd[row] - historyStart[row])
+  const event = new Int32Array(length)
+  const owner = new Int32Array(length)
+  const select = selector(data, gsu)
+  let at = 0
+  for (let k = 0; k < rows.length; k++) {
+    const row = rows[k]
+    const count = select(event.subarray(at), historyStart[row], historyEnd[row], row)
+    owner.fill(k, at, at + count)
+    at += count
+  }
+  const kept = event.slice(0, at)
+  return { owner: owner.slice(0, at), event: kept, history: pick(events, kept) }
+}
+
+/** Writes the events of [from, to) that the impression calls for to the front of `into`, in order; returns how many. */
+type Selector = (into: Int32Array, from: number, to: number, row: number) => number
+
+function selector(data: CtrColumns, { kind, topK, feature }: Gsu): Selector {
+  if (kind === 'hard') return alike(data, topK, feature)
+  if (kind === 'soft') return nearest(data, topK)
+  return all
+}
+
+const all: Selector = (into, from, to) => {
+  for (let e = from; e < to; e++) into[e - from] = e
+  return to - from
+}
+
+/** The latest of the target's own category, or whatever the feature is, of items or of behaviours. */
+function alike({ impressions, itemFeatures, eventFeatures }: CtrColumns, topK: number, feature: string): Selector {
+  const { events, item } = impressions
+  const ofItems = itemFeatures.find(({ name }) => name === feature)
+  const latest = (into: Int32Array, from: number, to: number, isAlike: (event: number) => boolean) => {
+    let count = 0
+    for (let e = to - 1; e >= from && count < topK; e--) if (isAlike(e)) into[count++] = e
+    into.subarray(0, count).reverse()
+    return count
+  }
+  if (ofItems) {
+    const { rowOf } = ofItems
+    return (into, from, to, row) => {
+      const wanted = rowOf[item[row]]
+      return latest(into, from, to, (e) => rowOf[events[e]] === wanted)
+    }
+  }
+  const { rowOf, target } = eventFeatures.find(({ name }) => name === feature)!
+  return (into, from, to, row) => latest(into, from, to, (e) => rowOf[e] === target![row])
+}
+
+/** The `topK` of the highest product with the target's vector; of equal ones the latest. A missing vector is zero. */
+function nearest({ impressions: { events, item }, content }: CtrColumns, topK: number): Selector {
+  const { rowOf } = content!
+  const search = Nearest.of(content!, topK)
+  return (into, from, to, row) => {
+    if (to - from <= topK) return all(into, from, to, row)
+    // Nothing is nearer than another to what has no vector.
+    if (rowOf[item[row]] === 0) return all(into, to - topK, to, row)
+    const places = search.among(events.subarray(from, to), item[row])
+    for (let i = 0; i < topK; i++) into[i] = from + places[i]
+    return topK
+  }
+}

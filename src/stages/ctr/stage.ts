@@ -1,0 +1,77 @@
+/** Stage 3: the click model that joins ids and content interest (CiUBM), its baselines, and their evaluation. */
+import { rmSync } from 'node:fs'
+import type { CtrConfig } from '../../config/ctr.js'
+import type { CtrDataset } from '../../data/clicks/dataset.js'
+import { Database } from '../../data/tables/duckdb.js'
+import { shareArrays } from '../../data/tables/sharedMemory.js'
+import { openEngine } from '../../engine/index.js'
+import { exportClickModel } from '../../runtime/clickModel.js'
+import { train } from '../../train/loop.js'
+import type { Run } from '../../train/run.js'
+import { ctrFeatures } from './batch.js'
+import { checkLeaks, describe, loadDataset, saveFeatures } from './load.js'
+import { showClicks, testMetrics, writePredictions } from './results.js'
+import { CtrTrainee, validMetrics } from './task.js'
+
+export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, unknown>> {
+  const temporary = run.path('temporary')
+  const db = await Database.open({ memory: config.data.memory, temporary })
+  try {
+    const data = shareArrays(await loadDataset(db, config))
+    try {
+      return await trainAndTest(db, data, config, run)
+    } finally {
+      data.store.close()
+    }
+  } finally {
+    db.close()
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, run: Run) {
+  const loaded = run.seconds
+  describe(data, config, run)
+  checkLeaks(data, config, run)
+  const engine = await openEngine(config, (line) => run.say(line))
+  const trainee = new CtrTrainee(engine, data, config)
+  try {
+    const { stepsPerEpoch } = trainee
+    const steps = trainee.allSteps
+    const result = await train(
+      trainee.plan(steps),
+      {
+        ...config.train,
+        steps,
+        evaluateEvery: config.train.evaluateEvery || stepsPerEpoch,
+        monitor: config.train.monitor ?? 'valid_auc',
+        metrics: validMetrics,
+      },
+      run,
+    )
+    const trained = run.seconds
+    await saveFeatures(db, data, run.path('checkpoint'))
+    await exportClickModel(run.path('checkpoint'), ctrFeatures(data), config, run.path('onnx'))
+    trainee.loadModel(run.path('checkpoint'))
+    const scores = trainee.predict(data.split.test)
+    await writePredictions(db, data, scores, run.path('predictions.parquet'))
+    const metrics = testMetrics(data, scores, config.evaluation)
+    await run.show(() => showClicks(data, scores, metrics))
+    return {
+      model: config.model.name,
+      ...metrics,
+      ...result.best,
+      best_step: result.bestStep,
+      steps: result.steps,
+      stopped: result.stopped,
+      engine: engine.name,
+      load_seconds: loaded,
+      load_rows_per_second: data.impressions.rows / loaded,
+      train_rows_per_second: trainee.rowsPerSecond,
+      train_seconds: trained,
+      seconds: run.seconds,
+    }
+  } finally {
+    await trainee.close()
+  }
+}

@@ -1,0 +1,219 @@
+/** What a training step, an evaluation and a checkpoint of a click model are. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CtrConfig } from '../../config/ctr.js'
+import { ctrColumns } from '../../data/clicks/columns.js'
+import type { CtrDataset, RowRange } from '../../data/clicks/dataset.js'
+import { blocks, isFile, stretch } from '../../data/tables/column.js'
+import { keptRows, stepsPerEpoch } from '../../data/tables/epochOrder.js'
+import { shareArray } from '../../data/tables/sharedMemory.js'
+import type { Engine, Session } from '../../engine/index.js'
+import { initialiseTable, initialValues, loadVariables, saveVariables } from '../../engine/state.js'
+import type { Part } from '../../engine/training.js'
+import { auc, gauc, logLoss } from '../../metrics/index.js'
+import { contentTable, gsuOf, mixVariable } from '../../models/ctr/index.js'
+import { Ahead } from '../../train/ahead.js'
+import type { StepResult, Trainee } from '../../train/loop.js'
+import { rateAt } from '../../train/schedule.js'
+import { type CtrBatches, ctrBatch, ctrFeatures } from './batch.js'
+import { type CtrPrograms, ctrPrograms, makePrefix } from './programs.js'
+
+/** Impressions scored at a time. */
+const scoring = 4096
+
+/** What every evaluation tells of the validation part. */
+export const validMetrics = ['valid_auc', 'valid_gauc', 'valid_logloss']
+
+export class CtrTrainee implements Trainee {
+  readonly stepsPerEpoch: number
+  private readonly batches: Ahead<Part[]>
+  private readonly session: Session
+  private readonly made: CtrPrograms
+  /** Steps at the start in which the content branch learns alone. */
+  private readonly makeSteps: number
+  private readonly done = { rows: 0, milliseconds: 0 }
+  private steps = 0
+
+  constructor(
+    engine: Engine,
+    private readonly data: CtrDataset,
+    private readonly config: CtrConfig,
+  ) {
+    const { train } = config
+    const rows = keptRows(data.split.train, data.impressions.label, train.negatives, config.seed, data.store)
+    const batch = Math.min(train.batch, rows.length)
+    this.stepsPerEpoch = stepsPerEpoch(rows.length, batch)
+    const shared: CtrBatches = {
+      columns: ctrColumns(data),
+      rows: isFile(rows) ? rows : shareArray(rows),
+      batch,
+      accumulate: train.accumulate,
+      buffer: train.buffer,
+      gsu: gsuOf(config.model),
+      seed: config.seed,
+    }
+    this.batches = new Ahead(new URL('./batch.js', import.meta.url), shared, train)
+    this.made = ctrPrograms(ctrFeatures(data), config)
+    this.makeSteps = this.made.make ? Math.round(this.stepsPerEpoch * train.makeEpochs) : 0
+    this.session = engine.open(this.made.programs, this.made.allVariables)
+    this.initialise()
+  }
+
+  /** Steps of all epochs, those of the content branch alone included. */
+  get allSteps(): number {
+    return this.makeSteps + Math.max(1, Math.round(this.stepsPerEpoch * this.config.train.epochs))
+  }
+
+  /** Impressions a second of the steps that this process did, waiting for batches included; NaN without any. */
+  get rowsPerSecond(): number {
+    return (1000 * this.done.rows) / this.done.milliseconds
+  }
+
+  plan(steps: number): this {
+    this.steps = steps
+    return this
+  }
+
+  async step(step: number): Promise<StepResult> {
+    const waiting = performance.now()
+    const parts = await this.batches.at(step)
+    const waited = performance.now() - waiting
+    const learningRate = rateAt(this.config.train, step, this.steps)
+    const loss = this.trainStep(parts, step, learningRate)
+    const samples = parts.reduce((n, { rows }) => n + rows, 0)
+    this.done.rows += samples
+    this.done.milliseconds += performance.now() - waiting
+    return { loss, samples, waited, learningRate }
+  }
+
+  private trainStep(parts: readonly Part[], step: number, rate: number): number {
+    const { session, made, makeSteps } = this
+    if (made.make && step < makeSteps) return made.make.step(prefixed(session, makePrefix), parts, step, rate)
+    // Where both learn together the optimiser starts anew: ids have no past.
+    return made.training.step(session, parts, step - makeSteps, rate)
+  }
+
+  async evaluate(): Promise<Record<string, number>> {
+    const { valid } = this.data.split
+    const labels = stretch(this.data.impressions.label, valid.from, valid.to)
+    const users = stretch(this.data.impressions.user, valid.from, valid.to)
+    const mix = this.made.isMixed ? this.chooseMix(valid, labels) : {}
+    const scores = this.predict(valid)
+    return {
+      valid_auc: auc(labels, scores),
+      valid_gauc: gauc(labels, scores, users).gauc,
+      valid_logloss: logLoss(labels, scores),
+      ...mix,
+    }
+  }
+
+  /** Sets the share of the id branch to that of the highest AUC, in steps of a twentieth. */
+  private chooseMix(rows: RowRange, labels: Uint8Array): { id_share: number } {
+    const [ids, content] = this.logits(rows)
+    let best = { share: 0, auc: Number.NEGATIVE_INFINITY }
+    for (let share = 0; share <= 20; share++) {
+      const mixed = content.map((logit, i) => logit + (ids[i] - logit) * (share / 20))
+      const reached = auc(labels, mixed)
+      if (reached > best.auc) best = { share: share / 20, auc: reached }
+    }
+    this.session.write(mixVariable, Float32Array.of(best.share))
+    return { id_share: best.share }
+  }
+
+  /** Click probabilities of a range of impressions. */
+  predict(rows: RowRange): Float32Array {
+    return this.score(rows, 'predict', ['probability'])[0]
+  }
+
+  /** Logits of each branch for a range of impressions. */
+  logits(rows: RowRange): Float32Array[] {
+    return this.score(
+      rows,
+      'branches',
+      Array.from({ length: this.made.branches }, (_, i) => `${i}`),
+    )
+  }
+
+  /** The `outputs` of a program for a range of impressions. */
+  private score({ from, to }: RowRange, name: string, outputs: string[]): Float32Array[] {
+    const scores = outputs.map(() => new Float32Array(to - from))
+    for (let start = from; start < to; start += scoring) {
+      const rows = Int32Array.from({ length: Math.min(scoring, to - start) }, (_, i) => start + i)
+      const result = this.session.run(name, ctrBatch(this.data, rows, gsuOf(this.config.model)))
+      for (const [i, output] of outputs.entries()) scores[i].set(result[output].data, start - from)
+    }
+    return scores
+  }
+
+  saveState(folder: string): void {
+    saveVariables(this.session, this.made.stateVariables, join(folder, 'state.safetensors'))
+  }
+
+  loadState(folder: string): void {
+    loadVariables(this.session, this.made.stateVariables, join(folder, 'state.safetensors'))
+  }
+
+  saveModel(folder: string): void {
+    saveVariables(this.session, this.made.modelVariables, join(folder, 'model.safetensors'), this.published)
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type: 'mim_ctr', ...this.config.model }, null, 2))
+  }
+
+  loadModel(folder: string): void {
+    loadVariables(this.session, this.made.modelVariables, join(folder, 'model.safetensors'), this.published)
+  }
+
+  liveTensors(): number {
+    return this.session.liveTensors()
+  }
+
+  async close(): Promise<void> {
+    await this.batches.close()
+    this.session.dispose()
+  }
+
+  /** Name of a variable in the model file, where averages take the place of parameters. */
+  private readonly published = (name: string) => {
+    const { prefix } = this.made.training.evaluated
+    return name.startsWith(prefix) ? name.slice(prefix.length) : name
+  }
+
+  /** Click rate of what training sees: with the weights of impressions, and the negatives that are kept. */
+  private clickRate(): number {
+    const { impressions, split } = this.data
+    const sums = [0, 0]
+    for (const { from, values: labels } of blocks(impressions.label, split.train.from, split.train.to)) {
+      const weights = stretch(impressions.weight, from, from + labels.length)
+      for (let i = 0; i < labels.length; i++) sums[labels[i]] += weights[i] ?? 1
+    }
+    const [others, clicks] = [this.config.train.negatives * sums[0], sums[1]]
+    return clicks / (clicks + others)
+  }
+
+  private initialise(): void {
+    const { session, config, data, made } = this
+    const { training, parameters, tables, running } = made
+    for (const parameter of parameters) {
+      training.start(session, parameter.name, initialValues(parameter, config.seed))
+    }
+    for (const table of tables) initialiseTable(session, table, 0.01, config.seed)
+    for (const { name, shape, start } of running) session.write(name, new Float32Array(shape[0]).fill(start))
+    if (made.isMixed) session.write(mixVariable, Float32Array.of(0.5))
+    if (data.content) session.write(contentTable, data.content.vectors)
+    // The model starts at the click rate, so that the first steps need not find it.
+    const rate = this.clickRate()
+    for (const { name } of parameters) {
+      if (name.endsWith('head.out.bias')) training.start(session, name, Float32Array.of(Math.log(rate / (1 - rate))))
+    }
+  }
+}
+
+/** The session with programs that have `prefix` in front of their names. */
+function prefixed(session: Session, prefix: string): Session {
+  return {
+    run: (program, inputs) => session.run(`${prefix}${program}`, inputs),
+    read: (name, from, to) => session.read(name, from, to),
+    write: (name, data, from) => session.write(name, data, from),
+    liveTensors: () => session.liveTensors(),
+    dispose: () => session.dispose(),
+  }
+}

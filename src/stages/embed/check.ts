@@ -1,0 +1,231 @@
+/** Whether an embedding table can be trusted: what it covers, how its vectors lie, how far they moved. */
+import { DOUBLE, DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
+import { openTable } from '../../data/tables/contract.js'
+import { type Database, identifier } from '../../data/tables/duckdb.js'
+import { type EmbeddingTable, type Id, normOf } from '../../store/index.js'
+
+/** Rows of a step. */
+const blockRows = 2048
+/** A float32 of unit norm is off by less. */
+const unitTolerance = 1e-3
+/** Numbers stored as int8 are off by up to half a scale each. */
+const int8Tolerance = 0.1
+/** Mean cosine of two items at which vectors no longer tell items apart. */
+const collapsedAt = 0.95
+
+export interface VectorFindings {
+  rows: number
+  width: number
+  model_version: string
+  norm_min: number
+  norm_mean: number
+  norm_max: number
+  /** Vectors with a number that is not finite, and of a norm other than 1. */
+  not_finite: number
+  not_unit: number
+  /** Vectors that stand more than once, beyond the first of each. */
+  duplicates: number
+  /** Mean cosine over all pairs of items; 1: all are the same. */
+  mean_cosine: number
+  /** What is wrong, in words. */
+  problems: string[]
+}
+
+/** One pass over the vectors of a table. */
+export function checkVectors(table: EmbeddingTable): VectorFindings {
+  const { rows, type, model_version } = table.manifest
+  const d = table.width
+  const sum = new Float64Array(d)
+  const prints = new BigUint64Array(rows)
+  const norms = { least: Infinity, most: 0, total: 0 }
+  let [notFinite, notUnit, units] = [0, 0, 0]
+  const tolerance = type === 'int8' ? int8Tolerance : unitTolerance
+  for (const { from, rows: count, vectors } of table.blocks(blockRows)) {
+    for (let i = 0; i < count; i++) {
+      const vector = vectors.subarray(i * d, (i + 1) * d)
+      prints[from + i] = fingerprint(vector)
+      const norm = normOf(vector, 0, d)
+      if (!Number.isFinite(norm)) {
+        notFinite++
+        continue
+      }
+      norms.least = Math.min(norms.least, norm)
+      norms.most = Math.max(norms.most, norm)
+      norms.total += norm
+      if (Math.abs(norm - 1) > tolerance) notUnit++
+      if (norm === 0) continue
+      units++
+      for (let k = 0; k < d; k++) sum[k] += vector[k] / norm
+    }
+  }
+  prints.sort()
+  const duplicates = prints.reduce((count, print, i) => count + (i > 0 && print === prints[i - 1] ? 1 : 0), 0)
+  const squared = sum.reduce((total, x) => total + x * x, 0)
+  const meanCosine = units > 1 ? (squared - units) / (units * (units - 1)) : 0
+  const problems = [
+    rows === 0 && 'the table has no rows',
+    notFinite > 0 && `${notFinite} vectors are not finite`,
+    notUnit > 0 && `${notUnit} vectors are not of unit norm`,
+    meanCosine > collapsedAt && `the vectors have collapsed: two items have a cosine of ${meanCosine.toFixed(3)}`,
+  ].filter((problem) => problem !== false)
+  return {
+    rows,
+    width: d,
+    model_version,
+    norm_min: rows > notFinite ? norms.least : 0,
+    norm_mean: norms.total / Math.max(1, rows - notFinite),
+    norm_max: norms.most,
+    not_finite: notFinite,
+    not_unit: notUnit,
+    duplicates,
+    mean_cosine: meanCosine,
+    problems,
+  }
+}
+
+/** FNV-1a over the bits of the numbers, 64 bits of it: equal vectors, equal fingerprints. */
+function fingerprint(vector: Float32Array): bigint {
+  const words = new Uint32Array(vector.slice().buffer)
+  let [low, high] = [0x811c9dc5, 0x01000193]
+  for (const word of words) {
+    low = Math.imul(low ^ word, 0x01000193)
+    high = Math.imul(high ^ word, 0x85ebca6b) ^ (high >>> 13)
+  }
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
+}
+
+export interface Coverage {
+  /** Rows of the log, and the share whose item has a vector; the same of its distinct items. */
+  rows: number
+  rows_covered: number
+  items: number
+  items_covered: number
+}
+
+/** Which share of a log's items has vectors; `column` holds ids. */
+export async function checkCoverage(
+  db: Database,
+  table: EmbeddingTable,
+  path: string,
+  column: string,
+): Promise<Coverage> {
+  const log = await openTable(db, path, { [column]: { type: 'id', nullable: true } })
+  const id = identifier(column)
+  const counts = { rows: 0, rows_covered: 0, items: 0, items_covered: 0 }
+  const isText = table.ids.kind === 'string'
+  const query = `SELECT CAST(${id} AS VARCHAR) AS id, CAST(count(*) AS DOUBLE) AS n FROM ${log.source}
+    WHERE ${id} IS NOT NULL GROUP BY 1`
+  for await (const { id: ids, n } of db.batches(query, { id: 'string', n: 'float64' })) {
+    const wanted = ids.map((text): Id => (isText ? text! : integerOf(text!)))
+    const { found } = table.get(wanted)
+    for (const [i, rows] of n.entries()) {
+      counts.rows += rows
+      counts.items++
+      if (!found[i]) continue
+      counts.rows_covered += rows
+      counts.items_covered++
+    }
+  }
+  return {
+    rows: counts.rows,
+    rows_covered: counts.rows_covered / Math.max(1, counts.rows),
+    items: counts.items,
+    items_covered: counts.items_covered / Math.max(1, counts.items),
+  }
+}
+
+/** An id of a log as the table has it; text that is no integer is in no table of integers. */
+const integerOf = (text: string): Id => (/^-?\d+$/.test(text) ? BigInt(text) : text)
+
+export interface Drift {
+  /** Items that both tables have, and those that only one has. */
+  common: number
+  only_new: number
+  only_old: number
+  mean: number
+  p1: number
+  median: number
+  /** Share of the common items whose cosine is below 0.9. */
+  moved: number
+  /** The items that moved farthest. */
+  worst: { item: string; cosine: number }[]
+  by_category: { category: string | null; items: number; mean: number; p1: number }[]
+}
+
+/** Where items come from whose categories are told apart. */
+export interface Categories {
+  path: string
+  id: string
+  category: string
+}
+
+const worstShown = 10
+
+/** Cosine of each item's vectors in two tables. */
+export async function checkDrift(
+  db: Database,
+  now: EmbeddingTable,
+  before: EmbeddingTable,
+  categories: Categories | undefined,
+): Promise<Drift> {
+  await db.run('CREATE OR REPLACE TEMP TABLE drift (item VARCHAR, cosine DOUBLE)')
+  const appender = await db.appender('drift')
+  const d = now.width
+  for (const { from, rows, vectors } of now.blocks(blockRows)) {
+    const ids = now.ids.read(from, rows)
+    const old = before.get(ids)
+    const common = ids.map((_, i) => i).filter((i) => old.found[i])
+    if (common.length === 0) continue
+    const chunk = DuckDBDataChunk.create([VARCHAR, DOUBLE], common.length)
+    chunk.setColumnValues(
+      0,
+      common.map((i) => String(ids[i])),
+    )
+    chunk.setColumnValues(
+      1,
+      common.map((i) => cosine(vectors, old.vectors, i * d, d)),
+    )
+    appender.appendDataChunk(chunk)
+  }
+  appender.closeSync()
+  const figures = 'avg(cosine) AS mean, quantile_cont(cosine, 0.01) AS p1'
+  const all = await db.row<{ common: bigint; mean: number | null; p1: number; median: number; moved: number }>(
+    `SELECT count(*) AS common, ${figures}, median(cosine) AS median,
+       avg(CASE WHEN cosine < 0.9 THEN 1.0 ELSE 0.0 END) AS moved FROM drift`,
+  )
+  const worst = await db.rows<{ item: string; cosine: number }>(
+    `SELECT item, cosine FROM drift ORDER BY cosine, item LIMIT ${worstShown}`,
+  )
+  const common = Number(all.common)
+  return {
+    common,
+    only_new: now.manifest.rows - common,
+    only_old: before.manifest.rows - common,
+    mean: all.mean ?? 0,
+    p1: all.p1 ?? 0,
+    median: all.median ?? 0,
+    moved: Number(all.moved ?? 0),
+    worst,
+    by_category: categories ? await driftOf(db, categories, figures) : [],
+  }
+}
+
+async function driftOf(
+  db: Database,
+  { path, id, category }: Categories,
+  figures: string,
+): Promise<Drift['by_category']> {
+  const { source, columns } = await openTable(db, path, { [id]: { type: 'id' } })
+  if (!columns.has(category)) return []
+  const rows = await db.rows<{ category: string | null; items: bigint; mean: number; p1: number }>(
+    `SELECT CAST(t.${identifier(category)} AS VARCHAR) AS category, count(*) AS items, ${figures}
+     FROM drift JOIN ${source} t ON CAST(t.${identifier(id)} AS VARCHAR) = drift.item GROUP BY 1 ORDER BY mean, 1`,
+  )
+  return rows.map((row) => ({ ...row, items: Number(row.items) }))
+}
+
+function cosine(a: Float32Array, b: Float32Array, at: number, d: number): number {
+  let product = 0
+  for (let k = at; k < at + d; k++) product += a[k] * b[k]
+  return product / (normOf(a, at, d) * normOf(b, at, d) || 1)
+}

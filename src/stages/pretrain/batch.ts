@@ -1,0 +1,96 @@
+/** What a step of stage 1 is fed: pictures and titles of items, each time a little different. */
+
+import { Random } from '../../base/random.js'
+import type { PretrainConfig } from '../../config/pretrain.js'
+import { type BatchCatalogue, joinRows, openCatalogue, type SharedCatalogue } from '../../data/items/catalogue.js'
+import { EpochOrder } from '../../data/tables/epochOrder.js'
+import type { Value } from '../../engine/index.js'
+import type { Part } from '../../engine/training.js'
+import { type ViewOptions, Views } from '../shared/encode.js'
+import type { Modalities } from './split.js'
+
+/** What the batches of a training follow from. */
+export interface PretrainBatches {
+  catalogue: SharedCatalogue
+  /** Equal numbers for items of equal title, and of equal picture [items]. */
+  titleGroups: Int32Array
+  pictureGroups: Int32Array
+  /** Items to learn from. */
+  train: Int32Array
+  modalities: Modalities
+  views: ViewOptions
+  fusion: PretrainConfig['fusion']
+  /** Items of a step. */
+  batch: number
+  seed: number
+}
+
+/** Makes what any step (from 0) learns from; a thread of `Ahead` calls it. */
+export function batches(shared: PretrainBatches): (step: number) => Promise<Part> {
+  const { train, batch, seed } = shared
+  const views = new ItemViews(shared.views, openCatalogue(shared.catalogue))
+  const order = new EpochOrder(train, batch, seed)
+  return async (step) => {
+    const rows = order.at(step)
+    return { inputs: await stepInputs(shared, views, rows, Random.of(seed, 'views', step)), rows: rows.length }
+  }
+}
+
+async function stepInputs(
+  { titleGroups, pictureGroups, modalities, fusion }: PretrainBatches,
+  views: ItemViews,
+  rows: Int32Array,
+  random: Random,
+): Promise<Record<string, Value>> {
+  const group = (of: Int32Array): Value => ({ data: rows.map((row) => of[row]), shape: [rows.length] })
+  const groups = { title_group: group(titleGroups), picture_group: group(pictureGroups) }
+  // Two views of each item by the one modality that there is: all first ones, then all second ones.
+  const twice = joinRows([rows, rows])
+  if (modalities === 'image') return { pixel_values: await views.pictures(twice, random), ...groups }
+  if (modalities === 'text') return { input_ids: views.titles(twice, random), ...groups }
+  const kept = secondViews(rows.length, fusion, random)
+  const flags = (data: Float32Array) => ({ data, shape: [rows.length] })
+  return {
+    pixel_values: await views.pictures(rows, random),
+    input_ids: views.titles(rows, random),
+    ...groups,
+    keep_image: flags(kept.image),
+    keep_text: flags(kept.text),
+  }
+}
+
+/** Changed pictures and titles of items, as inputs of the towers. */
+export class ItemViews {
+  private readonly views: Views
+
+  constructor(
+    private readonly options: ViewOptions,
+    private readonly catalogue: BatchCatalogue,
+  ) {
+    this.views = new Views(options)
+  }
+
+  /** [rows, 3, size, size]. */
+  async pictures(rows: Int32Array, random: Random): Promise<Value> {
+    const { pictures } = this.catalogue
+    const data = await this.views.pixels(pictures, rows, random)
+    return { data, shape: [rows.length, 3, pictures.size, pictures.size] }
+  }
+
+  /** [rows, length]. */
+  titles(rows: Int32Array, random: Random): Value {
+    return { data: this.views.titles(this.catalogue, rows, random), shape: [rows.length, this.options.length] }
+  }
+}
+
+/** Which rows show their picture and their title in the second view: 1 or 0; at least one of the two stays. */
+function secondViews(rows: number, fusion: PretrainBatches['fusion'], random: Random) {
+  const image = new Float32Array(rows).fill(1)
+  const text = new Float32Array(rows).fill(1)
+  for (let i = 0; i < rows; i++) {
+    const u = random.uniform()
+    if (u < fusion.dropText) text[i] = 0
+    else if (u < fusion.dropText + fusion.dropImage) image[i] = 0
+  }
+  return { image, text }
+}

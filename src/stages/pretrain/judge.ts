@@ -1,0 +1,97 @@
+/** How good the vectors of stage 1 are, on items that it never saw: a pool that is the same before and after. */
+import type { Items } from '../../data/items/items.js'
+import {
+  alignment,
+  isCollapsed,
+  majorityShare,
+  meanPairwiseCosine,
+  meanReciprocalRank,
+  medianRank,
+  nearestClassAccuracy,
+  neighbourAccuracy,
+  ranksOfTargets,
+  recallAtK,
+  uniformity,
+} from '../../metrics/index.js'
+import type { Modalities } from './split.js'
+
+/** Places up to which the recall of stage 1 is told. */
+export const recallPlaces = [1, 5, 10]
+
+/** Others that vote for an item's category. */
+const neighbours = 10
+
+/** Unit vectors of the pool, row by row; of a modality that the catalogue lacks they are not looked at. */
+export interface JudgedVectors {
+  image: Float32Array
+  text: Float32Array
+  /** Content vectors: of the whole item, of its picture alone, of its title alone. */
+  fused: Float32Array
+  fromImage: Float32Array
+  fromText: Float32Array
+  /** Text vectors of a prompt for each category. */
+  prompts: Float32Array | undefined
+}
+
+/**
+ * Recall@{1, 5, 10}, median rank (1 is best) and mean reciprocal rank of row i of `to` for row i of `from`, among
+ * all rows; names start with `name`. Both hold `count` vectors.
+ */
+export function retrieval(name: string, from: Float32Array, to: Float32Array, count: number): Record<string, number> {
+  const own = Int32Array.from({ length: count }, (_, i) => i)
+  const ranks = ranksOfTargets(from, to, to.length / count, own)
+  const recalls = recallAtK(ranks, recallPlaces).map((recall, i) => [`${name}_recall_${recallPlaces[i]}`, recall])
+  return {
+    ...Object.fromEntries(recalls),
+    [`${name}_median_rank`]: medianRank(ranks) + 1,
+    [`${name}_mrr`]: meanReciprocalRank(ranks),
+  }
+}
+
+/**
+ * All that can be told of vectors without a step of training: retrieval of whole items by a part of them, categories
+ * by prompts and by neighbours, alignment, uniformity and mean cosine. `category` holds the number of each item's
+ * category, −1 where it has none; what cannot be judged is absent.
+ */
+export function judgeVectors(vectors: JudgedVectors, category: Int32Array, modalities: Modalities) {
+  const count = category.length
+  const { image, text, fused, fromImage, fromText, prompts } = vectors
+  const views = { image, title: text, fused }
+  const judged = (['image', 'title', 'fused'] as const).filter(
+    (view) => modalities === 'both' || view === 'fused' || (view === 'title') === (modalities === 'text'),
+  )
+  const metrics: Record<string, number> = {}
+  if (modalities === 'both') {
+    Object.assign(metrics, retrieval('image_to_item', fromImage, fused, count))
+    Object.assign(metrics, retrieval('title_to_item', fromText, fused, count))
+    metrics['alignment'] = alignment(image, text, image.length / count)
+  }
+  for (const view of judged) metrics[`uniformity_${view}`] = uniformity(views[view], views[view].length / count)
+  for (const view of judged)
+    metrics[`mean_cosine_${view}`] = meanPairwiseCosine(views[view], views[view].length / count)
+  if (category.filter((number) => number >= 0).length < 2) return metrics
+  if (prompts) metrics['zero_shot_accuracy'] = nearestClassAccuracy(image, prompts, image.length / count, category)
+  for (const view of judged) {
+    const vectors = views[view]
+    metrics[`category_accuracy_${view}`] = neighbourAccuracy(vectors, vectors.length / count, category, neighbours)
+  }
+  metrics['category_majority'] = majorityShare(category)
+  return metrics
+}
+
+/** A text for each category, where the column holds names: numbers are no words. */
+export function categoryPrompts(
+  { table, categoryNames }: Pick<Items, 'categoryNames'> & { table: Pick<Items['table'], 'columns'> },
+  column: string,
+  prompt: string,
+): string[] {
+  if (table.columns.get(column) !== 'VARCHAR') return []
+  return categoryNames.map((name) => prompt.replaceAll('{}', () => name))
+}
+
+/** Which of the vectors of `metrics` have collapsed: all nearly the same, whatever the item. */
+export function collapsedViews(metrics: Readonly<Record<string, number>>): string[] {
+  return Object.entries(metrics).flatMap(([name, value]) =>
+    name.startsWith('mean_cosine_') && isCollapsed(value) ? [name.slice('mean_cosine_'.length)] : [],
+  )
+}

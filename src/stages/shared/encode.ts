@@ -1,0 +1,161 @@
+/** Whole catalogues through the encoder on the training engine. */
+
+import type { Random } from '../../base/random.js'
+import type { Preprocessing } from '../../checkpoint/preprocessing.js'
+import { type Augmentation, augmentPicture, augmentTitle, changesPictures } from '../../data/items/augment.js'
+import { type BatchCatalogue, type Catalogue, takeRows } from '../../data/items/catalogue.js'
+import type { Pictures } from '../../data/pictures/pictures.js'
+import { type TextEncoder, type TokenizerFiles, textEncoder } from '../../data/text/tokenizer.js'
+import type { Session, Value } from '../../engine/index.js'
+import { contentWidth, type EncoderShape } from '../../models/encoder.js'
+
+/** Unit vectors of items, row by row: [rows, projection] and [rows, content width]. */
+export interface ItemVectors {
+  image: Float32Array
+  text: Float32Array
+  content: Float32Array
+}
+
+const piece = 256
+
+/** Pixels of items as a program's input. */
+export async function pixels(
+  pictures: Pictures,
+  rows: ArrayLike<number>,
+  preprocessing: Preprocessing,
+): Promise<Value> {
+  const { size } = pictures
+  return { data: await pictures.normalised(rows, preprocessing), shape: [rows.length, 3, size, size] }
+}
+
+export function tokens({ tokens }: Pick<Catalogue, 'tokens'>, rows: ArrayLike<number>, length: number): Value {
+  return { data: takeRows(tokens, length, rows), shape: [rows.length, length] }
+}
+
+/** How pictures and titles are changed, and become numbers; plain data. */
+export interface ViewOptions {
+  preprocessing: Preprocessing
+  tokenizer: TokenizerFiles
+  /** Tokens of a title. */
+  length: number
+  padToken: number
+  augmentation: Augmentation
+}
+
+export function viewOptions(
+  { preprocessing, tokenizer }: { preprocessing: Preprocessing; tokenizer: TokenizerFiles },
+  { length, config }: EncoderShape,
+  augmentation: Augmentation,
+): ViewOptions {
+  return { preprocessing, tokenizer, length, padToken: config.text.padToken, augmentation }
+}
+
+/** What training sees of pictures and titles: each time a little different. */
+export class Views {
+  private encoder: TextEncoder | undefined
+
+  constructor(private readonly options: ViewOptions) {}
+
+  /** [rows, 3, size, size]. */
+  async pixels(pictures: Pictures, rows: ArrayLike<number>, random: Random): Promise<Float32Array> {
+    const { preprocessing, augmentation } = this.options
+    const change = (picture: Uint8Array) => augmentPicture(picture, pictures.size, augmentation, random)
+    return pictures.normalised(rows, preprocessing, changesPictures(augmentation) ? change : undefined)
+  }
+
+  /** Token ids [rows, length] of the catalogue's titles. */
+  titles({ items, tokens }: BatchCatalogue, rows: Int32Array, random: Random): Int32Array {
+    const { augmentation, length, tokenizer, padToken } = this.options
+    if (augmentation.dropWords === 0) return takeRows(tokens, length, rows)
+    this.encoder ??= textEncoder(tokenizer, length, padToken)
+    const shortened = (title: string | null) => (title === null ? null : augmentTitle(title, augmentation, random))
+    return this.encoder.encode(Array.from(rows, (row) => shortened(items.titles.at(row)!)))
+  }
+}
+
+/** What an encoder's tower reads of some rows. */
+type TowerInput = (rows: Int32Array) => Value | Promise<Value>
+
+/** Encodes `rows` of the catalogue with a session that has the programs of `encoderPrograms`. */
+export async function encodeItems(
+  session: Session,
+  catalogue: Catalogue,
+  rows: Int32Array,
+  shape: EncoderShape,
+  preprocessing: Preprocessing,
+): Promise<ItemVectors> {
+  const { pictures, hasImage, hasText } = catalogue
+  const image = await encodeImages(session, rows, shape, hasImage, (part) => pixels(pictures, part, preprocessing))
+  const text = await encodeTexts(session, rows, shape, hasText, (part) => tokens(catalogue, part, shape.length))
+  const has = (flags: Uint8Array) => Float32Array.from(rows, (row) => flags[row])
+  return {
+    image,
+    text,
+    content: encodeContent(session, { image, text }, has(hasImage), has(hasText), shape),
+  }
+}
+
+/** Unit vectors [rows, projection] of the pictures that `read` gives; where no row near by has one, zeros. */
+export function encodeImages(
+  session: Session,
+  rows: Int32Array,
+  shape: EncoderShape,
+  has: Uint8Array,
+  read: TowerInput,
+) {
+  return encodeTower(rows, shape, has, read, (pixels) => session.run('image', { pixel_values: pixels }).image_embedding)
+}
+
+/** The same of titles. */
+export function encodeTexts(
+  session: Session,
+  rows: Int32Array,
+  shape: EncoderShape,
+  has: Uint8Array,
+  read: TowerInput,
+) {
+  return encodeTower(rows, shape, has, read, (ids) => session.run('text', { input_ids: ids }).text_embedding)
+}
+
+async function encodeTower(
+  rows: Int32Array,
+  { config }: EncoderShape,
+  has: Uint8Array,
+  read: TowerInput,
+  encode: (input: Value) => Value,
+) {
+  const d = config.projection
+  const out = new Float32Array(rows.length * d)
+  for (let from = 0; from < rows.length; from += piece) {
+    const part = rows.subarray(from, from + piece)
+    if (part.some((row) => has[row])) out.set(encode(await read(part)).data, from * d)
+  }
+  return out
+}
+
+/** Content vectors [n, content width] of unit vectors [n, projection]; `hasImage` and `hasText` [n] are 1 or 0. */
+export function encodeContent(
+  session: Session,
+  { image, text }: Pick<ItemVectors, 'image' | 'text'>,
+  hasImage: Float32Array,
+  hasText: Float32Array,
+  shape: EncoderShape,
+): Float32Array {
+  const d = shape.config.projection
+  const width = contentWidth(shape)
+  const count = hasImage.length
+  const out = new Float32Array(count * width)
+  for (let from = 0; from < count; from += piece) {
+    const to = Math.min(from + piece, count)
+    const vectors = (x: Float32Array): Value => ({ data: x.slice(from * d, to * d), shape: [to - from, d] })
+    const flags = (x: Float32Array): Value => ({ data: x.slice(from, to), shape: [to - from] })
+    const { embedding } = session.run('content', {
+      image_embedding: vectors(image),
+      text_embedding: vectors(text),
+      has_image: flags(hasImage),
+      has_text: flags(hasText),
+    })
+    out.set(embedding.data, from * width)
+  }
+  return out
+}

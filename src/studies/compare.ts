@@ -1,0 +1,169 @@
+/** Sets click models side by side: means over seeds, and what each gains over the baseline, with an interval. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { parse } from 'yaml'
+import { UserError } from '../base/errors.js'
+import { ctrConfig } from '../config/ctr.js'
+import type { ComparisonRow } from '../report/index.js'
+import { differenceOf, mean, readPredictions, summaryOf } from './paired.js'
+
+type Tree = Record<string, unknown>
+
+/** A finished run of any stage. */
+export interface FinishedRun {
+  folder: string
+  stage: string
+  config: Tree
+  metrics: Tree
+}
+
+export interface Comparison {
+  engine: string
+  /** Of all runs together. */
+  seconds: number
+  /** Where the data tell the truth (`mim sample`): AUC of one who knows every taste. */
+  oracle_auc?: number
+  baseline: string
+  /** The baseline first, then by AUC. */
+  rows: ComparisonRow[]
+  /** Recall@10, mean over seeds: picture → title after stage 1, query → chosen item after C-SFT. */
+  retrieval: { pretrain_recall10?: number; sft_recall10_before?: number; sft_recall10?: number }
+}
+
+const readable = (folder: string, name: string) => existsSync(join(folder, name))
+
+/**
+ * All finished runs in `folder` and below, by name.
+ * @throws UserError `folder-missing`.
+ */
+export function findRuns(folder: string): FinishedRun[] {
+  if (readable(folder, 'config.yaml') && readable(folder, 'metrics.json')) return [readRun(folder)]
+  if (!existsSync(folder)) throw new UserError({ id: 'folder-missing', what: `${folder} does not exist` })
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort(new Intl.Collator('en', { numeric: true }).compare)
+    .flatMap((name) => findRuns(join(folder, name)))
+}
+
+function readRun(folder: string): FinishedRun {
+  const config = readYaml(folder)
+  const metrics = JSON.parse(readFileSync(join(folder, 'metrics.json'), 'utf8')) as Tree
+  return { folder, stage: String(config['stage']), config, metrics }
+}
+
+/**
+ * Compares the click models among `runs`; the first one of ids only, else the first, is the baseline.
+ * @throws UserError `runs-missing` without a run of `mim ctr`, `runs-differ` where predictions are not of the same
+ * impressions.
+ */
+export async function compareRuns(runs: readonly FinishedRun[]): Promise<Comparison> {
+  const groups = grouped(runs.filter(({ stage }) => stage === 'ctr'))
+  if (groups.length === 0) {
+    throw new UserError({
+      id: 'runs-missing',
+      what: 'no finished run of mim ctr was found',
+      remedy: 'run mim ctr first',
+    })
+  }
+  const baseline = groups.find(({ runs: [run] }) => run.metrics['model'] === 'din') ?? groups[0]
+  const base = await readPredictions(nameOf(baseline), folders(baseline))
+  const rows: ComparisonRow[] = []
+  for (const group of groups) {
+    const { model, vectors } = group
+    const row = { model, vectors, ...summaryOf(group.runs) }
+    if (group === baseline) rows.push(row)
+    else {
+      const own = await readPredictions(nameOf(group), folders(group))
+      rows.push({ ...row, over_baseline: differenceOf('auc', own, base) })
+    }
+  }
+  const oracle = oracleOf(groups[0].runs[0])
+  return {
+    engine: [...new Set(runs.flatMap(({ metrics }) => metrics['engine'] ?? []))].join(', '),
+    seconds: runs.reduce((total, { metrics }) => total + Number(metrics['seconds'] ?? 0), 0),
+    ...(oracle === undefined ? {} : { oracle_auc: oracle }),
+    baseline: nameOf(baseline),
+    rows: rows.sort((a, b) => Number('over_baseline' in a) - Number('over_baseline' in b) || a.auc - b.auc),
+    retrieval: {
+      ...meanOf('pretrain_recall10', runs, 'pretrain', 'after_image_to_title_recall_10'),
+      ...meanOf('sft_recall10_before', runs, 'sft', 'before_recall_10'),
+      ...meanOf('sft_recall10', runs, 'sft', 'after_recall_10'),
+    },
+  }
+}
+
+/** A model with its options on one kind of vectors, and its runs: one for each seed. */
+interface Group {
+  model: string
+  vectors: string
+  runs: FinishedRun[]
+}
+
+const nameOf = ({ model, vectors }: Group) => `${model} (${vectors})`
+
+/** Groups in order of appearance; of one model, the options in which they differ are part of its name. */
+function grouped(runs: readonly FinishedRun[]): Group[] {
+  const alike = new Map<string, FinishedRun[]>()
+  for (const run of runs) {
+    const key = JSON.stringify([run.metrics['model'], vectorsOf(run)])
+    alike.set(key, [...(alike.get(key) ?? []), run])
+  }
+  return [...alike.values()].flatMap((same) => {
+    const options = same.map(optionsOf)
+    const paths = [...new Set(options.flatMap((each) => [...each.keys()]))]
+    const varying = paths.filter((path) => new Set(options.map((each) => each.get(path))).size > 1)
+    const groups = new Map<string, Group>()
+    for (const [i, run] of same.entries()) {
+      const variant = varying.map((path) => `, ${path} ${options[i].get(path) ?? '–'}`).join('')
+      const model = `${run.metrics['model']}${variant}`
+      groups.set(model, { model, vectors: vectorsOf(run), runs: [...(groups.get(model)?.runs ?? []), run] })
+    }
+    return [...groups.values()]
+  })
+}
+
+/** Options of the model and its training by path, as text; those that are newer than the run have their defaults. */
+function optionsOf({ config: { stage: _, ...written } }: FinishedRun): Map<string, string> {
+  const config: Tree = ctrConfig.safeParse(written).data ?? written
+  const flat = (tree: unknown, path: string): [string, string][] =>
+    typeof tree === 'object' && tree !== null && !Array.isArray(tree)
+      ? Object.entries(tree).flatMap(([key, value]) => flat(value, `${path}.${key}`))
+      : [[path, JSON.stringify(tree)]]
+  return new Map([...flat(config['model'], 'model'), ...flat(config['train'], 'train')])
+}
+
+/** Follows the embedding table to the stage that trained its encoder. */
+function vectorsOf({ metrics, config }: FinishedRun): string {
+  const tables = (config['data'] as Tree)['embeddings'] as string | string[] | null
+  if (metrics['model'] === 'din' || !tables) return 'none'
+  return [tables].flat().map(originOf).join(' + ')
+}
+
+function originOf(table: string): string {
+  const made = dirname(table)
+  // Tables that nothing tells to be of one kind are kept apart.
+  if (!readable(made, 'config.yaml')) return table
+  const checkpoint = String(readYaml(made)['checkpoint'])
+  const encoder = dirname(checkpoint)
+  if (!readable(encoder, 'config.yaml')) return basename(checkpoint)
+  const stage = String(readYaml(encoder)['stage'])
+  return { pretrain: 'stage 1', sft: 'C-SFT' }[stage] ?? stage
+}
+
+const readYaml = (folder: string) => parse(readFileSync(join(folder, 'config.yaml'), 'utf8')) as Tree
+
+const folders = ({ runs }: Group) => runs.map(({ folder }) => folder)
+
+function oracleOf({ config }: FinishedRun): number | undefined {
+  const path = join(String((config['data'] as Tree)['root']), 'truth.json')
+  if (!existsSync(path)) return undefined
+  return (JSON.parse(readFileSync(path, 'utf8')) as { oracle_auc?: number }).oracle_auc
+}
+
+function meanOf(name: string, runs: readonly FinishedRun[], stage: string, metric: string): Record<string, number> {
+  const values = runs
+    .filter((run) => run.stage === stage && metric in run.metrics)
+    .map((run) => Number(run.metrics[metric]))
+  return values.length > 0 ? { [name]: mean(values) } : {}
+}

@@ -1,0 +1,146 @@
+/** A table of click models: every row trained once for each seed, held against a base row. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { UserError } from '../base/errors.js'
+import { replaceFile, writeJson } from '../base/files.js'
+import type { CtrConfig } from '../config/ctr.js'
+import type { GridConfig } from '../config/grid.js'
+import { writeRows } from '../data/tables/writeRows.js'
+import type { Difference } from '../metrics/index.js'
+import { interval, markdown, spread } from '../report/index.js'
+import type { Metrics } from '../train/run.js'
+import { differenceOf, readPredictions, type Summary, summaryOf } from './paired.js'
+import { runTrial, slug, type TrialFlags, trialConfig } from './trial.js'
+
+/** A row of the table: means over seeds, and what it gains over the base row on the same impressions. */
+export type GridRow = Summary & {
+  row: string
+  /** Name of the content vectors; empty where the row names none. */
+  vectors: string
+  over_base?: { auc: Difference; gauc: Difference; logloss: Difference }
+}
+
+export interface Grid {
+  base: string
+  rows: GridRow[]
+}
+
+interface Planned {
+  row: string
+  vectors: string
+  runs: { folder: string; config: CtrConfig }[]
+}
+
+/**
+ * Trains what is not trained yet, in folders below `out`, then writes grid.json, grid.md and grid.parquet there.
+ * All configurations are checked before the first run.
+ * @throws UserError `grid-vectors` for a name that `vectors` does not have, `grid-base`, `grid-names` for rows that
+ * would share a folder, and what `mim ctr` throws.
+ */
+export async function grid(
+  config: GridConfig,
+  out: string,
+  flags: TrialFlags,
+  say: (line: string) => void,
+): Promise<Grid> {
+  const planned = plan(config, out, flags)
+  const base = baseOf(config, planned)
+  const total = planned.length * config.seeds.length
+  let done = 0
+  const finished = new Map<Planned, { metrics: Metrics }[]>(planned.map((row) => [row, []]))
+  // Seed by seed, so that a table of few seeds is there early.
+  for (const i of config.seeds.keys()) {
+    for (const row of planned) {
+      say(`grid: run ${++done} of ${total}: ${nameOf(row)}, seed ${config.seeds[i]}`)
+      const { folder, config: each } = row.runs[i]
+      finished.get(row)!.push({ metrics: await runTrial(folder, each, `mim ctr grid … --out ${out}`) })
+    }
+  }
+  const read = (row: Planned) =>
+    readPredictions(
+      nameOf(row),
+      row.runs.map(({ folder }) => folder),
+    )
+  const ofBase = await read(base)
+  const rows: GridRow[] = []
+  for (const [planned, runs] of finished) {
+    const row = { row: planned.row, vectors: planned.vectors, ...summaryOf(runs) }
+    if (planned === base) rows.push(row)
+    else {
+      const own = await read(planned)
+      const over = (metric: 'auc' | 'gauc' | 'logloss') => differenceOf(metric, own, ofBase)
+      rows.push({ ...row, over_base: { auc: over('auc'), gauc: over('gauc'), logloss: over('logloss') } })
+    }
+  }
+  const result = { base: nameOf(base), rows }
+  await writeJson(join(out, 'grid.json'), result)
+  await replaceFile(join(out, 'grid.md'), (temporary) => writeFileSync(temporary, gridTable(result)))
+  await writeTable(join(out, 'grid.parquet'), rows)
+  return result
+}
+
+const nameOf = ({ row, vectors }: { row: string; vectors: string }) => (vectors ? `${row}, ${vectors}` : row)
+
+function plan(config: GridConfig, out: string, flags: TrialFlags): Planned[] {
+  const planned = config.rows.flatMap(({ name, vectors, set }) => {
+    const each: (string | undefined)[] = vectors.length > 0 ? vectors : [undefined]
+    return each.map((of): Planned => {
+      const table = of === undefined ? undefined : config.vectors[of]
+      if (of !== undefined && table === undefined) {
+        const expected = `a name under vectors: ${Object.keys(config.vectors).join(', ')}`
+        throw new UserError({ id: 'grid-vectors', where: `row '${name}'`, what: `vectors '${of}'`, expected })
+      }
+      const runs = config.seeds.map((seed) => {
+        const ofSeed = (path: string) => path.replaceAll('{seed}', String(seed))
+        const paths = typeof table === 'string' ? ofSeed(table) : table?.map(ofSeed)
+        const embeddings = paths === undefined ? {} : { 'data.embeddings': paths }
+        const sets = { ...config.set, ...embeddings, ...set, seed }
+        const folder = join(out, 'runs', slug(of === undefined ? name : `${name}-${of}`), `seed-${seed}`)
+        return { folder, config: trialConfig(`row '${name}'`, config.config, sets, flags) }
+      })
+      return { row: name, vectors: of ?? '', runs }
+    })
+  })
+  const folders = planned.map(({ runs }) => runs[0].folder)
+  const again = planned.find((_, i) => folders.indexOf(folders[i]) !== i)
+  if (again) {
+    const [what, expected] = [`two rows are called '${nameOf(again)}'`, 'names that differ in letters or digits']
+    throw new UserError({ id: 'grid-names', what, expected })
+  }
+  return planned
+}
+
+function baseOf({ base }: GridConfig, planned: Planned[]): Planned {
+  const found = base === null ? planned[0] : planned.find((row) => row.row === base || nameOf(row) === base)
+  if (found) return found
+  const expected = planned.map(nameOf).join(' | ')
+  throw new UserError({ id: 'grid-base', what: `base '${base}' is no row`, expected })
+}
+
+const shown = ['auc', 'gauc', 'logloss', 'auc_unseen', 'auc_rare'] as const
+
+/** The grid in Markdown. */
+export function gridTable({ base, rows }: Grid): string {
+  const header = ['model', 'vectors', 'seeds', 'AUC', 'GAUC', 'log loss', 'unseen items', 'rare items', `AUC − ${base}`]
+  const body = rows.map((row) => [
+    row.row,
+    row.vectors || '–',
+    String(row.seeds),
+    ...shown.map((name) => spread(row[name], row[`${name}_sd`], row.seeds)),
+    row.over_base ? interval(row.over_base.auc) : '',
+  ])
+  return markdown([header, ...body])
+}
+
+/** One line a row; differences to the base as `auc_over_base`, `auc_over_base_low`, …; null for the base itself. */
+async function writeTable(path: string, rows: readonly GridRow[]): Promise<void> {
+  const flat = rows.map(({ over_base, ...row }) => {
+    const ofMetric = (metric: 'auc' | 'gauc' | 'logloss') => {
+      const { difference, low, high } = over_base?.[metric] ?? {}
+      const name = `${metric}_over_base`
+      return { [name]: difference ?? null, [`${name}_low`]: low ?? null, [`${name}_high`]: high ?? null }
+    }
+    return { ...row, ...ofMetric('auc'), ...ofMetric('gauc'), ...ofMetric('logloss') }
+  })
+  await writeRows(path, flat)
+}

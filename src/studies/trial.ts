@@ -1,0 +1,55 @@
+/** Runs of `mim ctr` that another command starts: prepared all together, finished ones kept. */
+
+import { Interrupted, UserError } from '../base/errors.js'
+import { type CtrConfig, ctrConfig } from '../config/ctr.js'
+import { loadConfig } from '../config/load.js'
+import { ctr } from '../stages/ctr/stage.js'
+import { type Metrics, Run } from '../train/run.js'
+
+/** What the command line says for all runs. */
+export interface TrialFlags {
+  data?: string
+  engine?: string
+  device?: string
+}
+
+/**
+ * The configuration of one run: `file`, then `sets` by path.
+ * @throws UserError `config`, told as a mistake of `name`.
+ */
+export function trialConfig(
+  name: string,
+  file: string | null,
+  sets: Record<string, unknown>,
+  { data, engine, device }: TrialFlags,
+): CtrConfig {
+  try {
+    const flags = { ...sets, 'data.root': data ?? sets['data.root'], engine, device }
+    return loadConfig(ctrConfig, { file: file ?? undefined, flags })
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw new UserError({ id: error.id, where: name, what: error.message })
+  }
+}
+
+/** Trains in the folder `out`, goes on with what lies there, or finds it finished; `again`: the command to repeat. */
+export async function runTrial(out: string, config: CtrConfig, again: string): Promise<Metrics> {
+  try {
+    return await Run.with({ out, stage: 'ctr', config, resume: true }, async (run) => {
+      if (run.finished) return run.finished
+      const metrics = await ctr(config, run)
+      await run.finish(metrics)
+      return metrics
+    })
+  } catch (error) {
+    if (error instanceof Interrupted) throw new Interrupted(`what was reached is kept; go on with: ${again}`)
+    throw error
+  }
+}
+
+/** A name as part of a path: letters and digits, in small. */
+export const slug = (name: string) =>
+  name
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .replace(/^-|-$/g, '')

@@ -1,0 +1,113 @@
+/** Searches options of the click model: trials one after the other, each drawn from what the earlier ones told. */
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { secondsIn } from '../base/duration.js'
+import { Interrupted, messageOf, UserError } from '../base/errors.js'
+import { replaceFile, writeJson } from '../base/files.js'
+import { Random } from '../base/random.js'
+import type { TuneConfig } from '../config/tune.js'
+import { four, markdown } from '../report/index.js'
+import { drawAnywhere, drawLikely, type Values } from './sampler.js'
+import { runTrial, type TrialFlags, trialConfig } from './trial.js'
+
+export interface Trial {
+  trial: number
+  values: Values
+  /** The metric that is tuned; null where the trial failed. */
+  value: number | null
+  /** Why it failed. */
+  failed?: string
+}
+
+export interface Tuning {
+  metric: TuneConfig['metric']
+  /** Absent if no trial succeeded. */
+  best?: Trial
+  trials: Trial[]
+}
+
+/**
+ * Runs trials in folders below `out` until there are as many as asked for, or time is up; finished ones are kept.
+ * Writes tune.json, tune.md and, of the best trial, best.yaml, a file for `mim ctr --config`.
+ * @throws UserError what `mim ctr` throws on a configuration or on data; a trial that diverges only counts as worst.
+ */
+export async function tune(
+  config: TuneConfig,
+  out: string,
+  flags: TrialFlags,
+  say: (line: string) => void,
+): Promise<Tuning> {
+  const started = performance.now()
+  const limit = config.time === null ? Number.POSITIVE_INFINITY : 1000 * secondsIn(config.time)
+  const { metric } = config
+  const trials: Trial[] = []
+  for (let trial = 1; trial <= config.trials; trial++) {
+    const folder = join(out, 'trials', String(trial).padStart(4, '0'))
+    const file = join(folder, 'trial.json')
+    if (existsSync(file)) {
+      trials.push(JSON.parse(readFileSync(file, 'utf8')) as Trial)
+      continue
+    }
+    if (performance.now() - started > limit) {
+      say(`stopped after ${trials.length} of ${config.trials} trials: ${config.time} are over`)
+      break
+    }
+    const values = draw(config, trials, trial)
+    say(`trial ${trial} of ${config.trials}: ${shown(values)}`)
+    const done = await attempt(config, { trial, values }, join(folder, 'run'), out, flags)
+    await writeJson(file, done)
+    trials.push(done)
+    say(`trial ${trial}: ${done.value === null ? `failed: ${done.failed}` : `${metric} ${four(done.value)}`}`)
+  }
+  const ordered = trials.filter(({ value }) => value !== null).sort((a, b) => loss(metric, a) - loss(metric, b))
+  const result: Tuning = { metric, best: ordered[0], trials }
+  await writeJson(join(out, 'tune.json'), result)
+  await replaceFile(join(out, 'tune.md'), (temporary) => writeFileSync(temporary, tuneTable(result)))
+  if (result.best) {
+    const folder = join(out, 'trials', String(result.best.trial).padStart(4, '0'), 'run')
+    await replaceFile(join(out, 'best.yaml'), (temporary) => copyFileSync(join(folder, 'config.yaml'), temporary))
+  }
+  return result
+}
+
+const loss = (metric: TuneConfig['metric'], { value }: Trial) =>
+  value === null ? Number.POSITIVE_INFINITY : metric === 'valid_logloss' ? value : -value
+
+/** The values of a trial follow from the seed, its number and what the trials before it reached. */
+function draw({ ranges, sampler, startup, seed, metric }: TuneConfig, before: readonly Trial[], trial: number): Values {
+  const random = Random.of(seed, 'trial', trial)
+  if (sampler === 'random' || before.length < startup) return drawAnywhere(ranges, random)
+  const seen = before.map((each) => ({ values: each.values, loss: loss(metric, each) }))
+  return drawLikely(ranges, seen, random)
+}
+
+async function attempt(
+  { config, set, seed, metric }: TuneConfig,
+  { trial, values }: Pick<Trial, 'trial' | 'values'>,
+  folder: string,
+  out: string,
+  flags: TrialFlags,
+): Promise<Trial> {
+  const resolved = trialConfig(`trial ${trial}`, config, { ...set, ...values, seed }, flags)
+  try {
+    const metrics = await runTrial(folder, resolved, `mim ctr tune … --out ${out}`)
+    return { trial, values, value: Number(metrics[metric]) }
+  } catch (error) {
+    if (error instanceof UserError || error instanceof Interrupted) throw error
+    return { trial, values, value: null, failed: messageOf(error) }
+  }
+}
+
+const shown = (values: Values) =>
+  Object.entries(values)
+    .map(
+      ([path, value]) => `${path} ${typeof value === 'number' ? Number(value.toPrecision(4)) : JSON.stringify(value)}`,
+    )
+    .join(', ')
+
+/** The trials in Markdown, the best first. */
+export function tuneTable({ metric, trials }: Tuning): string {
+  const ordered = [...trials].sort((a, b) => loss(metric, a) - loss(metric, b))
+  const body = ordered.map(({ trial, values, value }) => [String(trial), four(value ?? Number.NaN), shown(values)])
+  return markdown([['trial', metric, 'options'], ...body])
+}

@@ -1,0 +1,36 @@
+/** Features of texts and the data sets that have them, without a database. */
+
+import type { NumberTables } from '../../../src/data/clicks/encoders.js'
+import type { FeatureColumn } from '../../../src/data/clicks/features.js'
+import type { Impressions } from '../../../src/data/clicks/impressions.js'
+import { type FileColumn, type Stored, stretch } from '../../../src/data/tables/column.js'
+
+/** A category with the codes that its texts have in alphabetical order, and where its vocabulary would be. */
+export function textColumn(name: string, texts: (string | null)[]): { column: FeatureColumn; tables: NumberTables } {
+  const names = [...new Set(texts.filter((text) => text !== null))].sort()
+  const numbers = `numbers of ${name}`
+  const spec = { kind: 'category' as const, name: null, column: name, table: null, minCount: null }
+  const codes = Int32Array.from(texts, (text) => (text === null ? -1 : names.indexOf(text)))
+  return {
+    column: { name, spec, table: name, numbers, sql: [name], values: 1, codes },
+    tables: { [name]: { numbers, value: 'value', number: 'number', count: names.length } },
+  }
+}
+
+/** What impressions without times, parts and features have. */
+export const plainImpressions = {
+  parts: undefined,
+  weight: new Float32Array(0),
+  time: new Float64Array(0),
+  eventTime: new Float64Array(0),
+  sides: [],
+  context: [],
+} satisfies Partial<Impressions>
+
+/** A tree whose columns are all in memory. */
+export function unstored<T>(tree: Stored<T>): T {
+  if (typeof tree !== 'object' || tree === null || ArrayBuffer.isView(tree)) return tree as T
+  if ('fd' in tree) return stretch(tree as unknown as FileColumn) as T
+  if (Array.isArray(tree)) return tree.map(unstored) as T
+  return Object.fromEntries(Object.entries(tree).map(([name, value]) => [name, unstored(value)])) as T
+}

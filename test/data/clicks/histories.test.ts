@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import {
+  type ImpressionOptions,
+  type Impressions,
+  itemNumbers,
+  loadImpressions,
+  openImpressions,
+  userNumbers,
+} from '../../../src/data/clicks/impressions.js'
+import { stretch } from '../../../src/data/tables/column.js'
+import type { TimeUnit } from '../../../src/data/tables/contract.js'
+import { openTables } from '../tables.js'
+
+const { db, write, rows } = await openTables()
+
+const columns = { user: 'user_id', item: 'item_id', label: 'label', time: 'ts', action: 'action', history: null }
+
+const defaults: ImpressionOptions = {
+  impressions: '',
+  behaviors: '',
+  columns,
+  timeUnit: 'us',
+  actions: ['click'],
+  length: 10,
+  padding: null,
+}
+
+/** The impressions in order as "user item: history", with the ids of the files. */
+async function histories(options: Partial<ImpressionOptions>): Promise<string[]> {
+  const all = { ...defaults, ...options }
+  const read = await loadImpressions(db, all, await openImpressions(db, all))
+  const names = async (table: string, id: string, by: string) =>
+    (await db.columns(`SELECT CAST(${id} AS VARCHAR) AS id FROM ${table} ORDER BY ${by}`, { id: 'string' })).id
+  const [users, items] = [await names(userNumbers, 'user_id', 'usr'), await names(itemNumbers, 'item_id', 'item')]
+  assert.deepEqual([read.users, read.items], [users.length, items.length])
+  return Array.from(stretch(read.item), (item, row) => {
+    const seen = Array.from(historyOf(read, row), (event) => items[event])
+    return `${users[stretch(read.user)[row]]} ${items[item]}: ${seen.join(' ')}`.trim()
+  })
+}
+
+const historyOf = ({ events, historyStart, historyEnd }: Impressions, row: number) =>
+  stretch(events, stretch(historyStart)[row], stretch(historyEnd)[row])
+
+const impression = 'user_id, item_id, label, ts'
+const behavior = 'user_id, item_id, action, ts'
+
+describe('Histories', () => {
+  test('when behaviours are of the same moment or later then they are not in the history', async () => {
+    const impressions = await rows('i', impression, "('a', 1, 1, 100)", "('a', 2, 0, 101)", "('a', 3, 0, 102)")
+    const behaviors = await rows(
+      'b',
+      behavior,
+      "('a', 13, 'click', 102)",
+      "('a', 11, 'click', 100)",
+      "('a', 10, 'click', 99)",
+      "('a', 12, 'click', 101)",
+      "('a', 14, 'click', 5000)",
+    )
+    assert.deepEqual(await histories({ impressions, behaviors }), ['a 1: 10', 'a 2: 10 11', 'a 3: 10 11 12'])
+  })
+
+  test('when a moment has several behaviours then all are in the history after it and none at it', async () => {
+    const impressions = await rows('i', impression, "('a', 1, 1, 100)", "('a', 2, 0, 101)")
+    const behaviors = await rows('b', behavior, "('a', 21, 'click', 100)", "('a', 20, 'click', 100)")
+    assert.deepEqual(await histories({ impressions, behaviors }), ['a 1:', 'a 2: 20 21'])
+  })
+
+  test('when random tables are read then every history is what a scan of the behaviours gives', async () => {
+    // Few moments, so that ties are many.
+    const draw = (salt: number, below: number) => `CAST(hash(i, ${salt}) % ${below} AS INTEGER)`
+    const impressions = await write(
+      'i',
+      `SELECT ${draw(1, 9)} AS user_id, ${draw(2, 50)} AS item_id, i % 2 AS label, ${draw(3, 40)} AS ts FROM range(300) r(i)`,
+    )
+    const behaviors = await write(
+      'b',
+      `SELECT ${draw(4, 8)} AS user_id, ${draw(5, 60)} AS item_id, 'click' AS action, ${draw(6, 40)} AS ts
+       FROM range(250) r(i)`,
+    )
+    const length = 5
+    const expected = await db.rows<{ text: string }>(
+      `WITH i AS (FROM read_parquet('${impressions}')), b AS (FROM read_parquet('${behaviors}'))
+       SELECT concat(i.user_id, ' ', i.item_id, ': ', (SELECT string_agg(item_id, ' ' ORDER BY ts, item_id) FROM
+         (SELECT * FROM b WHERE b.user_id = i.user_id AND b.ts < i.ts ORDER BY ts DESC, item_id DESC LIMIT ${length})))
+         AS text FROM i ORDER BY i.ts, i.user_id, i.item_id`,
+    )
+    const found = await histories({ impressions, behaviors, length })
+    assert.deepEqual(
+      found,
+      expected.map(({ text }) => text.trim()),
+    )
+  })
+
+  test('when there are more behaviours than the length then the latest are kept', async () => {
+    const impressions = await rows('i', impression, "('a', 1, 1, 100)", "('b', 1, 0, 100)")
+    const behaviors = await write(
+      'b',
+      `SELECT u AS user_id, i AS item_id, 'click' AS action, i AS ts FROM range(30) r(i), (VALUES ('a'), ('b')) t(u)`,
+    )
+    assert.deepEqual(await histories({ impressions, behaviors, length: 3 }), ['a 1: 27 28 29', 'b 1: 27 28 29'])
+  })
+
+  test('when users have no behaviours, or of other actions only, then their histories are empty', async () => {
+    const impressions = await rows('i', impression, "('a', 1, 1, 100)", "('b', 1, 0, 100)", "('c', 1, 0, 100)")
+    const behaviors = await rows('b', behavior, "('a', 9, 'click', 1)", "('b', 8, 'expose', 1)", "('z', 7, 'click', 1)")
+    assert.deepEqual(await histories({ impressions, behaviors }), ['a 1: 9', 'b 1:', 'c 1:'])
+    const actions = ['click', 'expose']
+    assert.deepEqual(await histories({ impressions, behaviors, actions }), ['a 1: 9', 'b 1: 8', 'c 1:'])
+    await assert.rejects(histories({ impressions, behaviors, actions: ['cart'] }), { id: 'history-empty' })
+  })
+
+  test('when impressions list their history then its last entries are taken as they stand, nulls left out', async () => {
+    const impressions = await rows(
+      'i',
+      'user_id, item_id, label, ts, seen',
+      "('a', 1, 1, 1, [5, 4, 3, 4])",
+      "('b', 1, 0, 2, NULL)",
+      "('c', 1, 0, 3, [])",
+      "('d', 1, 0, 4, [6, NULL, 7])",
+    )
+    const found = await histories({ impressions, columns: { ...columns, history: 'seen' }, length: 3 })
+    assert.deepEqual(found, ['a 1: 4 3 4', 'b 1:', 'c 1:', 'd 1: 6 7'])
+  })
+
+  test('when impressions list the same history then it is held once', async () => {
+    const rowsOf = Array.from(
+      { length: 30 },
+      (_, i) => `('a', ${i}, 1, ${i}, ${i % 3 === 2 ? '[7, 8]' : '[5, 6, 7, 8]'})`,
+    )
+    const impressions = await rows('i', 'user_id, item_id, label, ts, seen', ...rowsOf)
+    const all = { ...defaults, impressions, columns: { ...columns, history: 'seen' }, length: 3 }
+    const { events, historyStart, historyEnd } = await loadImpressions(db, all, await openImpressions(db, all))
+    assert.equal(events.length, 5)
+    const lengths = stretch(historyEnd).map((end, i) => end - stretch(historyStart)[i])
+    assert.deepEqual([...lengths.subarray(0, 4)], [3, 3, 2, 3])
+  })
+
+  test('when ids are beyond 2^53 or strings then neighbours stay apart', async () => {
+    const big = 2n ** 53n
+    const impressions = await rows('i', impression, `(${big}, ${big + 3n}, 1, 9)`, `(${big + 1n}, ${big + 3n}, 0, 9)`)
+    const behaviors = await rows(
+      'b',
+      behavior,
+      `(${big}, ${big + 1n}, 'click', 1)`,
+      `(${big + 1n}, ${big + 2n}, 'click', 1)`,
+    )
+    assert.deepEqual(await histories({ impressions, behaviors }), [
+      `${big} ${big + 3n}: ${big + 1n}`,
+      `${big + 1n} ${big + 3n}: ${big + 2n}`,
+    ])
+    const texts = await rows('i', impression, "('007', 'x', 1, 9)", "('7', 'x', 0, 9)")
+    const clicks = await rows('b', behavior, "('007', '1', 'click', 1)", "('7', '01', 'click', 1)")
+    assert.deepEqual(await histories({ impressions: texts, behaviors: clicks }), ['007 x: 1', '7 x: 01'])
+  })
+
+  const moments = ['2024-02-29 23:59:59', '2024-03-01 00:00:00', '2024-03-01 00:00:01']
+  const encodings: [string, TimeUnit, (time: string) => string][] = [
+    ['seconds', 's', (t) => `epoch(TIMESTAMP '${t}')::BIGINT`],
+    ['seconds of 32 bits', 's', (t) => `epoch(TIMESTAMP '${t}')::INTEGER`],
+    ['milliseconds', 'ms', (t) => `epoch_ms(TIMESTAMP '${t}')`],
+    ['microseconds', 'us', (t) => `epoch_us(TIMESTAMP '${t}')`],
+    ['timestamps', 'us', (t) => `TIMESTAMP '${t}'`],
+    ['timestamps of milliseconds', 's', (t) => `TIMESTAMP_MS '${t}'`],
+    ['timestamps of nanoseconds', 'ms', (t) => `TIMESTAMP_NS '${t}'`],
+    ['timestamps with a zone', 'us', (t) => `TIMESTAMPTZ '${t}+00'`],
+  ]
+  for (const [name, timeUnit, sql] of encodings) {
+    test(`when times are ${name} then a history ends strictly before the impression`, async () => {
+      // The other table has timestamps: the two need not agree.
+      const other = (time: string) => `TIMESTAMP '${time}'`
+      for (const [ofImpressions, ofBehaviors] of [
+        [sql, other],
+        [other, sql],
+      ]) {
+        const shown = moments.map((t, i) => `('a', ${i}, 1, ${ofImpressions(t)})`)
+        const clicked = moments.map((t, i) => `('a', ${10 + i}, 'click', ${ofBehaviors(t)})`)
+        const [impressions, behaviors] = [await rows('i', impression, ...shown), await rows('b', behavior, ...clicked)]
+        assert.deepEqual(await histories({ impressions, behaviors, timeUnit }), ['a 0:', 'a 1: 10', 'a 2: 10 11'])
+      }
+    })
+  }
+
+  test('when user ids are of different types in the two tables then the run is refused', async () => {
+    const impressions = await rows('i', impression, '(1, 1, 1, 9)')
+    const behaviors = await rows('b', behavior, "('1', 1, 'click', 1)")
+    await assert.rejects(histories({ impressions, behaviors }), { id: 'id-types' })
+  })
+})

@@ -1,0 +1,65 @@
+/** A data set of few impressions at random, and click models on it that are small enough to train at once. */
+
+import { Random } from '../../../src/base/random.js'
+import { ctrConfig } from '../../../src/config/ctr.js'
+import { loadConfig } from '../../../src/config/load.js'
+import { buildDataset, type CtrDataset } from '../../../src/data/clicks/dataset.js'
+import type { Impressions } from '../../../src/data/clicks/impressions.js'
+import { type Column, ColumnStore } from '../../../src/data/tables/column.js'
+import type { ContentTable } from '../../../src/data/vectors/contentTable.js'
+import type { Engine } from '../../../src/engine/index.js'
+import { CtrTrainee } from '../../../src/stages/ctr/task.js'
+import { plainImpressions, textColumn } from '../../data/clicks/featureColumns.js'
+
+const [rows, items, users, width] = [60, 7, 4, 5]
+
+export const allRows = { from: 0, to: rows }
+
+/** All items but the last one have a content vector; items are of two categories. */
+export function clickData(type: ContentTable['type'] = 'float32', store = new ColumnStore()): CtrDataset {
+  const random = Random.of('dataset')
+  const draw = (count: number, below: number) => Int32Array.from({ length: count }, () => random.int(below))
+  const historyStart = draw(rows, 30)
+  const impressions = {
+    ...plainImpressions,
+    rows,
+    user: draw(rows, users),
+    item: draw(rows, items),
+    label: Uint8Array.from(draw(rows, 2)),
+    events: draw(40, items),
+    historyStart,
+    historyEnd: historyStart.map((start) => start + random.int(10)),
+    users,
+    items,
+  }
+  const floats = Float32Array.from({ length: items * width }, () => random.normal()).fill(0, 0, width)
+  const scale = type === 'int8' ? Math.max(...floats.map(Math.abs)) / 127 : 1
+  const values = type === 'int8' ? Int8Array.from(floats, (x) => Math.round(x / scale)) : floats
+  const rowOf = Int32Array.from({ length: items }, (_, item) => (item + 1) % items)
+  const content = { width, vectors: values, type, scale, rows: items, rowOf }
+  const texts = Array.from({ length: items }, (_, item) => (item % 2 === 0 ? 'even' : 'odd'))
+  const { column, tables } = textColumn('category', texts)
+  const options = { split: { train: 0.6, valid: 0.2 }, user: true, minCount: 1, tables }
+  return buildDataset(stored(impressions, store), [column], content, { ...options, store })
+}
+
+/** Impressions whose columns are where `store` keeps them. */
+function stored(impressions: Impressions, store: ColumnStore): Impressions {
+  const entries = Object.entries(impressions).map(([name, value]) => {
+    const kind = value instanceof Int32Array ? 'int32' : value instanceof Uint8Array ? 'uint8' : undefined
+    return [name, kind ? store.map(value as Column, kind, (x) => x) : value]
+  })
+  return Object.fromEntries(entries)
+}
+
+const small = ['model.dim=3', 'model.attention=[4]', 'model.head=[6]', 'model.contentDim=4', 'train.batch=16']
+
+export const clickConfig = (sets: string[]) => loadConfig(ctrConfig, { sets: [...small, ...sets] })
+
+export function openTrainee(
+  engine: Engine,
+  sets: string[],
+  { type = 'float32', steps = 8, store }: { type?: ContentTable['type']; steps?: number; store?: ColumnStore } = {},
+): CtrTrainee {
+  return new CtrTrainee(engine, clickData(type, store), clickConfig(sets)).plan(steps)
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import { Database, literal } from '../../../src/data/tables/duckdb.js'
+import { mim, mimJson } from '../../commands/cli.js'
+import { query, smallStages, workplace } from '../../e2e/stages.js'
+import { refusal } from '../../refusal.js'
+import { writeVectors } from './vectors.js'
+
+const folder = await workplace()
+const table = (name: string) => join(folder, 'tiny', `${name}.parquet`)
+const [run, scored] = [join(folder, 'ciubm'), join(folder, 'scored.parquet')]
+const vectors = join(folder, 'vectors.parquet')
+const files = { scored, predictions: join(run, 'predictions.parquet'), impressions: table('impressions') }
+
+before(async () => {
+  await writeVectors(table('items'), vectors)
+  const set = ['model.saTa=true', 'model.activation=dice', 'train.ema=0.5', 'data.whiten=5', 'data.whitenPower=0.5']
+  const switches = set.flatMap((one) => ['--set', one])
+  await mimJson([
+    ...smallStages(folder).ctr,
+    ...switches,
+    '--embeddings',
+    vectors,
+    '--embeddings',
+    vectors,
+    '--out',
+    run,
+  ])
+  await mimJson(['ctr', 'predict', run, '--explain', '2', '--out', scored])
+})
+
+test('when the test period is scored again then probabilities are those of training, to 1e-5', async () => {
+  const [found] = await query<{ rows: bigint; furthest: number; same: boolean }>(
+    `WITH a AS (SELECT *, file_row_number AS n FROM read_parquet(${literal(scored)}, file_row_number = true)),
+       p AS (SELECT *, file_row_number AS n FROM read_parquet(${literal(files.predictions)}, file_row_number = true))
+     SELECT count(*) AS rows, max(abs(a.probability - p.probability)) AS furthest,
+       bool_and(a.user_id = p.user_id AND a.item_id = p.item_id) AS same
+     FROM p JOIN a ON a.n = p.n + (SELECT count(*) FROM a) - (SELECT count(*) FROM p)`,
+    files,
+  )
+  const [{ rows }] = await query<{ rows: bigint }>('SELECT count(*) AS rows FROM {predictions}', files)
+  assert.equal(found.rows, rows)
+  assert.ok(found.same && found.furthest < 1e-5, `${found.furthest}`)
+  const [{ spread }] = await query<{ spread: number }>('SELECT stddev(probability) AS spread FROM {scored}', files)
+  assert.ok(spread > 1e-4, 'the model tells impressions apart')
+})
+
+test('when scores are explained then what is named and the rest add up to the attention', async () => {
+  const sums = (path: string) =>
+    query<{ part: string; total: number; most: number }>(
+      `WITH numbered AS (SELECT row_number() OVER () AS n, * FROM read_parquet(${literal(path)})),
+         named AS (SELECT n, unnest(by_attention, recursive := true) FROM numbered),
+         others AS (SELECT n, unnest(other_attention, recursive := true) FROM numbered),
+         per AS (SELECT n, part, sum(weight) AS shown, count(*) AS named FROM named GROUP BY n, part)
+       SELECT part, n, shown + weight AS total, per.named AS most FROM per JOIN others USING (n, part) ORDER BY n, part`,
+      {},
+    )
+  const whole = join(folder, 'whole.parquet')
+  await mimJson(['ctr', 'predict', run, '--explain', '1000', '--out', whole])
+  const [short, long] = [await sums(scored), await sums(whole)]
+  assert.ok(long.some(({ most }) => most > 5))
+  assert.ok(short.every(({ most }) => most <= 2))
+  assert.equal(short.length, long.length)
+  for (const [i, { part, total }] of short.entries()) {
+    assert.ok(Math.abs(total - long[i].total) < 1e-5 && part === long[i].part)
+    if (part === 'content') assert.ok(Math.abs(total - 1) < 1e-5, `${total}`)
+  }
+  const [{ ordered }] = await query<{ ordered: boolean }>(
+    `SELECT bool_and(len(by_similarity) < 2 OR by_similarity[1].similarity >= by_similarity[2].similarity) AS ordered
+     FROM {scored}`,
+    files,
+  )
+  assert.ok(ordered)
+})
+
+test('when impressions have no labels and name what training never saw then they are scored all the same', async () => {
+  const path = join(folder, 'new.parquet')
+  const db = await Database.open()
+  const known = `SELECT user_id, item_id, ts FROM read_parquet(${literal(table('impressions'))}) LIMIT 3`
+  const unknown = `SELECT 'nobody' AS user_id, CAST(9007199254740993 AS BIGINT) AS item_id, max(ts) AS ts
+    FROM read_parquet(${literal(table('impressions'))})`
+  await db.writeParquet(`(${known}) UNION ALL ${unknown}`, path)
+  db.close()
+  const out = join(folder, 'new-scored.parquet')
+  const { impressions } = await mimJson(['ctr', 'predict', run, '--impressions', path, '--explain', '--out', out])
+  assert.equal(impressions, 4)
+  const rows = await query<Record<string, unknown>>('SELECT * FROM {out}', { out })
+  const stranger = rows.find(({ user_id }) => user_id === 'nobody')!
+  assert.equal(stranger['item_id'], 9007199254740993n)
+  assert.deepEqual(stranger['by_attention'], [])
+  for (const { probability } of rows) assert.ok((probability as number) > 0 && (probability as number) < 1)
+})
+
+test('when a hard search is by what is no feature of items then one line names those that are', async () => {
+  const args = ['ctr', '--data', join(folder, 'tiny'), '--model', 'sim-hard', '--set', 'model.gsu.feature=brand']
+  const line = await refusal(args, join(folder, 'refused'), 'gsu-feature')
+  assert.match(line, /a hard search by 'brand'; expected model\.gsu\.feature among .*: category/)
+})
+
+test('when there is nothing to predict with then one line says why', async () => {
+  const cases: [string[], RegExp][] = [
+    [[folder], /^error \[run-missing\]: .*config\.yaml is missing/],
+    [[run, '--explain', '1.5'], /^error \[option-value\]: --explain 1\.5; expected a whole number/],
+    [[run, '--provider', 'tpu'], /^error \[option-value\]: --provider tpu; expected auto, cuda, .*cpu/],
+  ]
+  for (const [args, expected] of cases) {
+    const { code, stderr } = await mim(['ctr', 'predict', ...args, '--out', join(folder, 'none.parquet')])
+    assert.equal(code, 2)
+    assert.match(stderr, expected)
+  }
+})

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sftConfig } from '../../../src/config/sft.js'
+import { mineNeighbours } from '../../../src/stages/sft/mining.js'
+import { contentWarnings } from '../../../src/stages/sft/stage.js'
+
+/** Items on a circle, 10° apart: neighbours are the numbers next to one's own. */
+const onCircle = async (rows: Int32Array) =>
+  Float32Array.from([...rows].flatMap((row) => [Math.cos((row * Math.PI) / 18), Math.sin((row * Math.PI) / 18)]))
+
+const config = (negatives: object) => sftConfig.parse({ seed: 5, negatives })
+
+test('when all items are mined then each has its nearest neighbours, without itself', async () => {
+  const { items, offsets } = await mineNeighbours(12, 0, config({ mineDepth: 2 }), onCircle)
+  const near = (item: number) => [...items.subarray(offsets[item], offsets[item + 1])].sort((a, b) => a - b)
+  assert.deepEqual(
+    [near(0), near(5), near(11)],
+    [
+      [1, 2],
+      [4, 6],
+      [9, 10],
+    ],
+  )
+})
+
+test('when some items are mined then lists are of these alone, others each time but the same for a step', async () => {
+  const mined = (step: number) => mineNeighbours(30, step, config({ mineAmong: 8, mineDepth: 3 }), onCircle)
+  const { items, offsets } = await mined(7)
+  const listed = Array.from({ length: 30 }, (_, i) => i).filter((i) => offsets[i + 1] > offsets[i])
+  assert.equal(listed.length, 8)
+  assert.equal(items.length, 24)
+  assert.ok([...items].every((item) => listed.includes(item)))
+  assert.deepEqual(await mined(7), { items, offsets })
+  assert.notDeepEqual((await mined(8)).items, items)
+})
+
+test('when content is lost or collapses then a warning says so, and what to do', () => {
+  const before = { mean_cosine: 0, title_to_image_recall_10: 0.4 }
+  const warnings = (mean_cosine: number, recall: number) =>
+    contentWarnings(before, { mean_cosine, title_to_image_recall_10: recall }, 0.5)
+  assert.deepEqual(warnings(0.5, 0.2), [])
+  assert.match(warnings(0.95, 0.2).join(), /^the vectors have collapsed: mean cosine 0\.950; /)
+  assert.match(warnings(0.5, 0.1).join(), /^title → picture recall@10 is 25 % of stage 1's; raise /)
+  // Without titles or pictures there is nothing to keep.
+  assert.deepEqual(contentWarnings({ mean_cosine: 0 }, { mean_cosine: 0.1 }, 0.5), [])
+})
