@@ -60,11 +60,13 @@ pipeline:
 # Units last: their summary is the last thing to read.
 test: setup build check smoke unit
 
+# Formatting and lint; who imports whom (.dependency-cruiser.mjs).
 check:
 	biome check .
+	depcruise src
 
 unit:
-	node --test --test-reporter=spec $$(find dist/test -name '*.test.js' | sort)
+	node --test --test-reporter=spec $$(find test -name '*.test.ts' | sort | sed 's|^|dist/|; s|ts$$|js|')
 
 # Against PyTorch where MIM_PEER_PYTHON names a Python that has it; BENCH="--threads 1" and more: test/bench/main.ts.
 PAIRS ?= 5

@@ -2,7 +2,7 @@
 import { UserError } from '../base/errors.js'
 import { parseModelConfig } from '../models/config.js'
 import type { ParameterSpec } from '../nn/parameters.js'
-import type { ModelFolder } from './model.js'
+import type { ModelFolder } from './folder.js'
 import { parsePreprocessing } from './preprocessing.js'
 import type { Weights } from './weights.js'
 

@@ -1,6 +1,6 @@
 /** The model card of a checkpoint: README.md with what it is, what it learnt from, how well, and how to use it. */
 import { stringify } from 'yaml'
-import type { ModelFolder } from './model.js'
+import type { ModelFolder } from './folder.js'
 
 /** What an evaluation found, by name: before the training and after. */
 export interface Judgement {

@@ -1,10 +1,10 @@
 /** A model from scratch in the layout of Hugging Face's CLIP. */
-
 import { UserError } from '../base/errors.js'
-import { readTokenizer, type TokenizerFiles } from '../data/text/tokenizer.js'
+import { readTokenizer } from '../data/text/tokenizer.js'
+import type { TokenizerFiles } from '../data/text/tokenizerFiles.js'
 import { trainTokenizer } from '../data/text/trainBpe.js'
 import { parseModelConfig } from '../models/config.js'
-import type { ModelFolder } from './model.js'
+import type { ModelFolder } from './folder.js'
 import { parsePreprocessing, preprocessorFor } from './preprocessing.js'
 
 export interface NewModel {

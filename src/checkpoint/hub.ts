@@ -1,7 +1,8 @@
 /** Checkpoints by name, from the Hugging Face Hub or another server of its kind (HF_ENDPOINT), kept in its usual cache. */
 import { join } from 'node:path'
 import { messageOf, UserError } from '../base/errors.js'
-import { checkpointFolder, type ModelFolder, readModelFolder } from './model.js'
+import type { ModelFolder } from './folder.js'
+import { checkpointFolder, readModelFolder } from './model.js'
 import { shardNames, weightsFile, weightsIndex } from './weights.js'
 
 /** Files that say all but the weights; those of ours are there if the checkpoint is ours. */

@@ -2,39 +2,16 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
-import { readTokenizer, type TokenizerFiles } from '../data/text/tokenizer.js'
+import { readTokenizer } from '../data/text/tokenizer.js'
 import { jsonText, readJson } from '../formats/pythonJson.js'
-import { type DualEncoderConfig, parseModelConfig } from '../models/config.js'
+import { parseModelConfig } from '../models/config.js'
 import { logitScale } from '../models/dualEncoder.js'
 import { encoderPrograms, encoderShape } from '../models/encoder.js'
 import { type ParameterSpec, Parameters } from '../nn/parameters.js'
 import { type Judgement, modelCard } from './card.js'
-import { type Preprocessing, parsePreprocessing, preprocessorFor } from './preprocessing.js'
-import type { Provenance } from './provenance.js'
+import type { MimConfig, ModelFolder } from './folder.js'
+import { parsePreprocessing, preprocessorFor } from './preprocessing.js'
 import { openWeights, type ReadValue, writeWeights } from './weights.js'
-
-/** What a checkpoint has of ours. */
-export interface MimConfig {
-  /** Width of the fused content vector; absent without a fusion head. */
-  fusion?: { width: number }
-  /** Lengths that content vectors may be cut to, made unit vectors again; absent where nothing was trained for it. */
-  matryoshka?: number[]
-  /** The stages that the weights went through, the first one first. */
-  provenance?: Provenance[]
-}
-
-export interface ModelFolder {
-  path: string
-  /** config.json as it was found; written back unchanged. */
-  configJson: Record<string, unknown>
-  config: DualEncoderConfig
-  preprocessorJson: Record<string, unknown>
-  preprocessing: Preprocessing
-  tokenizer: TokenizerFiles
-  mim: MimConfig
-  /** Keys of its files whose numbers are floats. */
-  floats: ReadonlySet<string>
-}
 
 /** The checkpoint that `path` means: that of a run folder, or the folder itself. */
 export function checkpointFolder(path: string): string {

@@ -4,27 +4,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { MimConfig } from './model.js'
-
-/** A table that a stage read; rows where they were counted. */
-export interface SourceTable {
-  table: string
-  path: string
-  rows?: number
-}
-
-/** One stage that weights went through. */
-export interface Provenance {
-  stage: string
-  /** What it started from; null: from scratch. */
-  init: string | null
-  data: SourceTable[]
-  /** SHA-256 of the resolved configuration, which lies in the run folder as config.yaml. */
-  config: string
-  /** Version of mim, and the git revision of its source where it is a checkout. */
-  mim: string
-  revision?: string
-}
+import type { MimConfig, Provenance, SourceTable } from './folder.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 

@@ -2,8 +2,7 @@
 import { add, assign, input, mul, type Shape, type Tensor, variable } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 import { allRows, type ParameterGradient, scalar, type TableGradient } from './optimizer.js'
-import type { Session, Value, VariableSpec } from './session.js'
-import type { Part } from './training.js'
+import type { Part, Session, Value, VariableSpec } from './session.js'
 
 /** Gradients that several runs add up, and what the update reads in their place. */
 export interface GradientSums {

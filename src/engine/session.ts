@@ -44,3 +44,10 @@ export interface Engine {
    */
   open(programs: Record<string, Program>, variables: readonly VariableSpec[], precision?: Precision): Session
 }
+
+/** Some of the rows of a step. */
+export interface Part {
+  inputs: Record<string, Value>
+  /** How many rows; the loss must be a mean over them. */
+  rows: number
+}

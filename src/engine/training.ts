@@ -11,7 +11,7 @@ import {
   scalar,
   type TableGradient,
 } from './optimizer.js'
-import type { Session, Value, VariableSpec } from './session.js'
+import type { Part, Session, Value, VariableSpec } from './session.js'
 
 export interface TrainingOptions extends OptimizerOptions {
   /** Share of the moving average of the parameters that a step keeps; 0: no average. */
@@ -25,13 +25,6 @@ export interface TrainingOptions extends OptimizerOptions {
 /** A table with the look-ups of the loss that go there; features may share one. */
 export interface TrainingTable extends Pick<TableGradient, 'name' | 'shape' | 'rateFactor' | 'l2'> {
   lookups: { ids: Tensor; rows: Tensor }[]
-}
-
-/** Some of the rows of a step. */
-export interface Part {
-  inputs: Record<string, Value>
-  /** How many rows; the loss must be a mean over them. */
-  rows: number
 }
 
 export interface Training {

@@ -5,7 +5,6 @@
  */
 import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { UserError } from '../base/errors.js'
-import type { Shape } from '../ops/index.js'
 
 export type StoredType = keyof typeof bytesOf
 
@@ -65,7 +64,7 @@ export class SafetensorsFile {
     return this.entries.has(name)
   }
 
-  shape(name: string): Shape {
+  shape(name: string): readonly number[] {
     return this.entry(name).shape
   }
 
@@ -163,7 +162,7 @@ function fromFloat16(bits: Uint16Array): Float32Array {
 export interface TensorSource {
   name: string
   dtype: StoredType
-  shape: Shape
+  shape: readonly number[]
   data: () => ArrayBufferView | Iterable<ArrayBufferView>
 }
 

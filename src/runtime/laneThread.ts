@@ -3,8 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { failureOf } from '../base/errors.js'
 import type { Answered, Asked } from '../base/threads.js'
 import { decodeAll } from '../data/pictures/decode.js'
-import { type EncoderSetup, ItemEncoder, pictureOptions } from './encoder.js'
-import type { Encoded } from './lanes.js'
+import { type EncoderSetup, ItemEncoder, pictureOptions, type Vectors } from './encoder.js'
 import type { Model } from './model.js'
 
 export interface Task {
@@ -48,4 +47,12 @@ try {
 
 function fail(thrown: unknown): void {
   answer({ failure: failureOf(thrown) })
+}
+
+/** What became of an item. */
+export interface Encoded {
+  /** null: there is nothing to make a vector of. */
+  vectors: Vectors | null
+  /** Why its picture counts as missing. */
+  broken?: string
 }

@@ -5,17 +5,9 @@
  */
 import { availableParallelism, totalmem } from 'node:os'
 import { TaskThread } from '../base/threads.js'
-import { bytesOf, type EncoderSetup, type Vectors } from './encoder.js'
-import type { Message, Task } from './laneThread.js'
+import { bytesOf, type EncoderSetup } from './encoder.js'
+import type { Encoded, Message, Task } from './laneThread.js'
 import type { Model } from './model.js'
-
-/** What became of an item. */
-export interface Encoded {
-  /** null: there is nothing to make a vector of. */
-  vectors: Vectors | null
-  /** Why its picture counts as missing. */
-  broken?: string
-}
 
 type Lane = TaskThread<Task, Encoded[], Message>
 

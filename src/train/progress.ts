@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { replaceFolder } from '../base/files.js'
-import type { StepResult, Trainee } from './loop.js'
 import type { Run } from './run.js'
+import type { StepResult, Trainee } from './task.js'
 
 export interface Progress {
   step: number

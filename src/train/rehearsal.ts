@@ -1,17 +1,8 @@
 /** `--dry-run`: a few steps, an evaluation and a save, to see that all works and what the whole run would cost. */
 import { replaceFolder } from '../base/files.js'
-import type { LoopOptions, Trainee } from './loop.js'
 import { save, start } from './progress.js'
-import type { Run } from './run.js'
-
-/** What a run will take. */
-export interface Estimate {
-  steps: number
-  step_seconds: number
-  evaluations: number
-  evaluation_seconds: number
-  save_seconds: number
-}
+import type { Estimate, Run } from './run.js'
+import type { LoopOptions, Trainee } from './task.js'
 
 /** Steps that are done; the first one, in which the engine prepares itself, does not count as time. */
 const tried = 3

@@ -8,7 +8,6 @@ import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { recoverFolder, replaceFile, writeJson } from '../base/files.js'
 import { type Child, stageReport } from '../report/index.js'
 import { History } from './history.js'
-import type { Estimate } from './rehearsal.js'
 import { Terminal } from './terminal.js'
 
 export interface RunOptions {
@@ -217,4 +216,13 @@ function differences(now: unknown, was: unknown, path = ''): { path: string; now
   if (!isTree(now) || !isTree(was)) return JSON.stringify(now) === JSON.stringify(was) ? [] : [{ path, now, was }]
   const keys = [...new Set([...Object.keys(now), ...Object.keys(was)])]
   return keys.flatMap((key) => differences(now[key], was[key], path ? `${path}.${key}` : key))
+}
+
+/** What a run will take. */
+export interface Estimate {
+  steps: number
+  step_seconds: number
+  evaluations: number
+  evaluation_seconds: number
+  save_seconds: number
 }

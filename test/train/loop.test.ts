@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { secondsIn } from '../../src/base/duration.js'
 import type { UserError } from '../../src/base/errors.js'
-import { type LoopOptions, type Trainee, train } from '../../src/train/loop.js'
+import { train } from '../../src/train/loop.js'
 import { isGreaterBetter } from '../../src/train/monitor.js'
 import { Run } from '../../src/train/run.js'
+import type { LoopOptions, Trainee } from '../../src/train/task.js'
 import { temporaryFolder } from '../sample/folders.js'
 
 const folder = await temporaryFolder()

@@ -1,7 +1,7 @@
 /** What counting alone knows of the training part: how often items are chosen, and which ones together. */
-
 import type { Database } from '../tables/duckdb.js'
-import { chosen, type ItemLists, listOf, readLists } from './log.js'
+import { type ItemLists, listOf, readLists } from './itemLists.js'
+import { chosen } from './log.js'
 import { type AnchorKind, anchorKinds, type Positives } from './positives.js'
 
 export interface ChoiceCounts {

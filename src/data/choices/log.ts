@@ -1,5 +1,4 @@
 /** The behaviour log for C-SFT: who took what and when, in which part of time, session and request. DuckDB does it. */
-
 import { itemNumbers } from '../items/items.js'
 import {
   idsOf,
@@ -11,7 +10,7 @@ import {
   type TimeUnit,
 } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
-import { Growing } from '../tables/growing.js'
+import { type ItemLists, readLists } from './itemLists.js'
 
 export interface BehaviorColumns {
   user: string
@@ -31,12 +30,6 @@ export interface LogOptions {
   sessionMinutes: number
   /** Shares of the behaviours by time, as in the configuration. */
   split: { train: number; valid: number }
-}
-
-/** Integer lists by number: list n is `items[offsets[n] … offsets[n + 1])`. */
-export interface ItemLists {
-  items: Int32Array
-  offsets: Int32Array
 }
 
 export interface BehaviorLog {
@@ -121,18 +114,3 @@ export async function readSessions(db: Database): Promise<ItemLists> {
   const { n } = await db.row<{ n: number }>('SELECT coalesce(max(session) + 1, 0) AS n FROM takes')
   return readLists(db, query, n)
 }
-
-/** `query` gives list and item, in order of both; `count`: number of the lists. */
-export async function readLists(db: Database, query: string, count: number): Promise<ItemLists> {
-  const offsets = new Int32Array(count + 1)
-  const items = new Growing('int32')
-  for await (const { list, item, rows } of db.batches(query, { list: 'int32', item: 'int32' })) {
-    for (const n of list) offsets[n + 1]++
-    items.push(item, 0, rows)
-  }
-  for (let n = 0; n < count; n++) offsets[n + 1] += offsets[n]
-  return { items: items.finish(), offsets }
-}
-
-/** List `n`, as a view. */
-export const listOf = ({ items, offsets }: ItemLists, n: number) => items.subarray(offsets[n], offsets[n + 1])

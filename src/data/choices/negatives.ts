@@ -1,6 +1,6 @@
 /** Which items must not count as negatives of an anchor, and which make hard ones. */
 import type { Random } from '../../base/random.js'
-import { type ItemLists, listOf } from './log.js'
+import { type ItemLists, listOf } from './itemLists.js'
 import { type Positives, parts } from './positives.js'
 
 /** Added to a logit, this takes it out of the softmax. */

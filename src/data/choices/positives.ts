@@ -2,15 +2,8 @@
 import { UserError } from '../../base/errors.js'
 import type { Database } from '../tables/duckdb.js'
 import { type ContentVectors, nearestOfLast } from './contentFiltered.js'
-import {
-  type BehaviorLog,
-  chosen,
-  type ItemLists,
-  type LogOptions,
-  openLog,
-  readRejected,
-  readSessions,
-} from './log.js'
+import type { ItemLists } from './itemLists.js'
+import { type BehaviorLog, chosen, type LogOptions, openLog, readRejected, readSessions } from './log.js'
 
 export type PositiveSource = 'query-purchase' | 'query-click' | 'query-exposure' | 'session' | 'content-filtered'
 export type AnchorKind = 'image' | 'text' | 'product'

@@ -1,7 +1,8 @@
 /** What batches of a click model are made of: columns of impressions and behaviours, in memory or in files. */
 import { isFile, pick, readInto, type Stored } from '../tables/column.js'
 import type { ContentTable } from '../vectors/contentTable.js'
-import type { CtrDataset, EventFeature, RowFeature } from './dataset.js'
+import type { CtrDataset } from './dataset.js'
+import type { EventFeature, RowFeature } from './features.js'
 
 /** Columns that differ from impression to impression, or from behaviour to behaviour. */
 interface Varying {

@@ -2,13 +2,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lowerBound, valuesOfRanks } from '../../metrics/order.js'
+import { paddingRow, unknownRow } from '../../ops/tableRows.js'
 import type { Column, ColumnStore, Stored } from '../tables/column.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
 import type { Whitening } from '../vectors/whitening.js'
-import type { RowFeature } from './dataset.js'
 import type { Feature } from './featureSpec.js'
-import type { FeatureColumn } from './features.js'
-import { paddingRow, unknownRow, type Vocabulary } from './vocabulary.js'
+import type { FeatureColumn, RowFeature } from './features.js'
+import type { Vocabulary } from './vocabulary.js'
 
 /** Of a number: what is subtracted and divided by after the transform. Of a bucket: where ranges begin. */
 export type Scaling = { mean: number; deviation: number } | { edges: number[] }

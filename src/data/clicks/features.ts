@@ -1,11 +1,10 @@
 /** Features as columns of numbers: which SQL makes them, and which of them share a table. */
-
 import { UserError } from '../../base/errors.js'
+import { unknownRow } from '../../ops/tableRows.js'
 import { blocks, type Column, ColumnStore, stretch } from '../tables/column.js'
 import type { Table } from '../tables/contract.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
 import type { Feature, SideFeature } from './featureSpec.js'
-import { unknownRow } from './vocabulary.js'
 
 /** A feature of impressions, items or behaviours, and where its values come from. */
 export interface FeaturePlan {
@@ -212,4 +211,28 @@ function interleaved([first, ...others]: Column<'int32'>[], store: ColumnStore):
     }
   }
   return codes.finish()
+}
+
+/** A feature of impressions or of items: rows of an embedding table by impression or by dense item number. */
+export interface RowFeature {
+  name: string
+  /** Embedding table; features may share one. */
+  table: string
+  /** Rows of the table. */
+  size: number
+  /** Embeddings that are summed; 1 but for lists. */
+  values: number
+  /** [rows × values]; `paddingRow` where a list is shorter. */
+  rowOf: Int32Array
+  /** What the embedding is multiplied by, of numbers. */
+  weight?: Float32Array
+}
+
+/** A feature of behaviours: rows by event, and of the target by impression (`unknownRow` where it is not told). */
+export interface EventFeature {
+  name: string
+  table: string
+  size: number
+  rowOf: Int32Array
+  target: Int32Array | undefined
 }

@@ -1,13 +1,12 @@
 /** Histories of impressions: stretches of behaviours that lie end to end. */
 import { UserError } from '../../base/errors.js'
 import { lowerBound } from '../../metrics/order.js'
-import { blocks, type Column, type ColumnStore, put, stretch, valuesOf } from '../tables/column.js'
+import { blocks, type Column, type ColumnStore, put, type RowRange, stretch, valuesOf } from '../tables/column.js'
 import { microseconds, type Table } from '../tables/contract.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
-import type { RowRange } from './dataset.js'
+import { type ImpressionOptions, itemNumbers, userNumbers } from './contract.js'
 import { columnsOf, featureKinds, type SidePlan, selectFeatures } from './features.js'
 import { HashIndex, halvesOf, hashOf } from './hashIndex.js'
-import { type ImpressionOptions, itemNumbers, userNumbers } from './impressions.js'
 
 /** A side feature: codes by event and, where impressions tell it, of their targets; -1 for none. */
 export interface SideColumn extends SidePlan {

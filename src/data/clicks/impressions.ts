@@ -14,9 +14,9 @@ import {
   openTable,
   requireSameIds,
   type Table,
-  type TimeUnit,
 } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
+import { type ImpressionOptions, type ImpressionTables, itemNumbers, userNumbers } from './contract.js'
 import {
   columnsOf,
   type FeatureColumn,
@@ -26,37 +26,6 @@ import {
   selectFeatures,
 } from './features.js'
 import { builtHistories, type Histories, listedHistories } from './histories.js'
-
-/** A table, or one each for the parts that it is split into. */
-export type ImpressionPaths = string | { train: string; valid: string; test: string }
-
-export interface ImpressionOptions {
-  impressions: ImpressionPaths
-  /** Behaviours table; not read where the history is a column. */
-  behaviors: string
-  columns: {
-    user: string | null
-    item: string
-    label: string
-    weight?: string | null
-    time: string | null
-    action: string
-    history: string | null
-  }
-  timeUnit: TimeUnit
-  actions: readonly string[]
-  /** Longest history. */
-  length: number
-  /** Id that fills up listed histories. */
-  padding: string | number | null
-  /** May labels be missing, as where impressions are to be scored? They are 0 then. */
-  unlabelled?: boolean
-}
-
-export interface ImpressionTables {
-  impressions: Table
-  behaviors: Table | undefined
-}
 
 /** Beside the features: `time` of impressions and `eventTime` of behaviours in microseconds, where behaviours have one. */
 export interface Impressions extends Histories {
@@ -75,10 +44,6 @@ export interface Impressions extends Histories {
   items: number
   context: FeatureColumn[]
 }
-
-/** DuckDB tables that `loadImpressions` leaves: ids with their dense numbers. */
-export const userNumbers = 'user_numbers'
-export const itemNumbers = 'all_item_numbers'
 
 const part = identifier('mim: part')
 const file = identifier('mim: file')

@@ -1,9 +1,10 @@
 /** Signs that a feature tells what could not be known when an impression was shown. */
 import { auc } from '../../metrics/index.js'
 import { ascendingOrder } from '../../metrics/order.js'
-import { type Column, pick, stretch } from '../tables/column.js'
+import { type Column, pick, type RowRange, stretch } from '../tables/column.js'
 import { atRows } from './columns.js'
-import type { CtrDataset, RowFeature, RowRange } from './dataset.js'
+import type { CtrDataset } from './dataset.js'
+import type { RowFeature } from './features.js'
 
 export interface Leak {
   feature: string

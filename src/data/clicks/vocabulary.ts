@@ -1,9 +1,4 @@
-/** Values of a feature as rows of its embedding table. */
-
-/** Row of padding: its embedding is and stays zero. */
-export const paddingRow = 0
-/** Row that stands for everything unknown: unseen ids, missing values. */
-export const unknownRow = 1
+import { unknownRow } from '../../ops/tableRows.js'
 
 export interface Vocabulary {
   /** Table row of each dense number; `unknownRow` for one that training does not know. */

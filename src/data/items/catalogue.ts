@@ -1,5 +1,4 @@
 /** The catalogue as an encoder sees it: pixels and tokens of every item. */
-
 import { Pictures, type PreparedPictures } from '../pictures/pictures.js'
 import { type PictureOptions, preparePictures } from '../pictures/prepare.js'
 import { SharedTexts, shareArray, type Texts } from '../tables/sharedMemory.js'
@@ -47,25 +46,6 @@ export function shareCatalogue({ items, pictures, tokens, hasImage, hasText }: C
 
 export function openCatalogue({ titles, pictures, ...rest }: SharedCatalogue): BatchCatalogue {
   return { items: { titles: new SharedTexts(titles) }, pictures: new Pictures(pictures), ...rest }
-}
-
-/** Rows `rows` of a matrix of `width` columns, one after the other. */
-export function takeRows<T extends Float32Array | Int32Array>(matrix: T, width: number, rows: ArrayLike<number>): T {
-  const out = new (matrix.constructor as new (length: number) => T)(rows.length * width)
-  for (let k = 0; k < rows.length; k++) out.set(matrix.subarray(rows[k] * width, (rows[k] + 1) * width), k * width)
-  return out
-}
-
-/** Matrices of equal width one below the other. */
-export function joinRows<T extends Float32Array | Int32Array>(parts: readonly T[]): T {
-  const length = parts.reduce((n, part) => n + part.length, 0)
-  const out = new (parts[0].constructor as new (length: number) => T)(length)
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
 }
 
 /** Equal numbers for items of equal title; an item without one is alone. */

@@ -229,3 +229,8 @@ export class GrowingFile<K extends NumericKind> {
     this.held = 0
   }
 }
+
+export interface RowRange {
+  from: number
+  to: number
+}

@@ -1,6 +1,5 @@
 import { Random } from '../../base/random.js'
-import type { RowRange } from '../clicks/dataset.js'
-import { blocks, type Column, type ColumnStore, stretch } from './column.js'
+import { blocks, type Column, type ColumnStore, type RowRange, stretch } from './column.js'
 
 /** Parts of the rows that a buffer of random order is filled with. */
 const pieces = 256

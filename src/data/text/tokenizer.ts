@@ -3,18 +3,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { messageOf, UserError } from '../../base/errors.js'
+import type { TokenizerFiles } from './tokenizerFiles.js'
 import { bertTokenizer } from './wordPiece.js'
-
-/** The files of a tokenizer, as they are copied from checkpoint to checkpoint. */
-export interface TokenizerFiles {
-  tokenizer: Record<string, unknown>
-  config: Record<string, unknown>
-}
-
-/** An entry of `added_tokens` that stands for itself: no text is ever split into it. */
-export function specialToken(id: number, content: string) {
-  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
-}
 
 export interface TextEncoder {
   files: TokenizerFiles

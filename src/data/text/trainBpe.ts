@@ -1,5 +1,4 @@
-/** Trains a byte-level BPE tokenizer (Sennrich et al. 2016) on titles, in the layout of CLIP's tokenizer.json. */
-import { specialToken, type TokenizerFiles } from './tokenizer.js'
+import { specialToken, type TokenizerFiles } from './tokenizerFiles.js'
 
 const startToken = '<|startoftext|>'
 const endToken = '<|endoftext|>'

@@ -1,5 +1,4 @@
-/** BERT's tokenizer (Devlin et al. 2019, arXiv:1810.04805) in the layout of tokenizer.json, from its vocabulary alone. */
-import { specialToken, type TokenizerFiles } from './tokenizer.js'
+import { specialToken, type TokenizerFiles } from './tokenizerFiles.js'
 
 const marks = { pad_token: '[PAD]', unk_token: '[UNK]', cls_token: '[CLS]', sep_token: '[SEP]', mask_token: '[MASK]' }
 

@@ -1,7 +1,6 @@
 import { arrayOf } from '../../ops/tensor.js'
 import { normOf } from '../../store/index.js'
 import type { Database } from '../tables/duckdb.js'
-import type { Search } from './search.js'
 import { type Numbers, openVectors, type VectorSource, type VectorTable } from './sources.js'
 
 /** Frozen vectors of items, for look-up by row. */
@@ -113,4 +112,12 @@ export function sideBySide(tables: readonly ContentTable[]): ContentTable {
     start += part
   }
   return { width, vectors, type, scale: scale / Math.sqrt(tables.length), rows, rowOf }
+}
+
+/** What a search reads beside vectors. */
+export interface Search {
+  /** By dense item number, see sketch.ts. */
+  sketches: Int32Array
+  /** What the sketches lie in, and the vectors where they fit; all threads share it. */
+  memory: WebAssembly.Memory
 }

@@ -3,17 +3,9 @@
  * WebAssembly. Products of float32 are summed in float32, in an order that is the same everywhere: equal vectors tie.
  */
 import { openModule } from '../../base/webAssembly.js'
-import type { ContentTable } from './contentTable.js'
+import type { ContentTable, Search } from './contentTable.js'
 import { searchModule } from './searchModule.js'
 import { sketches } from './sketch.js'
-
-/** What a search reads beside vectors. */
-export interface Search {
-  /** By dense item number, see sketch.ts. */
-  sketches: Int32Array
-  /** What the sketches lie in, and the vectors where they fit; all threads share it. */
-  memory: WebAssembly.Memory
-}
 
 type Vectors = Pick<ContentTable, 'vectors' | 'width' | 'rowOf'>
 type Searchable = Vectors & { search: Search }

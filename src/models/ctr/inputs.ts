@@ -1,10 +1,8 @@
-/** What click models take in: embeddings of ids and frozen content vectors, of targets and of histories. */
-
-import { unknownRow } from '../../data/clicks/vocabulary.js'
 import type { ContentTable } from '../../data/vectors/contentTable.js'
 import { type Dropout, dropIds } from '../../nn/dropout.js'
 import { ofOwners, similarities, sumByOwner } from '../../nn/interest.js'
 import { add, cast, concat, constant, greater, input, lookup, mul, reshape, sum, type Tensor } from '../../ops/index.js'
+import { unknownRow } from '../../ops/tableRows.js'
 
 /** A feature that is looked up in an embedding table. */
 export interface TableFeature {

@@ -1,12 +1,11 @@
 /** Impressions as inputs of a click model. */
-
 import { atRows, inMemory, type StoredCtrColumns } from '../../data/clicks/columns.js'
-import type { CtrDataset, RowFeature } from '../../data/clicks/dataset.js'
-import { unknownRow } from '../../data/clicks/vocabulary.js'
+import type { CtrDataset } from '../../data/clicks/dataset.js'
+import type { RowFeature } from '../../data/clicks/features.js'
 import { type Column, isFile, pick, type Stored } from '../../data/tables/column.js'
 import { EpochOrder, inParts } from '../../data/tables/epochOrder.js'
 import type { Value } from '../../engine/index.js'
-import type { Part } from '../../engine/training.js'
+import type { Part } from '../../engine/session.js'
 import {
   type CtrFeatures,
   frequencyInput,
@@ -16,6 +15,7 @@ import {
   targetInput,
   weightInput,
 } from '../../models/ctr/index.js'
+import { unknownRow } from '../../ops/tableRows.js'
 import { searched } from './search.js'
 
 /** What the model of a data set may read. */

@@ -1,7 +1,7 @@
 /** Which behaviours a score was drawn from: those of the greatest weight in each attention, and the nearest ones. */
 import { inMemory } from '../../data/clicks/columns.js'
+import { itemNumbers } from '../../data/clicks/contract.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
-import { itemNumbers } from '../../data/clicks/impressions.js'
 import type { Database } from '../../data/tables/duckdb.js'
 import type { Value } from '../../engine/index.js'
 import type { Gsu } from '../../models/ctr/index.js'

@@ -1,8 +1,8 @@
 /** Reads the tables of stage 3 into one data set, and says what is in it. */
-
 import { UserError } from '../../base/errors.js'
 import type { CtrConfig } from '../../config/ctr.js'
-import { buildDataset, type CtrDataset, type RowRange } from '../../data/clicks/dataset.js'
+import { type ImpressionOptions, type ImpressionPaths, itemNumbers, userNumbers } from '../../data/clicks/contract.js'
+import { buildDataset, type CtrDataset } from '../../data/clicks/dataset.js'
 import { loadEncoders, type NumberTables, saveEncoders } from '../../data/clicks/encoders.js'
 import {
   checkNames,
@@ -17,24 +17,16 @@ import {
   planSides,
   selectFeatures,
 } from '../../data/clicks/features.js'
-import {
-  type ImpressionOptions,
-  type ImpressionPaths,
-  type Impressions,
-  itemNumbers,
-  loadImpressions,
-  openImpressions,
-  userNumbers,
-} from '../../data/clicks/impressions.js'
-import { findLeaks, orderInTime } from '../../data/clicks/leaks.js'
+import { type Impressions, loadImpressions, openImpressions } from '../../data/clicks/impressions.js'
+import { orderInTime } from '../../data/clicks/leaks.js'
 import type { Vocabulary } from '../../data/clicks/vocabulary.js'
-import { blocks, type Column, type ColumnStore, stretch, sum, valuesOf } from '../../data/tables/column.js'
+import type { ColumnStore } from '../../data/tables/column.js'
 import { findTable, openTable, type Table } from '../../data/tables/contract.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
 import { type ContentTable, loadContent, sideBySide } from '../../data/vectors/contentTable.js'
 import { withSearch } from '../../data/vectors/search.js'
 import { gsuOf, usesContent } from '../../models/ctr/index.js'
-import type { Run } from '../../train/run.js'
+import { checkClasses } from './describe.js'
 import { storeFor } from './store.js'
 
 /**
@@ -207,65 +199,4 @@ async function hashIds(db: Database, rows: number): Promise<{ item: Vocabulary; 
     return { rowOf: read.row, size: rows }
   }
   return { item: await hashed(itemNumbers, 'item_id', 'item'), user: await hashed(userNumbers, 'user_id', 'usr') }
-}
-
-function checkClasses({ impressions: { label, rows }, split }: CtrDataset, where: string): void {
-  for (const [name, { from, to }] of Object.entries(split)) {
-    const clicks = sum(label, from, to)
-    if (clicks > 0 && clicks < to - from) continue
-    throw new UserError({
-      id: 'labels-one-class',
-      where,
-      what: `the ${name} part has ${clicks} clicks in ${to - from} of ${rows} impressions`,
-      expected: 'some clicked and some not, in train, valid and test',
-      remedy: 'give more data or change split',
-    })
-  }
-}
-
-/**
- * Warns of what gives the label away.
- * @throws UserError `leak` with all of it where the configuration says to stop.
- */
-export function checkLeaks(data: CtrDataset, { data: { leaks } }: CtrConfig, run: Run): void {
-  if (leaks === 'ignore') return
-  const found = findLeaks(data)
-  if (leaks === 'stop' && found.length > 0) {
-    const what = ['features that tell the label', ...found.map((leak) => leak.what)].join('\n  ')
-    throw new UserError({ id: 'leak', what, remedy: 'leave them out, or run without --strict' })
-  }
-  for (const { what, feature } of found) run.say(`warning: a leak? ${what}`, { leak: feature })
-}
-
-/** Says how much there is, and how far the content vectors reach. */
-export function describe(
-  { impressions, split, content, store }: CtrDataset,
-  { model, data, train }: CtrConfig,
-  run: Run,
-) {
-  const { rows, users, items, events, historyStart, historyEnd, item } = impressions
-  const size = ({ from, to }: RowRange) => to - from
-  let seen = 0
-  for (const { from, values: ends } of blocks(historyEnd)) {
-    const starts = stretch(historyStart, from, from + ends.length)
-    for (let i = 0; i < ends.length; i++) seen += ends[i] - starts[i]
-  }
-  run.say(
-    `${model.name}: ${size(split.train)} impressions train, ${size(split.valid)} validate, ${size(split.test)} test; ` +
-      `${users} users, ${items} items, ${events.length} behaviours, ${(seen / rows).toFixed(1)} in a history on average`,
-  )
-  if (store.isOnDisk) {
-    run.say(
-      `they do not fit data.memory of ${data.memory}: read from files, and shuffled by train.buffer of ${train.buffer}`,
-    )
-  }
-  if (!content) return
-  const share = (column: Column<'int32'>) => {
-    let found = 0
-    for (const numbers of valuesOf(column)) for (const i of numbers) if (content.rowOf[i] > 0) found++
-    return (100 * found) / column.length
-  }
-  run.say(
-    `content vectors: ${share(item).toFixed(1)} % of targets and ${share(events).toFixed(1)} % of behaviours have one`,
-  )
 }

@@ -1,9 +1,9 @@
 /** What is told of the test period: metrics and predictions. */
-
 import { replaceFile } from '../../base/files.js'
-import type { CtrDataset, RowRange } from '../../data/clicks/dataset.js'
-import { type Impressions, itemNumbers, userNumbers } from '../../data/clicks/impressions.js'
-import { stretch, sum } from '../../data/tables/column.js'
+import { itemNumbers, userNumbers } from '../../data/clicks/contract.js'
+import type { CtrDataset } from '../../data/clicks/dataset.js'
+import type { Impressions } from '../../data/clicks/impressions.js'
+import { type RowRange, stretch, sum } from '../../data/tables/column.js'
 import type { Database } from '../../data/tables/duckdb.js'
 import { auc, aucByBucket, buckets, calibration, gauc, logLoss, metricInterval } from '../../metrics/index.js'
 import { type Child, clickSections } from '../../report/index.js'

@@ -1,7 +1,7 @@
 /** Where the columns of impressions and behaviours are kept. */
 import type { CtrConfig } from '../../config/ctr.js'
+import type { ImpressionTables } from '../../data/clicks/contract.js'
 import type { FeaturePlan, SidePlan } from '../../data/clicks/features.js'
-import type { ImpressionTables } from '../../data/clicks/impressions.js'
 import { ColumnStore } from '../../data/tables/column.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
 

@@ -1,18 +1,16 @@
 /** What an embedding table is made by, and what of an older one may be kept. */
 import { createHash } from 'node:crypto'
-import { createReadStream, lstatSync, readdirSync } from 'node:fs'
+import { createReadStream, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
+import type { ModelFolder } from '../../checkpoint/folder.js'
 import { openCheckpoint as open } from '../../checkpoint/hub.js'
-import type { ModelFolder } from '../../checkpoint/model.js'
 import type { EmbedConfig } from '../../config/embed.js'
 import type { ItemStream } from '../../data/items/stream.js'
 import { contentWidth, type EncoderShape, encoderShape } from '../../models/encoder.js'
 import type { EncoderSetup } from '../../runtime/encoder.js'
-import { currentFormat, EmbeddingTable, type Id, int8Scale, type Manifest } from '../../store/index.js'
+import { currentFormat, int8Scale, type Manifest } from '../../store/index.js'
 import { Terminal } from '../../train/terminal.js'
-import type { Fate, Judgement } from './items.js'
-import { type EmbedWork, olderHashes } from './work.js'
 
 /** A table before its rows are known. */
 export type Description = Omit<Manifest, 'rows'>
@@ -93,44 +91,3 @@ export async function versionOf(checkpoint: string): Promise<string> {
   }
   return hash.digest('hex').slice(0, 16)
 }
-
-/** Differences between two tables that keep a row of one from standing in the other, e.g. "type int8, not float32". */
-export function tableDifferences(one: Description, other: Description): string[] {
-  const facts = ({ model_version, type, widths, ids }: Description) => ({
-    model: model_version,
-    type,
-    width: widths.embedding,
-    ids,
-  })
-  const theirs = Object.entries(facts(other))
-  return theirs.flatMap(([name, value]) => {
-    const ours = facts(one)[name as keyof ReturnType<typeof facts>]
-    return ours === value ? [] : [`${name} ${value}, not ${ours}`]
-  })
-}
-
-/** The table at `path`, if its rows may stand beside those of `wanted`. */
-export function openOlder(path: string, wanted: Description, say: (line: string) => void): EmbeddingTable | undefined {
-  // A folder that is no link is of a version of mim before links.
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined
-  const older = EmbeddingTable.open(path)
-  const differences = tableDifferences(wanted, older.manifest)
-  if (differences.length === 0) return older
-  older.close()
-  say(`all vectors are computed anew: the published table has ${differences.join('; ')}`)
-  return undefined
-}
-
-/** Compares items with what an interrupted run has done, if there was one, and with what the older table holds. */
-export const compareWith =
-  (older: EmbeddingTable | undefined, work: EmbedWork | undefined) =>
-  (ids: readonly Id[], hashes: readonly string[]): Judgement => {
-    const rows = work ? work.ids.find(ids) : new Int32Array(ids.length)
-    const before = older ? olderHashes(older, ids) : []
-    const fates = hashes.map((hash, i): Fate => {
-      if (work?.hashAt(rows[i]) === hash) return 'known'
-      if (!before[i]) return 'new'
-      return before[i] === hash ? 'unchanged' : 'changed'
-    })
-    return { rows, fates }
-  }

@@ -7,7 +7,8 @@ import type { Shard } from '../../data/items/shard.js'
 import { modalitiesSection } from '../../report/index.js'
 import { Cursor, EmbeddingTable, flags, type Id, mergedRows, recoverTable, tableFolder } from '../../store/index.js'
 import type { Run } from '../../train/run.js'
-import { type Description, openOlder, tableDifferences } from './describe.js'
+import { openOlder, tableDifferences } from './compare.js'
+import type { Description } from './describe.js'
 import { partFolder, publish } from './publish.js'
 
 /** Folder of the shards' run folders, below the run folder of the table. */

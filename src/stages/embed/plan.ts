@@ -4,7 +4,8 @@ import { openItemStream } from '../../data/items/stream.js'
 import { findTable } from '../../data/tables/contract.js'
 import { Database } from '../../data/tables/duckdb.js'
 import { Terminal } from '../../train/terminal.js'
-import { compareWith, describeTable, openCheckpoint, openOlder } from './describe.js'
+import { compareWith, openOlder } from './compare.js'
+import { describeTable, openCheckpoint } from './describe.js'
 import { survey } from './items.js'
 
 /** How many items `mim embed` would compute, copy and drop; nothing is written. Broken pictures are not looked for. */

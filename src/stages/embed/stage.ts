@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs'
 import sharp from 'sharp'
 import { UserError } from '../../base/errors.js'
 import { mapAhead } from '../../base/prefetch.js'
-import type { ModelFolder } from '../../checkpoint/model.js'
+import type { ModelFolder } from '../../checkpoint/folder.js'
 import type { EmbedConfig } from '../../config/embed.js'
 import type { Shard } from '../../data/items/shard.js'
 import { type ItemStream, openItemStream } from '../../data/items/stream.js'
@@ -17,7 +17,8 @@ import { type EncoderShape, encoderShape } from '../../models/encoder.js'
 import { modalitiesSection } from '../../report/index.js'
 import { fittingBatch } from '../../runtime/batch.js'
 import { exportEncoder } from '../../runtime/encoder.js'
-import { type Encoded, EncoderLanes } from '../../runtime/lanes.js'
+import { EncoderLanes } from '../../runtime/lanes.js'
+import type { Encoded } from '../../runtime/laneThread.js'
 import {
   type Chunk,
   Cursor,
@@ -29,7 +30,8 @@ import {
   tableFolder,
 } from '../../store/index.js'
 import type { Run } from '../../train/run.js'
-import { compareWith, describeTable, encoderSetup, openCheckpoint, openOlder } from './describe.js'
+import { compareWith, openOlder } from './compare.js'
+import { describeTable, encoderSetup, openCheckpoint } from './describe.js'
 import { type Batch, batches, survey } from './items.js'
 import { showNeighbours } from './neighbors.js'
 import { publish, writePart } from './publish.js'

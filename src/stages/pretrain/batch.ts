@@ -1,12 +1,12 @@
 /** What a step of stage 1 is fed: pictures and titles of items, each time a little different. */
-
 import { Random } from '../../base/random.js'
 import type { PretrainConfig } from '../../config/pretrain.js'
-import { type BatchCatalogue, joinRows, openCatalogue, type SharedCatalogue } from '../../data/items/catalogue.js'
+import { type BatchCatalogue, openCatalogue, type SharedCatalogue } from '../../data/items/catalogue.js'
 import { EpochOrder } from '../../data/tables/epochOrder.js'
+import { joinRows } from '../../data/tables/matrix.js'
 import type { Value } from '../../engine/index.js'
-import type { Part } from '../../engine/training.js'
-import { type ViewOptions, Views } from '../shared/encode.js'
+import type { Part } from '../../engine/session.js'
+import { type ViewOptions, Views } from '../shared/views.js'
 import type { Modalities } from './split.js'
 
 /** What the batches of a training follow from. */

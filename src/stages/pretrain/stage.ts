@@ -3,12 +3,12 @@
  * positive; the fusion head learns that an item is the same when one of the two is missing. Where no item
  * has both, two views of its picture or of its title are.
  */
-
 import { UserError } from '../../base/errors.js'
 import { type Adaptation, adaptModel } from '../../checkpoint/adapt.js'
 import { newModel } from '../../checkpoint/create.js'
+import type { ModelFolder } from '../../checkpoint/folder.js'
 import { openCheckpoint } from '../../checkpoint/hub.js'
-import { checkTowers, type ModelFolder } from '../../checkpoint/model.js'
+import { checkTowers } from '../../checkpoint/model.js'
 import { withProvenance } from '../../checkpoint/provenance.js'
 import type { PretrainConfig } from '../../config/pretrain.js'
 import { prepareCatalogue } from '../../data/items/catalogue.js'
@@ -25,8 +25,8 @@ import { judgedSection, recallSection } from '../../report/index.js'
 import { prefixed } from '../../report/variants.js'
 import { train } from '../../train/loop.js'
 import type { Run } from '../../train/run.js'
-import { showPairs } from '../sft/gallery.js'
 import { decoding, tellPictures } from '../shared/decoding.js'
+import { showPairs } from './gallery.js'
 import { categoryPrompts, collapsedViews, recallPlaces } from './judge.js'
 import { splitItems } from './split.js'
 import { type OpenModel, PretrainTrainee } from './task.js'

@@ -1,9 +1,9 @@
 /** What is trained in stage 1: the towers and the fusion head. */
-
 import { Random } from '../../base/random.js'
 import { adaptedWeights } from '../../checkpoint/adapt.js'
 import type { Judgement } from '../../checkpoint/card.js'
-import { type ModelFolder, missingTensor, writeModelFolder } from '../../checkpoint/model.js'
+import type { ModelFolder } from '../../checkpoint/folder.js'
+import { missingTensor, writeModelFolder } from '../../checkpoint/model.js'
 import { isOurs, openWeights } from '../../checkpoint/weights.js'
 import type { PretrainConfig } from '../../config/pretrain.js'
 import { type Catalogue, equalTitles, shareCatalogue } from '../../data/items/catalogue.js'
@@ -11,22 +11,17 @@ import { stepsPerEpoch } from '../../data/tables/epochOrder.js'
 import { shareArray } from '../../data/tables/sharedMemory.js'
 import { textEncoder } from '../../data/text/tokenizer.js'
 import type { Engine, Session, VariableSpec } from '../../engine/index.js'
+import type { Part } from '../../engine/session.js'
 import { initialValues, loadVariables, saveVariables } from '../../engine/state.js'
-import type { Part, Training } from '../../engine/training.js'
+import type { Training } from '../../engine/training.js'
 import { type EncoderShape, encoderPrograms } from '../../models/encoder.js'
 import { frozenBy } from '../../models/freeze.js'
 import { type ParameterSpec, Parameters } from '../../nn/parameters.js'
 import { Ahead } from '../../train/ahead.js'
-import type { StepResult, Trainee } from '../../train/loop.js'
 import { rateAt } from '../../train/schedule.js'
-import {
-  encodeContent,
-  encodeImages,
-  encodeItems,
-  encodeTexts,
-  type ItemVectors,
-  viewOptions,
-} from '../shared/encode.js'
+import type { StepResult, Trainee } from '../../train/task.js'
+import { encodeContent, encodeImages, encodeItems, encodeTexts, type ItemVectors } from '../shared/encode.js'
+import { viewOptions } from '../shared/views.js'
 import { ItemViews, type PretrainBatches } from './batch.js'
 import { judgeVectors, retrieval } from './judge.js'
 import type { Split } from './split.js'

@@ -1,7 +1,7 @@
 /** What finding by counts alone would give, on the events that the vectors are judged by. */
 import type { ChoiceCounts } from '../../data/choices/coOccurrence.js'
 import { anchorKinds, type Positives } from '../../data/choices/positives.js'
-import type { Found } from './judge.js'
+import type { Found } from './recall.js'
 
 export interface BaselineRanks {
   /** Items by how often training chose them. */

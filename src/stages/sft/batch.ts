@@ -1,27 +1,25 @@
 /** What a C-SFT step is fed: anchors, chosen items, hard negatives, and what counts as a negative of which. */
-
 import { UserError } from '../../base/errors.js'
 import { Random } from '../../base/random.js'
 import type { SftConfig } from '../../config/sft.js'
-import type { ItemLists } from '../../data/choices/log.js'
+import type { ItemLists } from '../../data/choices/itemLists.js'
 import { type Candidates, Negatives, type TrainingPairs } from '../../data/choices/negatives.js'
 import { type AnchorKind, anchorKinds, parts } from '../../data/choices/positives.js'
 import {
   type BatchCatalogue,
   equalTitles,
-  joinRows,
   openCatalogue,
   type SharedCatalogue,
   shareCatalogue,
-  takeRows,
 } from '../../data/items/catalogue.js'
 import { Pictures, type PreparedPictures } from '../../data/pictures/pictures.js'
 import { EpochOrder } from '../../data/tables/epochOrder.js'
+import { joinRows, takeRows } from '../../data/tables/matrix.js'
 import { shareArrays } from '../../data/tables/sharedMemory.js'
 import type { Value } from '../../engine/index.js'
 import { modalities, towerInput } from '../../models/encoder.js'
 import { batchOf, type SftSizes, towerRows } from '../../models/sft.js'
-import { type ViewOptions, Views } from '../shared/encode.js'
+import { type ViewOptions, Views } from '../shared/views.js'
 import type { SftData } from './load.js'
 import { QueuePlaces } from './queue.js'
 

@@ -1,78 +1,11 @@
 /** Galleries of the reports: what was asked, and what a model found. */
-
 import type { AnchorKind, Positives } from '../../data/choices/positives.js'
-import { type ItemColumns, type Items, readPictures } from '../../data/items/items.js'
+import type { Items } from '../../data/items/items.js'
 import { thumbnail } from '../../data/pictures/thumbnail.js'
 import { nearestItems } from '../../metrics/index.js'
 import { type Ask, type Card, type Child, gallery } from '../../report/index.js'
-import type { ItemVectors } from '../shared/encode.js'
-import type { Judged } from './judge.js'
-
-/** Where pictures come from: a stage's `data` options. */
-interface Source {
-  columns: ItemColumns
-  maxImagePixels: number
-}
-
-/** Makes cards of items; those in `shown` get their thumbnails. */
-async function itemCards(items: Items, { columns, maxImagePixels: maxPixels }: Source, shown: Iterable<number>) {
-  const { folder } = items.pictures
-  const pictures = new Map<number, string | undefined>()
-  for (const [item, picture] of await readPictures(items, columns, shown)) {
-    pictures.set(item, await thumbnail(picture, { folder, maxPixels }))
-  }
-  return (item: number, more: Partial<Card> = {}): Card => ({
-    picture: pictures.get(item),
-    text: items.titles[item],
-    ...more,
-  })
-}
-
-/** A few pictures with the titles found for them, and the other way round, among the items `heldOut`. */
-export async function showPairs(
-  items: Items,
-  source: Source,
-  heldOut: Int32Array,
-  { image, text }: ItemVectors,
-): Promise<Child> {
-  const d = image.length / heldOut.length
-  const find = (queries: Float32Array, among: Float32Array, from: number, to: number, k: number) =>
-    Array.from({ length: Math.min(to, heldOut.length) - from }, (_, i) => {
-      const query = queries.subarray((from + i) * d, (from + i + 1) * d)
-      return { asked: heldOut[from + i], found: nearestItems(query, among, k).map((row) => heldOut[row]) }
-    })
-  const titles = find(image, text, 0, 8, 5)
-  const pictures = find(text, image, Math.min(8, heldOut.length), 12, 7)
-  const shown = [...titles.map(({ asked }) => asked), ...pictures.flatMap(({ found }) => found)]
-  const card = await itemCards(items, source, shown)
-  const answers = (asked: number, found: number[]) =>
-    found.map((item, i) => {
-      const right = item === asked || items.titles[item] === items.titles[asked]
-      return card(item, { right, note: right ? `${i + 1} ✓` : undefined })
-    })
-  return [
-    gallery(
-      'Titles found for pictures',
-      'Items that training never saw, and the five titles nearest to each picture; the right one in green.',
-      titles.map(
-        ({ asked, found }): Ask => ({
-          asked: card(asked),
-          found: answers(asked, found).map((c) => ({ ...c, picture: undefined })),
-        }),
-      ),
-    ),
-    gallery(
-      'Pictures found for titles',
-      'The other way round; the right picture has a green frame.',
-      pictures.map(
-        ({ asked, found }): Ask => ({
-          asked: { text: items.titles[asked] },
-          found: answers(asked, found).map((c) => ({ ...c, text: undefined })),
-        }),
-      ),
-    ),
-  ]
-}
+import { itemCards, type Source } from '../shared/cards.js'
+import type { Judged } from './recall.js'
 
 /** For each kind of query two of the test period: what was asked with, what was chosen, what is found first. */
 export async function showSearches(

@@ -1,6 +1,6 @@
 /** What C-SFT learns from: the catalogue, pairs of anchors and chosen items, and what users asked with. */
 import { rmSync } from 'node:fs'
-import type { ModelFolder } from '../../checkpoint/model.js'
+import type { ModelFolder } from '../../checkpoint/folder.js'
 import type { SftConfig } from '../../config/sft.js'
 import type { ContentVectors } from '../../data/choices/contentFiltered.js'
 import { countChoices } from '../../data/choices/coOccurrence.js'
@@ -30,7 +30,7 @@ import type { Run } from '../../train/run.js'
 import { decoding, tellPictures } from '../shared/decoding.js'
 import type { ItemVectors } from '../shared/encode.js'
 import { type BaselineRanks, rankByCounts } from './baselines.js'
-import { judgedPairs } from './judge.js'
+import { judgedPairs } from './recall.js'
 
 /** Anchors of a data set: the pictures and texts that users asked with. */
 export interface Anchors {

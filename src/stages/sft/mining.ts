@@ -1,9 +1,8 @@
 /** Hard negatives found by the vectors that training has reached: the nearest neighbours of items. */
-
 import { Random } from '../../base/random.js'
 import type { SftConfig } from '../../config/sft.js'
-import type { ItemLists } from '../../data/choices/log.js'
-import { takeRows } from '../../data/items/catalogue.js'
+import type { ItemLists } from '../../data/choices/itemLists.js'
+import { takeRows } from '../../data/tables/matrix.js'
 import { nearestItems } from '../../metrics/index.js'
 
 /**

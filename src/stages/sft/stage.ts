@@ -1,8 +1,7 @@
 /** Stage 2, C-SFT: behaviour supervises the vectors. What a user asked with is drawn to what the user then chose. */
-
 import { UserError } from '../../base/errors.js'
+import type { ModelFolder } from '../../checkpoint/folder.js'
 import { openCheckpoint } from '../../checkpoint/hub.js'
-import type { ModelFolder } from '../../checkpoint/model.js'
 import { withProvenance } from '../../checkpoint/provenance.js'
 import { openWeights, type Weights } from '../../checkpoint/weights.js'
 import type { SftConfig } from '../../config/sft.js'
@@ -19,8 +18,9 @@ import { train } from '../../train/loop.js'
 import type { Run } from '../../train/run.js'
 import { encodeItems, type ItemVectors } from '../shared/encode.js'
 import { showSearches } from './gallery.js'
-import { type Judged, recallMetrics, told } from './judge.js'
+
 import { loadSftData } from './load.js'
+import { type Judged, recallMetrics, told } from './recall.js'
 import { firstValues, SftTrainee } from './task.js'
 
 export async function sft(config: SftConfig, run: Run): Promise<Record<string, unknown>> {

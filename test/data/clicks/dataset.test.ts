@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { buildDataset } from '../../../src/data/clicks/dataset.js'
 import type { Impressions } from '../../../src/data/clicks/impressions.js'
-import { paddingRow, unknownRow, vocabulary } from '../../../src/data/clicks/vocabulary.js'
+import { vocabulary } from '../../../src/data/clicks/vocabulary.js'
 import { stretch } from '../../../src/data/tables/column.js'
+import { paddingRow, unknownRow } from '../../../src/ops/tableRows.js'
 import { plainImpressions, textColumn } from './featureColumns.js'
 
 /**

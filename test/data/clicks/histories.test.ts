@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import {
-  type ImpressionOptions,
-  type Impressions,
-  itemNumbers,
-  loadImpressions,
-  openImpressions,
-  userNumbers,
-} from '../../../src/data/clicks/impressions.js'
+import { type ImpressionOptions, itemNumbers, userNumbers } from '../../../src/data/clicks/contract.js'
+import { type Impressions, loadImpressions, openImpressions } from '../../../src/data/clicks/impressions.js'
 import { stretch } from '../../../src/data/tables/column.js'
 import type { TimeUnit } from '../../../src/data/tables/contract.js'
 import { openTables } from '../tables.js'

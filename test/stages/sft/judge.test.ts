@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Found, recallMetrics } from '../../../src/stages/sft/judge.js'
+import { type Found, recallMetrics } from '../../../src/stages/sft/recall.js'
 
 const found: Found[] = [
   { kind: 'image', targets: Int32Array.of(1, 2), ranks: Float64Array.of(0, 9) },

@@ -1,0 +1,18 @@
+/** Rows `rows` of a matrix of `width` columns, one after the other. */
+export function takeRows<T extends Float32Array | Int32Array>(matrix: T, width: number, rows: ArrayLike<number>): T {
+  const out = new (matrix.constructor as new (length: number) => T)(rows.length * width)
+  for (let k = 0; k < rows.length; k++) out.set(matrix.subarray(rows[k] * width, (rows[k] + 1) * width), k * width)
+  return out
+}
+
+/** Matrices of equal width one below the other. */
+export function joinRows<T extends Float32Array | Int32Array>(parts: readonly T[]): T {
+  const length = parts.reduce((n, part) => n + part.length, 0)
+  const out = new (parts[0].constructor as new (length: number) => T)(length)
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}

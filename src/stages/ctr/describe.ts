@@ -1,0 +1,67 @@
+import { UserError } from '../../base/errors.js'
+import type { CtrConfig } from '../../config/ctr.js'
+import type { CtrDataset } from '../../data/clicks/dataset.js'
+import { findLeaks } from '../../data/clicks/leaks.js'
+import { blocks, type Column, type RowRange, stretch, sum, valuesOf } from '../../data/tables/column.js'
+import type { Run } from '../../train/run.js'
+
+/**
+ * Warns of what gives the label away.
+ * @throws UserError `leak` with all of it where the configuration says to stop.
+ */
+export function checkLeaks(data: CtrDataset, { data: { leaks } }: CtrConfig, run: Run): void {
+  if (leaks === 'ignore') return
+  const found = findLeaks(data)
+  if (leaks === 'stop' && found.length > 0) {
+    const what = ['features that tell the label', ...found.map((leak) => leak.what)].join('\n  ')
+    throw new UserError({ id: 'leak', what, remedy: 'leave them out, or run without --strict' })
+  }
+  for (const { what, feature } of found) run.say(`warning: a leak? ${what}`, { leak: feature })
+}
+
+/** Says how much there is, and how far the content vectors reach. */
+export function describe(
+  { impressions, split, content, store }: CtrDataset,
+  { model, data, train }: CtrConfig,
+  run: Run,
+) {
+  const { rows, users, items, events, historyStart, historyEnd, item } = impressions
+  const size = ({ from, to }: RowRange) => to - from
+  let seen = 0
+  for (const { from, values: ends } of blocks(historyEnd)) {
+    const starts = stretch(historyStart, from, from + ends.length)
+    for (let i = 0; i < ends.length; i++) seen += ends[i] - starts[i]
+  }
+  run.say(
+    `${model.name}: ${size(split.train)} impressions train, ${size(split.valid)} validate, ${size(split.test)} test; ` +
+      `${users} users, ${items} items, ${events.length} behaviours, ${(seen / rows).toFixed(1)} in a history on average`,
+  )
+  if (store.isOnDisk) {
+    run.say(
+      `they do not fit data.memory of ${data.memory}: read from files, and shuffled by train.buffer of ${train.buffer}`,
+    )
+  }
+  if (!content) return
+  const share = (column: Column<'int32'>) => {
+    let found = 0
+    for (const numbers of valuesOf(column)) for (const i of numbers) if (content.rowOf[i] > 0) found++
+    return (100 * found) / column.length
+  }
+  run.say(
+    `content vectors: ${share(item).toFixed(1)} % of targets and ${share(events).toFixed(1)} % of behaviours have one`,
+  )
+}
+
+export function checkClasses({ impressions: { label, rows }, split }: CtrDataset, where: string): void {
+  for (const [name, { from, to }] of Object.entries(split)) {
+    const clicks = sum(label, from, to)
+    if (clicks > 0 && clicks < to - from) continue
+    throw new UserError({
+      id: 'labels-one-class',
+      where,
+      what: `the ${name} part has ${clicks} clicks in ${to - from} of ${rows} impressions`,
+      expected: 'some clicked and some not, in train, valid and test',
+      remedy: 'give more data or change split',
+    })
+  }
+}

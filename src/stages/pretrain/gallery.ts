@@ -1,0 +1,51 @@
+import type { Items } from '../../data/items/items.js'
+import { nearestItems } from '../../metrics/index.js'
+import { type Ask, type Child, gallery } from '../../report/index.js'
+import { itemCards, type Source } from '../shared/cards.js'
+import type { ItemVectors } from '../shared/encode.js'
+
+/** A few pictures with the titles found for them, and the other way round, among the items `heldOut`. */
+export async function showPairs(
+  items: Items,
+  source: Source,
+  heldOut: Int32Array,
+  { image, text }: ItemVectors,
+): Promise<Child> {
+  const d = image.length / heldOut.length
+  const find = (queries: Float32Array, among: Float32Array, from: number, to: number, k: number) =>
+    Array.from({ length: Math.min(to, heldOut.length) - from }, (_, i) => {
+      const query = queries.subarray((from + i) * d, (from + i + 1) * d)
+      return { asked: heldOut[from + i], found: nearestItems(query, among, k).map((row) => heldOut[row]) }
+    })
+  const titles = find(image, text, 0, 8, 5)
+  const pictures = find(text, image, Math.min(8, heldOut.length), 12, 7)
+  const shown = [...titles.map(({ asked }) => asked), ...pictures.flatMap(({ found }) => found)]
+  const card = await itemCards(items, source, shown)
+  const answers = (asked: number, found: number[]) =>
+    found.map((item, i) => {
+      const right = item === asked || items.titles[item] === items.titles[asked]
+      return card(item, { right, note: right ? `${i + 1} ✓` : undefined })
+    })
+  return [
+    gallery(
+      'Titles found for pictures',
+      'Items that training never saw, and the five titles nearest to each picture; the right one in green.',
+      titles.map(
+        ({ asked, found }): Ask => ({
+          asked: card(asked),
+          found: answers(asked, found).map((c) => ({ ...c, picture: undefined })),
+        }),
+      ),
+    ),
+    gallery(
+      'Pictures found for titles',
+      'The other way round; the right picture has a green frame.',
+      pictures.map(
+        ({ asked, found }): Ask => ({
+          asked: { text: items.titles[asked] },
+          found: answers(asked, found).map((c) => ({ ...c, text: undefined })),
+        }),
+      ),
+    ),
+  ]
+}

@@ -1,0 +1,23 @@
+import { type ItemColumns, type Items, readPictures } from '../../data/items/items.js'
+import { thumbnail } from '../../data/pictures/thumbnail.js'
+import type { Card } from '../../report/index.js'
+
+/** Makes cards of items; those in `shown` get their thumbnails. */
+export async function itemCards(items: Items, { columns, maxImagePixels: maxPixels }: Source, shown: Iterable<number>) {
+  const { folder } = items.pictures
+  const pictures = new Map<number, string | undefined>()
+  for (const [item, picture] of await readPictures(items, columns, shown)) {
+    pictures.set(item, await thumbnail(picture, { folder, maxPixels }))
+  }
+  return (item: number, more: Partial<Card> = {}): Card => ({
+    picture: pictures.get(item),
+    text: items.titles[item],
+    ...more,
+  })
+}
+
+/** Where pictures come from: a stage's `data` options. */
+export interface Source {
+  columns: ItemColumns
+  maxImagePixels: number
+}
