@@ -23,7 +23,7 @@ void OpenCudaLibraries(const std::string& root) {
   globfree(&found);
 }
 
-// The initialisers of the library log before any level can be set: standard error waits aside.
+// The initializers of the library log before any level can be set: standard error waits aside.
 void OpenQuietly(const char* path) {
   const int terminal = dup(STDERR_FILENO);
   const int nowhere = open("/dev/null", O_WRONLY);

@@ -45,7 +45,7 @@ function program(): Command {
     .requiredOption('-o, --out <folder>', 'folder to make; kept as it is if it was made from the same parameters')
     .option('--size <size>', 'how much to make up: tiny, small, medium or a number of items (default: small)')
     .option('--impressions <n>', 'make up so many impressions instead, without pictures but with vectors', number)
-    .option('--history <n>', 'with --impressions: behaviours before each of them (default: 50)', number)
+    .option('--history <n>', 'with --impressions: behaviors before each of them (default: 50)', number)
     .option(
       '--behaviors <n>',
       'make up a log of so many searches, clicks and purchases instead, without pictures',
@@ -108,7 +108,7 @@ function program(): Command {
     .command('neighbors')
     .description('print the items whose vectors are nearest to that of an item, of words or of a picture')
     .argument('<table>', 'embeddings folder, or the run folder that has it')
-    .option('--item <id>', 'whose neighbours')
+    .option('--item <id>', 'whose neighbors')
     .option('--text <words>', 'what the items should be like')
     .option('--image <file>', 'what the items should look like; with --text both')
     .option('-k <n>', 'how many', number, 10)
@@ -150,7 +150,7 @@ function program(): Command {
       'content vectors, of new items too; as often as in training (data.embeddings)',
       several,
     )
-    .option('--explain [n]', 'name the n behaviours (5) of the greatest attention and similarity', number)
+    .option('--explain [n]', 'name the n behaviors (5) of the greatest attention and similarity', number)
     .option('--provider <name>', 'auto, cuda, webgpu or cpu', 'auto')
     .option('--threads <n>', 'threads of the CPU provider; 0: one for each core', number, 0)
     .option('--json', 'print what was done as one JSON object on standard output')

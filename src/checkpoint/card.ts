@@ -1,15 +1,15 @@
-/** The model card of a checkpoint: README.md with what it is, what it learnt from, how well, and how to use it. */
+/** The model card of a checkpoint: README.md with what it is, what it learned from, how well, and how to use it. */
 import { stringify } from 'yaml'
 import type { ModelFolder } from './folder.js'
 
 /** What an evaluation found, by name: before the training and after. */
-export interface Judgement {
+export interface Judgment {
   before: Record<string, number>
   after: Record<string, number>
 }
 
 /** Markdown with the front matter that the Hugging Face Hub reads. */
-export function modelCard({ config, mim }: Pick<ModelFolder, 'config' | 'mim'>, judgement?: Judgement): string {
+export function modelCard({ config, mim }: Pick<ModelFolder, 'config' | 'mim'>, judgment?: Judgment): string {
   const stages = mim.provenance ?? []
   const { architecture, vision, text, projection } = config
   const [base] = stages.flatMap(({ init }) => /^hf:([^@]+)/.exec(init ?? '')?.[1] ?? [])
@@ -29,9 +29,9 @@ export function modelCard({ config, mim }: Pick<ModelFolder, 'config' | 'mim'>, 
     '# Image-text encoder of a catalogue',
     `${vectors}; \`${architecture}\`, ${vision.layers} + ${text.layers} blocks.`,
     ...(mim.fusion ? [`Both together become a content vector of ${mim.fusion.width} numbers.`] : []),
-    ...(mim.matryoshka ? [`Vectors may be cut to ${mim.matryoshka.join(', ')} numbers and normalised again.`] : []),
+    ...(mim.matryoshka ? [`Vectors may be cut to ${mim.matryoshka.join(', ')} numbers and normalized again.`] : []),
     ...(rows.length > 0 ? ['## Data', table(['', 'what', ''], rows)] : []),
-    ...(judgement ? ['## Metrics', metricsTable(judgement)] : []),
+    ...(judgment ? ['## Metrics', metricsTable(judgment)] : []),
     '## Use',
     'In Python, towers alone:',
     python(mim.fusion !== undefined),
@@ -47,7 +47,7 @@ function table(head: string[], rows: string[][]): string {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-function metricsTable({ before, after }: Judgement): string {
+function metricsTable({ before, after }: Judgment): string {
   const text = (value: number | undefined) => (value === undefined ? '' : String(Number(value.toFixed(4))))
   const rows = Object.keys(after).map((name) => [name, text(before[name]), text(after[name])])
   return `On items held out of training.\n\n${table(['metric', 'before', 'after'], rows)}`

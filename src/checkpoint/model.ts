@@ -8,7 +8,7 @@ import { parseModelConfig } from '../models/config.js'
 import { logitScale } from '../models/dualEncoder.js'
 import { encoderPrograms, encoderShape } from '../models/encoder.js'
 import { type ParameterSpec, Parameters } from '../nn/parameters.js'
-import { type Judgement, modelCard } from './card.js'
+import { type Judgment, modelCard } from './card.js'
 import type { MimConfig, ModelFolder } from './folder.js'
 import { parsePreprocessing, preprocessorFor } from './preprocessing.js'
 import { openWeights, type ReadValue, writeWeights } from './weights.js'
@@ -71,14 +71,14 @@ export function missingTensor(path: string, name: string): UserError {
 
 /**
  * Writes a folder that Hugging Face loads; `value` gives the numbers of each parameter. Types and further tensors are
- * those of the folder that the model was read from, see `writeWeights`; `judgement` goes into the model card.
+ * those of the folder that the model was read from, see `writeWeights`; `judgment` goes into the model card.
  */
 export function writeModelFolder(
   path: string,
   model: Omit<ModelFolder, 'path' | 'preprocessing'> & { path?: string },
   parameters: readonly ParameterSpec[],
   value: ReadValue,
-  judgement?: Judgement,
+  judgment?: Judgment,
 ): void {
   const source = model.path === undefined ? undefined : openWeights(model.path)
   const keepsTypes = writeWeights(path, parameters, value, source)
@@ -89,7 +89,7 @@ export function writeModelFolder(
   json('tokenizer.json', model.tokenizer.tokenizer)
   json('tokenizer_config.json', model.tokenizer.config)
   json('mim.json', model.mim)
-  writeFileSync(join(path, 'README.md'), modelCard(model, judgement))
+  writeFileSync(join(path, 'README.md'), modelCard(model, judgment))
 }
 
 /** A config.json, of towers too, that names a type of numbers names float32: Hugging Face loads in the type named. */

@@ -91,9 +91,9 @@ function squareOf(size: Size): number | undefined {
 /** Mean and deviation for values on the scale 0 to 1, whatever scale the processor works on. */
 function normalOf(given: ProcessorJson, preset: Normal): Normal {
   const factor = given.do_rescale === false ? 1 : (given.rescale_factor ?? 1 / 255)
-  const normalises = given.do_normalize !== false
-  const mean = normalises ? (given.image_mean ?? preset.mean) : [0, 0, 0]
-  const std = normalises ? (given.image_std ?? preset.std) : [1, 1, 1]
+  const normalizes = given.do_normalize !== false
+  const mean = normalizes ? (given.image_mean ?? preset.mean) : [0, 0, 0]
+  const std = normalizes ? (given.image_std ?? preset.std) : [1, 1, 1]
   const scale = 255 * factor
   // A factor of 1/255 as JSON writes it must not change a bit of the usual case.
   if (Math.abs(scale - 1) < 1e-9) return { mean, std }

@@ -89,7 +89,7 @@ export type ReadValue = (name: string) => ArrayBufferView
 /**
  * Writes `model.safetensors` and `mim.safetensors` into `folder`. A tensor that still has the values it has in
  * `source` keeps its type there, to the bit; all others are float32. Tensors of the source that no parameter stands
- * for (buffers, what another loss learnt) are copied, but for positions of a resolution that is no more.
+ * for (buffers, what another loss learned) are copied, but for positions of a resolution that is no more.
  * @returns whether all tensors kept the type that they have in the source.
  */
 export function writeWeights(

@@ -23,7 +23,7 @@ export interface SampleFlags {
   json?: boolean
 }
 
-/** Behaviours before each impression of a large data set. */
+/** Behaviors before each impression of a large data set. */
 const defaultHistory = 50
 
 /** Makes a data set up, or cuts one with --from; prints what it holds. */

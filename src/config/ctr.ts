@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { feature, sideFeature } from '../data/clicks/featureSpec.js'
-import { gsuKinds, modelNames } from '../models/ctr/config.js'
+import { modelNames, searchKinds } from '../models/ctr/config.js'
 import { activationNames } from '../nn/norm.js'
 import {
   dataOptions,
@@ -28,12 +28,12 @@ const columns = z
       .nullable()
       .default('ts')
       .describe('null: impressions lie in the order of time; histories are then a column'),
-    action: z.string().default('action').describe('Of the behaviours table'),
+    action: z.string().default('action').describe('Of the behaviors table'),
     history: z
       .string()
       .nullable()
       .default(null)
-      .describe('Column of impressions that lists the history, oldest first; null: built from behaviours'),
+      .describe('Column of impressions that lists the history, oldest first; null: built from behaviors'),
     embeddingItem: z.string().default('item_id').describe('Of the embeddings table'),
     embedding: z.string().default('embedding').describe('Vectors of the embeddings table'),
   })
@@ -69,13 +69,13 @@ export const ctrConfig = z.strictObject({
         .describe(
           'What stored vectors are multiplied by, e.g. 0.007874 where they are int8 of scale 1/127; 1: what their table says',
         ),
-      normalise: z.boolean().default(false).describe('Scale content vectors to length 1; those of `mim embed` have it'),
+      normalize: z.boolean().default(false).describe('Scale content vectors to length 1; those of `mim embed` have it'),
       whiten: z
         .int()
         .min(0)
         .default(0)
         .describe(
-          'Numbers to which content vectors are whitened (centred, made uncorrelated, the first directions kept), by the items of the training period; 0: as they are',
+          'Numbers to which content vectors are whitened (centered, made uncorrelated, the first directions kept), by the items of the training period; 0: as they are',
         ),
       whitenPower: z
         .number()
@@ -99,7 +99,7 @@ export const ctrConfig = z.strictObject({
         .regex(/^\d+(\.\d+)?\s?[KMGT]i?B$/i, 'expected a size such as 2GB')
         .default('2GB')
         .describe(
-          'Memory for sorting and joining tables, and for impressions and behaviours as numbers; what needs more goes ' +
+          'Memory for sorting and joining tables, and for impressions and behaviors as numbers; what needs more goes ' +
             'through files in the run folder',
         ),
     })
@@ -108,7 +108,7 @@ export const ctrConfig = z.strictObject({
   history: z
     .strictObject({
       actions: z.array(z.string()).min(1).default(['click']).describe('Actions that make the history'),
-      length: z.int().positive().default(50).describe('Behaviours at most, the latest'),
+      length: z.int().positive().default(50).describe('Behaviors at most, the latest'),
       padding: z
         .union([z.string(), z.int()])
         .nullable()
@@ -129,7 +129,7 @@ export const ctrConfig = z.strictObject({
       history: z
         .array(sideFeature)
         .default([])
-        .describe('What else is known of a behaviour: {kind: category, column, target} or {kind: gap}'),
+        .describe('What else is known of a behavior: {kind: category, column, target} or {kind: gap}'),
       minCount: z
         .int()
         .positive()
@@ -149,7 +149,7 @@ export const ctrConfig = z.strictObject({
         .enum(modelNames)
         .default('ciubm')
         .describe(
-          'din: ids only; sim-hard, sim-soft: ids of the behaviours that a search finds; content: vectors only; ' +
+          'din: ids only; sim-hard, sim-soft: ids of the behaviors that a search finds; content: vectors only; ' +
             'concat: vectors beside the ids in one network; ciubm: a branch of each',
         ),
       dim: z.int().positive().default(16).describe('Width of an id embedding'),
@@ -160,7 +160,7 @@ export const ctrConfig = z.strictObject({
       saTa: z
         .boolean()
         .default(false)
-        .describe('SA-TA: similarities correct the attention over ids by learnt factors; ciubm only'),
+        .describe('SA-TA: similarities correct the attention over ids by learned factors; ciubm only'),
       cube: z
         .boolean()
         .default(false)
@@ -172,21 +172,21 @@ export const ctrConfig = z.strictObject({
       defaults: z
         .boolean()
         .default(false)
-        .describe('Learnt stand-ins for a missing vector of the target and for the interest of an empty history'),
+        .describe('Learned stand-ins for a missing vector of the target and for the interest of an empty history'),
       heads: z.int().positive().default(2).describe('Heads of the attention of sim-hard and sim-soft, dim wide each'),
-      gsu: z
+      behaviorSearch: z
         .strictObject({
           kind: z
-            .enum(gsuKinds)
+            .enum(searchKinds)
             .default('none')
-            .describe('hard: behaviours like the target in a feature, the latest; soft: nearest by content vectors'),
-          topK: z.int().positive().default(50).describe('Behaviours that the search leaves at most'),
+            .describe('hard: behaviors like the target in a feature, the latest; soft: nearest by content vectors'),
+          topK: z.int().positive().default(50).describe('Behaviors that the search leaves at most'),
           feature: z.string().default('category').describe('Feature of features.items that a hard search compares'),
         })
         .prefault({})
-        .describe('Search of the behaviours that a model sees; sim-hard is always hard, sim-soft soft'),
+        .describe('Search of the behaviors that a model sees; sim-hard is always hard, sim-soft soft'),
       activation: z.enum(activationNames).default('relu').describe('Of the hidden layers of the head'),
-      batchNorm: z.boolean().default(false).describe('Batch normalisation in the hidden layers of the head'),
+      batchNorm: z.boolean().default(false).describe('Batch normalization in the hidden layers of the head'),
       cross: z.int().min(0).default(0).describe('Layers of a cross network (DCN V2) before the hidden layers'),
       dropout: z.number().min(0).lt(1).default(0.2).describe('Share of hidden units of the head that rest in a step'),
     })
@@ -225,7 +225,7 @@ export const ctrConfig = z.strictObject({
         .min(0)
         .lt(1)
         .default(0)
-        .describe('Share of ids that a step takes for unknown, so that what was never seen has a learnt embedding'),
+        .describe('Share of ids that a step takes for unknown, so that what was never seen has a learned embedding'),
       contentRate: z.number().positive().default(3).describe('Factor on the learning rate of the content branch'),
       tableRate: z.number().positive().default(1).describe('Factor on the learning rate of the id embeddings'),
       tableOptimizer: z

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type Document, LineCounter, parse, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { messageOf, UserError } from '../base/errors.js'
+import { withCurrentNames } from '../base/formerNames.js'
 import { nearest } from './suggest.js'
 
 export interface ConfigSources {
@@ -34,9 +35,10 @@ export function loadConfig<S extends z.ZodType>(
     put(tree, text.slice(0, split), setValue(text, text.slice(split + 1)))
   }
   for (const [path, value] of Object.entries(flags)) if (value !== undefined) put(tree, path, value)
-  const result = schema.safeParse(tree)
+  const current = withCurrentNames(tree)
+  const result = schema.safeParse(current)
   if (result.success) return result.data
-  const lines = result.error.issues.flatMap((issue) => problems(issue, tree, schema))
+  const lines = result.error.issues.flatMap((issue) => problems(issue, current, schema))
   throw new UserError({
     id: 'config',
     what: [`${file ?? 'configuration'} has ${lines.length} problem(s)`, ...lines].join('\n  '),

@@ -26,7 +26,7 @@ const behaviorColumns = z
     queryImage: z.string().default('query_image'),
   })
   .prefault({})
-  .describe('Names of the columns of the behaviours table; request and queries may be missing')
+  .describe('Names of the columns of the behaviors table; request and queries may be missing')
 
 export const positiveSources = [
   'query-purchase',
@@ -61,7 +61,7 @@ export const sftConfig = z.strictObject({
       'Checkpoint of stage 1, any Hugging Face folder, or hf:owner/name[@revision] to fetch one; {seed} in it stands for ' +
         'the seed',
     ),
-  split: splitOption('behaviours', 'positives come from'),
+  split: splitOption('behaviors', 'positives come from'),
   positives: z
     .strictObject({
       sources: z
@@ -131,7 +131,7 @@ export const sftConfig = z.strictObject({
         .int()
         .positive()
         .default(30)
-        .describe('Nearest neighbours of the chosen item that mined negatives are drawn from'),
+        .describe('Nearest neighbors of the chosen item that mined negatives are drawn from'),
       mineAmong: z.int().min(2).default(5000).describe('Items at most, drawn anew each time, that are searched'),
       denominator: z
         .enum(['shared', 'separate'])

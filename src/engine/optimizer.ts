@@ -1,4 +1,4 @@
-/** Optimisers as effects of a training program. State is keyed by the parameters' names. */
+/** Optimizers as effects of a training program. State is keyed by the parameters' names. */
 import {
   adagrad,
   adagradRows,
@@ -45,7 +45,7 @@ export interface OptimizerOptions {
 
 export interface Optimizer {
   effects: Tensor[]
-  /** The optimiser's own variables. */
+  /** The optimizer's own variables. */
   variables: VariableSpec[]
   /** What must be fed at step `step` (counted from 0) for the learning rate `rate`. */
   inputs(step: number, rate: number): Record<string, Value>

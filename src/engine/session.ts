@@ -1,7 +1,7 @@
 import type { Program } from '../ops/program.js'
 import type { Precision, Shape, TypedArray, VariableType } from '../ops/tensor.js'
 
-/** A variable of a session: a model parameter, an optimiser moment, an id table, a queue. */
+/** A variable of a session: a model parameter, an optimizer moment, an id table, a queue. */
 export interface VariableSpec {
   name: string
   shape: Shape

@@ -26,7 +26,7 @@ export function initialValues({ name, shape, init }: ParameterSpec, seed: number
 }
 
 /** Fills the rows of a table from 1 on with N(0, std²); row 0 is padding and stays zero. */
-export function initialiseTable(
+export function initializeTable(
   session: Session,
   { name, shape: [rows, width] }: VariableSpec,
   std: number,

@@ -1,7 +1,7 @@
 /** A loss made trainable: the programs of its steps, and the variables that they change. */
 import { Parameters } from '../nn/parameters.js'
 import { gradients } from '../ops/gradients.js'
-import { follow, input, type Shape, type Tensor } from '../ops/index.js'
+import { emaUpdate, input, type Shape, type Tensor } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 import { type GradientSums, sumOverParts } from './accumulate.js'
 import {
@@ -29,7 +29,7 @@ export interface TrainingTable extends Pick<TableGradient, 'name' | 'shape' | 'r
 
 export interface Training {
   programs: Record<string, Program>
-  /** All that a step depends on: parameters, tables, averages, the optimiser's own. */
+  /** All that a step depends on: parameters, tables, averages, the optimizer's own. */
   state: VariableSpec[]
   /** What a step needs only while it lasts. */
   scratch: VariableSpec[]
@@ -97,10 +97,10 @@ function updating(
   const evaluated = ema > 0 ? new Parameters('ema.') : p
   const averages = ema > 0 ? parameters.map(({ name, shape }) => dense(evaluated.prefix + name, shape)) : []
   const keep = input('ema.keep', [])
-  const follows = ema > 0 ? parameters.map(({ name }) => follow(evaluated.prefix + name, name, keep)) : []
+  const emaUpdates = ema > 0 ? parameters.map(({ name }) => emaUpdate(evaluated.prefix + name, name, keep)) : []
   const optimizer = makeOptimizer(gradients, tables, options)
   return {
-    update: [...optimizer.effects, ...follows],
+    update: [...optimizer.effects, ...emaUpdates],
     evaluated,
     state: [
       ...parameters.map(({ name, shape }) => dense(name, shape)),

@@ -64,7 +64,7 @@ export function userBootstrap(
   return { value, low: quantile(sorted, tail), high: quantile(sorted, 1 - tail), samples: defined }
 }
 
-/** Quantile of ascending values, linear between neighbours (Hyndman & Fan 1996, type 7); NaN of none. */
+/** Quantile of ascending values, linear between neighbors (Hyndman & Fan 1996, type 7); NaN of none. */
 export function quantile(sorted: Float64Array, q: number): number {
   if (sorted.length === 0) return Number.NaN
   const position = q * (sorted.length - 1)

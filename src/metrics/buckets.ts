@@ -21,7 +21,7 @@ export interface Buckets {
  * length), lowest first. Without ties the sizes differ by at most one.
  *
  * Equal values always share a bucket: the one in which the middle of their stretch falls. So with
- * many ties the sizes differ, and a bucket whose whole stretch belongs to a neighbour stays empty,
+ * many ties the sizes differ, and a bucket whose whole stretch belongs to a neighbor stays empty,
  * keeping its number (all values equal: everything is in the middle bucket). Without rows all
  * buckets are empty. Throws on NaN.
  */

@@ -11,7 +11,7 @@ export {
   LOG_LOSS_EPSILON,
   logLoss,
 } from './calibration.js'
-export { majorityShare, nearestClassAccuracy, neighbourAccuracy } from './classification.js'
+export { majorityShare, nearestClassAccuracy, neighborAccuracy } from './classification.js'
 export type { Labels, Scores } from './columns.js'
 export { aucOfGroups, type Gauc, type GroupAucs, gauc } from './gauc.js'
 export { type Difference, meanInterval, metricInterval, pairedDifference, type ResampledMetric } from './intervals.js'

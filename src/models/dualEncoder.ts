@@ -23,7 +23,7 @@ const towers: Record<Architecture, Towers> = {
   siglip: { image: siglipImage, text: siglipText, words: siglipWords, tokens: 'token_embedding' },
 }
 
-/** Normalised pixels [B, 3, S, S] → image features [B, projection], not yet of unit norm. */
+/** Normalized pixels [B, 3, S, S] → image features [B, projection], not yet of unit norm. */
 export const imageFeatures: Tower = (p, pixels, config) => towers[config.architecture].image(p, pixels, config)
 
 /** Token ids int32 [B, L] → text features [B, projection], not yet of unit norm. */
@@ -38,9 +38,9 @@ export function wordFeatures(p: Parameters, ids: Tensor, { architecture, text }:
   const { words, tokens } = towers[architecture]
   const table = p.scope('text_model').scope('embeddings').scope(tokens)
   const rows = embedding(table, ids, text.vocabulary, text.width) // [B, L, width]
-  const centre = mean(table.get('weight', [text.vocabulary, text.width], { std: 0.02 }), 0, true)
+  const center = mean(table.get('weight', [text.vocabulary, text.width], { std: 0.02 }), 0, true)
   const counted = words(ids, text)
-  const total = sum(mul(sub(rows, centre), expandDims(counted, 2)), 1)
+  const total = sum(mul(sub(rows, center), expandDims(counted, 2)), 1)
   return div(total, add(sum(counted, 1, true), 1e-6))
 }
 
@@ -51,7 +51,7 @@ export function logitScale(p: Parameters, { architecture, logitScale }: DualEnco
 
 /**
  * ln of the factor on cosines and the addend to logits of the sigmoid loss: SigLIP's own, or others beside a model that
- * learnt by InfoNCE, whose factor would drown the addend. They start as in SigLIP.
+ * learned by InfoNCE, whose factor would drown the addend. They start as in SigLIP.
  */
 export function sigmoidLogits(p: Parameters, config: DualEncoderConfig): { scale: Tensor; bias: Tensor } {
   const own = config.architecture === 'siglip' ? p : p.scope('sigmoid')

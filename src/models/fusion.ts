@@ -20,7 +20,7 @@ export function fuse(p: Parameters, { image, text, hasImage, hasText }: FusionIn
   return l2Normalize(affine(joint, weight, p.get('fusion.bias', [width], { fill: 0 })))
 }
 
-/** Without a fusion head: the normalised mean of the vectors that an item has. */
+/** Without a fusion head: the normalized mean of the vectors that an item has. */
 export function meanOfModalities({ image, text, hasImage, hasText }: FusionInputs): Tensor {
   return l2Normalize(add(mul(image, column(hasImage)), mul(text, column(hasText))))
 }

@@ -19,7 +19,7 @@ export function dropout(x: Tensor, options: Dropout | undefined, place: string):
   return mul(x, mul(cast(stays(x, options, place), 'float32'), 1 / (1 - options.rate)))
 }
 
-/** Replaces a random share of `ids` int32 [n] by `stand`, so that its embedding is learnt from all of them. */
+/** Replaces a random share of `ids` int32 [n] by `stand`, so that its embedding is learned from all of them. */
 export function dropIds(ids: Tensor, stand: number, options: Dropout | undefined, place: string): Tensor {
   if (!options || options.rate === 0) return ids
   return select(stays(cast(ids, 'float32'), options, place), ids, constant(stand, [], 'int32'))

@@ -1,5 +1,5 @@
 /**
- * What a user's behaviours say about a target. Behaviours of a batch lie end to end: row n of `history`
+ * What a user's behaviors say about a target. Behaviors of a batch lie end to end: row n of `history`
  * [N, D] belongs to the impression `owner[n]` − 1, int32 [N]; targets are [B, D]. No masks: an empty history is an
  * impression that owns nothing, and its sums are zero. A row of owner 0 belongs to nobody, and counts nowhere.
  */
@@ -46,16 +46,16 @@ const oneRow = ({ shape }: Tensor) => shape.map((_, axis) => Number(axis === 0))
 const withNobody = (x: Tensor) => pad(x, oneRow(x), new Array<number>(x.shape.length).fill(0))
 const withoutNobody = (x: Tensor) => slice(x, oneRow(x), new Array<number>(x.shape.length).fill(-1))
 
-/** The row of `x` [B, …] that is the owner's, for each behaviour [N, …]; zeros for those of nobody. */
+/** The row of `x` [B, …] that is the owner's, for each behavior [N, …]; zeros for those of nobody. */
 export const ofOwners = (x: Tensor, owner: Tensor): Tensor => gather(withNobody(x), owner)
 
-/** Sums of `values` [N, …] over the behaviours of each impression [B, …]; `like` has a row for each impression. */
+/** Sums of `values` [N, …] over the behaviors of each impression [B, …]; `like` has a row for each impression. */
 export const sumByOwner = (values: Tensor, owner: Tensor, like: Tensor): Tensor =>
   withoutNobody(segmentSum(values, owner, withNobody(like)))
 
 /**
  * DIN's target attention (Zhou et al. 2018, arXiv:1706.06978): a(h, t) [N, 1], a network on
- * [h, t, h − t, h ∘ t]. The weights are not normalised; interest is Σ a(h, t)·h.
+ * [h, t, h − t, h ∘ t]. The weights are not normalized; interest is Σ a(h, t)·h.
  *
  * The first layer never sees that concatenation: W[h, t, h−t, h∘t] = (W₁+W₃)h + (W₂−W₃)t + W₄(h∘t),
  * so three narrower products do, one of them on the targets alone.
@@ -81,7 +81,7 @@ export function targetWeights(p: Parameters, { history, target, owner }: Behavio
   return linear(p.scope('out'), x, 1, { std: Math.sqrt(1 / x.shape[1]) })
 }
 
-/** Σ weight·history over the behaviours of each impression: weights [N] or [N, 1] → [B, D]. */
+/** Σ weight·history over the behaviors of each impression: weights [N] or [N, 1] → [B, D]. */
 export function weightedSum(weights: Tensor, { history, target, owner }: Behaviors): Tensor {
   return sumByOwner(mul(column(weights), history), owner, target)
 }
@@ -115,16 +115,16 @@ export function multiHeadAttention(
   }
 }
 
-/** softmax of `scores` [N] among the behaviours of each impression; `present` [N] is 0 for those left out. */
+/** softmax of `scores` [N] among the behaviors of each impression; `present` [N] is 0 for those left out. */
 export function segmentSoftmax(scores: Tensor, owner: Tensor, like: Tensor, present: Tensor): Tensor {
   const top = stopGradient(withoutNobody(segmentMax(scores, owner, withNobody(like)))) // [B]
   const weights = mul(exp(sub(scores, ofOwners(top, owner))), present)
   const total = sumByOwner(weights, owner, like)
-  // An impression without behaviours has total 0 and no weights.
+  // An impression without behaviors has total 0 and no weights.
   return div(weights, add(ofOwners(total, owner), 1e-12))
 }
 
-/** Cosines [N] between unit vectors of behaviours [N, d] and of their targets [B, d]. */
+/** Cosines [N] between unit vectors of behaviors [N, d] and of their targets [B, d]. */
 export function similarities({ history, target, owner }: Behaviors): Tensor {
   return sum(mul(history, ofOwners(target, owner)), 1)
 }
@@ -132,9 +132,9 @@ export function similarities({ history, target, owner }: Behaviors): Tensor {
 const simTierBins = 20
 
 /**
- * SimTier (Sheng et al. 2024, arXiv:2407.19467): how many behaviours fall in each of 20 tiers of cosine
+ * SimTier (Sheng et al. 2024, arXiv:2407.19467): how many behaviors fall in each of 20 tiers of cosine
  * similarity, as log(1 + count), and how many have no vector: [B, 21]. `present` [N] is 1 where both
- * behaviour and target have a vector.
+ * behavior and target have a vector.
  */
 export function simTier(cosines: Tensor, present: Tensor, owner: Tensor, like: Tensor): Tensor {
   const tier = minimum(maximum(floor(mul(add(cosines, 1), simTierBins / 2)), 0), simTierBins - 1)

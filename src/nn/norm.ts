@@ -49,29 +49,29 @@ const moved = (name: string, shape: Shape, value: Tensor) =>
 /** Name of a place in the model, whichever set of parameters (trained or averaged) is read there. */
 type Place = { p: Parameters; place: string }
 
-function standardised(x: Tensor, place: string, statistics: BatchStatistics): Tensor {
+function standardized(x: Tensor, place: string, statistics: BatchStatistics): Tensor {
   const { mean, variance } = statistics.of(x, place)
   return mul(sub(x, mean), rsqrt(add(variance, epsilon)))
 }
 
-/** Batch normalisation of `x` [B, D] (Ioffe & Szegedy 2015, arXiv:1502.03167). */
+/** Batch normalization of `x` [B, D] (Ioffe & Szegedy 2015, arXiv:1502.03167). */
 export function batchNorm({ p, place }: Place, x: Tensor, statistics: BatchStatistics): Tensor {
   const shape = [x.shape[1]]
   const gain = p.get('gain', shape, { fill: 1 })
-  return add(mul(standardised(x, `${place}norm.`, statistics), gain), p.get('shift', shape, { fill: 0 }))
+  return add(mul(standardized(x, `${place}norm.`, statistics), gain), p.get('shift', shape, { fill: 0 }))
 }
 
 export const activationNames = ['relu', 'prelu', 'dice'] as const
 export type ActivationName = (typeof activationNames)[number]
 
 /**
- * ReLU; PReLU with a learnt slope for each column, from ¼; or Dice, which moves the bend to where the batch is:
- * x·(p + α(1 − p)) with p = σ of the standardised x (Zhou et al. 2018, arXiv:1706.06978, section 5.3). `x` [B, D].
+ * ReLU; PReLU with a learned slope for each column, from ¼; or Dice, which moves the bend to where the batch is:
+ * x·(p + α(1 − p)) with p = σ of the standardized x (Zhou et al. 2018, arXiv:1706.06978, section 5.3). `x` [B, D].
  */
 export function activation(at: Place, x: Tensor, name: ActivationName, statistics: BatchStatistics): Tensor {
   if (name === 'relu') return relu(x)
   const slope = at.p.get('slope', [x.shape[1]], { fill: name === 'prelu' ? 0.25 : 0 })
   if (name === 'prelu') return add(relu(x), mul(slope, sub(x, relu(x))))
-  const share = sigmoid(standardised(x, `${at.place}dice.`, statistics))
+  const share = sigmoid(standardized(x, `${at.place}dice.`, statistics))
   return mul(x, add(share, mul(slope, sub(1, share))))
 }

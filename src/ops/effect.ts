@@ -14,8 +14,8 @@ export function assignRows(variable: string, ids: Tensor, rows: Tensor): Tensor 
  * Moves a variable towards `source` as the effects before this one leave it: variable ← keep·variable +
  * (1 − keep)·source, with `keep` a scalar. An exponential moving average.
  */
-export function follow(variable: string, source: string, keep: Tensor): Tensor {
-  return node('follow', [keep], { variable, source }, [])
+export function emaUpdate(variable: string, source: string, keep: Tensor): Tensor {
+  return node('emaUpdate', [keep], { variable, source }, [])
 }
 
 const optional = (decay: Tensor | undefined) => (decay ? [decay] : [])

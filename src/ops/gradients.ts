@@ -123,7 +123,7 @@ const rules: { [K in OpName]: Rule<K> } = {
   },
   assign: none,
   assignRows: none,
-  follow: none,
+  emaUpdate: none,
   adam: none,
   adagrad: none,
   sgd: none,

@@ -11,7 +11,7 @@ const segment = (op: 'segmentSum' | 'segmentMax') => (values: Tensor, ids: Tenso
 /**
  * Adds the rows of `values` [m, …] that share an id: result row r is the sum over all rows j with
  * `ids[j] = r`. There are as many result rows as `like` has rows. The gradient of `gather`, and the
- * pooling of variable-length lists: behaviours laid end to end, `ids` telling whose each one is.
+ * pooling of variable-length lists: behaviors laid end to end, `ids` telling whose each one is.
  */
 export const segmentSum = segment('segmentSum')
 

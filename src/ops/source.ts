@@ -26,7 +26,7 @@ export function variable(name: string, shape: Shape, dtype: DType = 'float32'): 
 
 /**
  * Rows of a table: `ids` int32 [...] → [..., width]. The table is never read whole, and no
- * gradient with respect to the whole table exists: an optimiser takes the gradient with respect
+ * gradient with respect to the whole table exists: an optimizer takes the gradient with respect
  * to these rows and updates just them. Rows come out as float32 times `scale`, of an int8 table too.
  */
 export function lookup(table: string, width: number, ids: Tensor, scale = 1): Tensor<'lookup'> {

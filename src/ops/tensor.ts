@@ -1,5 +1,5 @@
 /**
- * The vocabulary of tensor operations that models, losses and optimisers are written in.
+ * The vocabulary of tensor operations that models, losses and optimizers are written in.
  *
  * A `Tensor` here is symbolic: it records what it is computed from. Calling `add(a, b)` builds a
  * node, nothing runs. A finished `Program` is differentiated (`gradients.ts`) and then lowered to
@@ -7,7 +7,7 @@
  * TensorFlow.js WASM kernels, an ONNX graph. So there is one definition of every model.
  *
  * Shapes are static but for dimensions written -1, which are known only when the program runs
- * (batch size, number of behaviours). Two -1 that meet in an element-wise operation are equal.
+ * (batch size, number of behaviors). Two -1 that meet in an element-wise operation are equal.
  */
 
 export type DType = 'float32' | 'int32' | 'bool'
@@ -30,7 +30,7 @@ export type ActivationForm = 'relu' | 'sigmoid' | 'tanh' | 'softplus' | 'gelu' |
 type None = Record<never, never>
 type Reduction = { axes: readonly number[]; keepDims: boolean }
 
-/** Which variables a step of an optimiser reads and writes, and its fixed hyper-parameters. */
+/** Which variables a step of an optimizer reads and writes, and its fixed hyper-parameters. */
 export type AdamAttrs = { variable: string; m: string; v: string; beta1: number; beta2: number }
 export type AdagradAttrs = { variable: string; accumulator: string; epsilon: number }
 /** `velocity` is there if `momentum` is not 0. */
@@ -87,7 +87,7 @@ export interface OpTable {
   segmentMax: None
   oneHot: { depth: number }
   range: None
-  // normalisation and losses, fused
+  // normalization and losses, fused
   softmax: None
   softmaxGrad: None
   layerNorm: { epsilon: number }
@@ -103,7 +103,7 @@ export interface OpTable {
   // effects on variables
   assign: { variable: string }
   assignRows: { variable: string }
-  follow: { variable: string; source: string }
+  emaUpdate: { variable: string; source: string }
   adam: AdamAttrs
   adagrad: AdagradAttrs
   sgd: SgdAttrs

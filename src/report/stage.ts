@@ -1,4 +1,4 @@
-/** The report of a run: what came out, how it learnt, and what the stage itself has to show. */
+/** The report of a run: what came out, how it learned, and what the stage itself has to show. */
 import { stringify } from 'yaml'
 import { curvesSection, type HistoryRow } from './charts/curves.js'
 import { duration, exact } from './charts/scale.js'
@@ -20,7 +20,7 @@ export interface RunSummary {
 
 const titles: Record<string, string> = {
   pretrain: 'Pretraining on the catalogue',
-  sft: 'C-SFT: vectors that follow behaviour',
+  sft: 'C-SFT: vectors that follow behavior',
   embed: 'Representation Center',
   ctr: 'Click model',
 }

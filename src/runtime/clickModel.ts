@@ -11,12 +11,12 @@ import { program } from '../ops/program.js'
 
 /** Output [B]. */
 export const probabilityOutput = 'probability'
-/** Cosines [N] of behaviours and targets; absent of a model without content. */
+/** Cosines [N] of behaviors and targets; absent of a model without content. */
 export const similarityOutput = 'similarity'
-/** Weights [N] by which a part of the model sums behaviours. */
+/** Weights [N] by which a part of the model sums behaviors. */
 export const attentionOutput = (part: string) => `attention.${part}`
 
-/** Impressions and behaviours are of different numbers. */
+/** Impressions and behaviors are of different numbers. */
 const rowsOf = (name: string) => (/^(owner|history\.|attention\.|similarity)/.test(name) ? 'behaviors' : 'batch')
 
 /**

@@ -6,7 +6,7 @@ import { replaceFolder } from '../base/files.js'
 import type { Preprocessing } from '../checkpoint/preprocessing.js'
 import { openWeights } from '../checkpoint/weights.js'
 import type { DecodeOptions } from '../data/pictures/decode.js'
-import { writeNormalised } from '../data/pictures/normalise.js'
+import { writeNormalized } from '../data/pictures/normalize.js'
 import { type TextEncoder, textEncoder } from '../data/text/tokenizer.js'
 import type { TokenizerFiles } from '../data/text/tokenizerFiles.js'
 import { contentWidth, type EncoderShape, encoderPrograms, wordWidth } from '../models/encoder.js'
@@ -164,7 +164,7 @@ export class ItemEncoder {
     if (present.length === 0) return pictures.map(() => null)
     const vectors = await this.inPieces('image', present.length, (from, to) => {
       const data = new Float32Array((to - from) * 3 * size * size)
-      for (let i = from; i < to; i++) writeNormalised(present[i], preprocessing, data, (i - from) * 3 * size * size)
+      for (let i = from; i < to; i++) writeNormalized(present[i], preprocessing, data, (i - from) * 3 * size * size)
       return { pixel_values: { data, shape: [to - from, 3, size, size] } }
     })
     let next = 0

@@ -6,7 +6,7 @@ import { decodeAll } from '../data/pictures/decode.js'
 import { type EncoderSetup, ItemEncoder, pictureOptions, type Vectors } from './encoder.js'
 import type { Model } from './model.js'
 
-export interface Task {
+export interface EncodeTask {
   /** Encoded as JPEG and the like; null where there is none, an Error where it could not be read. */
   pictures: readonly (Uint8Array | Error | null)[]
   titles: readonly (string | null)[]
@@ -21,14 +21,14 @@ const answer = (value: Message | Answered<Encoded[]>) => parentPort!.postMessage
 try {
   const encoder = await ItemEncoder.open(setup, (say) => answer({ say }))
   let last: Promise<void> = Promise.resolve()
-  parentPort!.on('message', ({ id, task: { pictures, titles } }: Asked<Task>) => {
+  parentPort!.on('message', ({ id, task: { pictures, titles } }: Asked<EncodeTask>) => {
     const decoding = decodeAll(pictures, { folder: '' }, pictureOptions(setup))
     const turn = last.then(async () => answer({ id, result: await encodeItems(await decoding, titles) }))
     last = turn.catch(fail)
   })
   answer({ provider: encoder.provider })
 
-  async function encodeItems(decoded: (Uint8Array | Error | null)[], titles: Task['titles']): Promise<Encoded[]> {
+  async function encodeItems(decoded: (Uint8Array | Error | null)[], titles: EncodeTask['titles']): Promise<Encoded[]> {
     const pictures = decoded.map((picture) => (picture instanceof Uint8Array ? picture : null))
     const present = titles.flatMap((title, i) => (title === null && pictures[i] === null ? [] : [i]))
     const vectors = await encoder.encode(

@@ -6,10 +6,10 @@
 import { availableParallelism, totalmem } from 'node:os'
 import { TaskThread } from '../base/threads.js'
 import { bytesOf, type EncoderSetup } from './encoder.js'
-import type { Encoded, Message, Task } from './laneThread.js'
+import type { Encoded, EncodeTask, Message } from './laneThread.js'
 import type { Model } from './model.js'
 
-type Lane = TaskThread<Task, Encoded[], Message>
+type Lane = TaskThread<EncodeTask, Encoded[], Message>
 
 /** Weights, as often as there are lanes, take at most this share of the memory. */
 const memoryShare = 1 / 8

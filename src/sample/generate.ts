@@ -31,11 +31,11 @@ export async function generateSample(options: SampleOptions, progress?: Progress
   checkSeed(seed)
   extentOf(size)
   return makeOnce(out, 'truth.json', { size, seed, constants: digest(parameters) }, async (folder) => {
-    progress?.('behaviour log', 0, 1)
+    progress?.('behavior log', 0, 1)
     const market = simulate(size, seed)
     const { items, users, requests, log } = market
     const counts = { items: items.length, users: users.length, requests: requests.length }
-    progress?.('behaviour log', 1, 1)
+    progress?.('behavior log', 1, 1)
     await writeTables(folder, market, seed, progress)
     return { ...counts, ...measure(log, items.length) }
   })

@@ -1,5 +1,5 @@
 /**
- * A data set as large as is asked for, without pictures: behaviours once, impressions that see the stretch before
+ * A data set as large as is asked for, without pictures: behaviors once, impressions that see the stretch before
  * them, and an embedding table. DuckDB makes it row by row out of hashes, so nothing is held in memory.
  */
 import { rmSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { makeOnce, type Outcome, type Progress } from './once.js'
 export interface LargeOptions {
   out: string
   impressions: number
-  /** Behaviours that each impression has before it. */
+  /** Behaviors that each impression has before it. */
   history: number
   seed: number
 }
@@ -30,11 +30,11 @@ const perUser = 500
 const [fewestItems, mostItems, fewestUsers] = [1_000, 1_000_000, 20]
 const categories = 50
 const width = 32
-/** Share of behaviours, and of impressions, in the category that a user likes. */
+/** Share of behaviors, and of impressions, in the category that a user likes. */
 const ofTaste = { behaviors: 0.5, impressions: 0.2 }
 /** Click rates in that category and elsewhere. */
 const clickRates = { liked: 0.25, other: 0.05 }
-/** Behaviours fill the whole log, impressions the last part, by when each user has a whole history. */
+/** Behaviors fill the whole log, impressions the last part, by when each user has a whole history. */
 const impressionsFrom = 5 / 6
 /** Ids begin here, beyond what a double can tell apart. */
 const firstId = '9007199254740993'

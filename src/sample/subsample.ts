@@ -42,7 +42,7 @@ interface Source {
 }
 
 /**
- * Draws users by seed and writes their behaviours and impressions whole, with the items these name (targets and
+ * Draws users by seed and writes their behaviors and impressions whole, with the items these name (targets and
  * `hist_items`) and a share of the others, or finds that this was done before. All columns keep their types. Pictures
  * that are relative paths are copied.
  * @throws UserError `out-exists`, `sample-seed`, `sample-users`, `sample-share`, `table-missing`, and those of

@@ -1,7 +1,7 @@
 import { normOf } from './rows.js'
 import type { EmbeddingTable } from './table.js'
 
-export interface Neighbour {
+export interface Neighbor {
   /** Row of the table. */
   row: number
   /** Cosine with the query. */
@@ -20,9 +20,9 @@ export function nearestRows(
   queries: Float32Array,
   k: number,
   exclude: readonly (number | undefined)[] = [],
-): Neighbour[][] {
+): Neighbor[][] {
   const d = table.width
-  const best = Array.from({ length: queries.length / d }, (): Neighbour[] => [])
+  const best = Array.from({ length: queries.length / d }, (): Neighbor[] => [])
   const norms = best.map((_, q) => normOf(queries, q * d, d))
   for (const { from, rows, vectors } of table.blocks(blockRows)) {
     const lengths = Float64Array.from({ length: rows }, (_, i) => normOf(vectors, i * d, d))

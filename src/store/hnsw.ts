@@ -2,7 +2,7 @@
 import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { Index, MetricKind, ScalarKind } from 'usearch'
-import type { Neighbour } from './exact.js'
+import type { Neighbor } from './exact.js'
 import type { EmbeddingTable } from './table.js'
 
 const file = 'hnsw.usearch'
@@ -39,7 +39,7 @@ export class HnswIndex {
   }
 
   /** The `k` nearest rows that are found, best first; `exclude` is passed over. */
-  nearest(query: Float32Array, k: number, exclude?: number): Neighbour[] {
+  nearest(query: Float32Array, k: number, exclude?: number): Neighbor[] {
     const { keys, distances } = this.index.search(query, k + (exclude === undefined ? 0 : 1), 1)
     return Array.from(keys, (key, i) => ({ row: Number(key), score: 1 - distances[i] }))
       .filter(({ row }) => row !== exclude)

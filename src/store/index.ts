@@ -1,4 +1,4 @@
-export { type Neighbour, nearestRows } from './exact.js'
+export { type Neighbor, nearestRows } from './exact.js'
 export { HnswIndex } from './hnsw.js'
 export { compareIds, type Id, type IdKind, IdWriter, idFile, idKind, SortedIds } from './ids.js'
 export { type Chunk, Cursor, mergedRows } from './merge.js'

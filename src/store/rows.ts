@@ -110,11 +110,11 @@ export class RowFiles {
 
 /** A vector as it is stored: cut to the first `width` numbers, brought back to unit norm, in `type`. */
 export function storedVector(vector: Float32Array, width: number, type: VectorType): Float32Array | Int8Array {
-  const unit = width < vector.length ? normalised(vector.subarray(0, width)) : vector
+  const unit = width < vector.length ? normalized(vector.subarray(0, width)) : vector
   return type === 'int8' ? Int8Array.from(unit, (x) => Math.round(x / int8Scale)) : unit
 }
 
-function normalised(vector: Float32Array): Float32Array {
+function normalized(vector: Float32Array): Float32Array {
   const norm = normOf(vector, 0, vector.length)
   return norm > 0 ? vector.map((x) => x / norm) : vector
 }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { replaceFolder } from '../base/files.js'
 import type { Run } from './run.js'
-import type { StepResult, Trainee } from './task.js'
+import type { StepResult, TrainingTask } from './task.js'
 
 export interface Progress {
   step: number
@@ -37,20 +37,20 @@ export const start = (): Progress => ({ step: 0, best: undefined, evaluationsSin
 const stateFile = 'trainer_state.json'
 const besideState = 'checkpoint'
 
-export async function save(trainee: Trainee, progress: Progress, run: Run): Promise<void> {
+export async function save(task: TrainingTask, progress: Progress, run: Run): Promise<void> {
   await run.history.save()
   await replaceFolder(run.path('last'), async (folder) => {
-    await trainee.saveState(folder)
+    await task.saveState(folder)
     writeFileSync(join(folder, stateFile), JSON.stringify(progress, null, 2))
   })
 }
 
-/** Where the run folder has a state, the trainee gets it. */
-export async function restore(trainee: Trainee, run: Run): Promise<Progress> {
+/** Where the run folder has a state, the task gets it. */
+export async function restore(task: TrainingTask, run: Run): Promise<Progress> {
   const file = run.path('last', stateFile)
   if (!existsSync(file)) return start()
   const progress: Progress = { ...start(), ...JSON.parse(readFileSync(file, 'utf8')) }
-  await trainee.loadState(run.path('last'))
+  await task.loadState(run.path('last'))
   await run.history.load(progress.step)
   takeBack(progress, run)
   run.say(`resumed at step ${progress.step}`)

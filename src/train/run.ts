@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { parse, stringify } from 'yaml'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { recoverFolder, replaceFile, writeJson } from '../base/files.js'
+import { withCurrentNames } from '../base/formerNames.js'
 import { type Child, stageReport } from '../report/index.js'
 import { History } from './history.js'
 import { Terminal } from './terminal.js'
@@ -38,7 +39,7 @@ export class Run {
   private readonly sections: Child[] = []
   private interrupted = false
   private readonly opened = performance.now()
-  private rehearsal: { estimate: Estimate; seconds: number } | undefined
+  private estimate: { estimate: Estimate; seconds: number } | undefined
   private readonly onSignal = () => {
     if (this.interrupted) process.exit(130)
     this.interrupted = true
@@ -68,7 +69,7 @@ export class Run {
    * remove something else than a run.
    */
   static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
-    if (options.dry) return Run.rehearse(options, work)
+    if (options.dry) return Run.dryRun(options, work)
     const run = await Run.open(options)
     try {
       return await work(run)
@@ -81,7 +82,7 @@ export class Run {
   }
 
   /** As `with`, in a folder that is removed. */
-  private static async rehearse<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
+  private static async dryRun<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     const out = mkdtempSync(join(tmpdir(), 'mim-dry-run-'))
     const run = await Run.open({ ...options, out, resume: false, overwrite: false })
     try {
@@ -108,7 +109,7 @@ export class Run {
         const remedy = 'add --resume to go on with it, --overwrite to replace it, or choose another --out'
         throw new UserError({ id: 'run-exists', what: `${out} holds a run already`, remedy })
       }
-      const before = parse(readFileSync(configFile, 'utf8')) as Record<string, unknown>
+      const before = withCurrentNames(parse(readFileSync(configFile, 'utf8')) as Record<string, unknown>)
       const changes = differences({ stage, ...config }, before).filter(({ path }) => !free.has(path))
       if (changes.length > 0) {
         const list = changes.map(
@@ -150,13 +151,13 @@ export class Run {
   }
 
   /** Takes down what steps, evaluations and saves would take; trying that has taken `seconds`. */
-  rehearsed(estimate: Estimate, seconds: number): void {
-    this.rehearsal = { estimate, seconds }
+  estimated(estimate: Estimate, seconds: number): void {
+    this.estimate = { estimate, seconds }
   }
 
   /** What the whole run would cost at most, as seen after a dry run: seconds, and the peak of memory so far in MB. */
   cost(): Metrics {
-    const { estimate, seconds } = this.rehearsal!
+    const { estimate, seconds } = this.estimate!
     const { steps, step_seconds, evaluations, evaluation_seconds, save_seconds } = estimate
     const training = steps * step_seconds + evaluations * (evaluation_seconds + save_seconds)
     return {

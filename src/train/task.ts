@@ -2,7 +2,7 @@ export interface StepResult {
   loss: number
   /** What the loss is made of, and whatever else the log should tell; the same names at every step. */
   named?: Record<string, number>
-  /** Rows of data that the step learnt from. */
+  /** Rows of data that the step learned from. */
   samples: number
   /** Milliseconds that it waited for them. */
   waited: number
@@ -10,7 +10,7 @@ export interface StepResult {
 }
 
 /** What is being trained. */
-export interface Trainee {
+export interface TrainingTask {
   /** Does step `step` (from 0); all randomness must come from the seed and this number. */
   step(step: number): Promise<StepResult>
   /** Metrics by name. May choose variables by what it sees; state that was saved before does not depend on it. */

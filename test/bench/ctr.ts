@@ -1,7 +1,7 @@
 /**
  * One training step of DIN on random ids, as `mim ctr` trains it: look-ups, target attention 64, head 200-80,
  * binary cross-entropy, Adam on the dense part and lazy Adam on the rows that the step touched. A new batch is
- * made within each step. `padded`: every impression owns `history` behaviours, as many as the peer computes under
+ * made within each step. `padded`: every impression owns `history` behaviors, as many as the peer computes under
  * its mask. `ragged`: it owns 1 to `history` of them, the data that the peer's mask stands for, laid end to end.
  */
 

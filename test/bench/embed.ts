@@ -18,13 +18,13 @@ import { trainTokenizer } from '../../src/data/text/trainBpe.js'
 import { initialValues } from '../../src/engine/state.js'
 import { cpuRows, type EncoderSetup, exportModels } from '../../src/runtime/encoder.js'
 import { EncoderLanes } from '../../src/runtime/lanes.js'
-import { categories, colours, patterns } from '../../src/sample/market/attributes.js'
+import { categories, colors, patterns } from '../../src/sample/market/attributes.js'
 import { drawItem, drawLook } from '../../src/sample/market/drawing.js'
 import { config, shape } from './clip.js'
 import type { SessionWork } from './encoderThread.js'
 import type { Figures, Size } from './measure.js'
 
-const normalisation = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
+const normalization = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
 
 export async function embed({ batch, steps = 10, threads = 0 }: Size, folder: string): Promise<Figures> {
   const files = readdirSync(folder)
@@ -55,7 +55,7 @@ export async function embed({ batch, steps = 10, threads = 0 }: Size, folder: st
 async function openEncoders(folder: string, threads: number): Promise<EncoderLanes> {
   await exportModels(shape, folder, (spec) => initialValues(spec, 1))
   const tokenizer = trainTokenizer(['none'], config.text.vocabulary, shape.length)
-  const preprocessing = { ...normalisation, fit: 'fill' } as const
+  const preprocessing = { ...normalization, fit: 'fill' } as const
   const setup: EncoderSetup = { folder, provider: 'cpu', threads, shape, tokenizer, preprocessing, maxImagePixels: 1e8 }
   return EncoderLanes.open(setup, () => {})
 }
@@ -106,7 +106,7 @@ export async function drawPictures(folder: string, count: number): Promise<void>
     const name = `${String(i).padStart(5, '0')}.jpg`
     if (have.has(name)) continue
     const random = Random.of('bench', i)
-    const attributes = { category: i % categories.length, colour: i % colours.length, pattern: i % patterns.length }
+    const attributes = { category: i % categories.length, color: i % colors.length, pattern: i % patterns.length }
     const svg = drawItem({ attributes, look: drawLook(random) }, random)
     const picture = await sharp(Buffer.from(svg)).resize(pictureSide, pictureSide).jpeg({ quality: 90 }).toBuffer()
     await writeFile(join(folder, name), picture)

@@ -130,7 +130,7 @@ describe('Objectives of stage 1', () => {
     const file = new SafetensorsFile(join(checkpoint, 'mim.safetensors'))
     const bias = file.floats('sigmoid.logit_bias')[0]
     file.close()
-    assert.ok(Math.abs(bias + 10) < 1 && bias !== -10, `learnt: ${bias}`)
+    assert.ok(Math.abs(bias + 10) < 1 && bias !== -10, `learned: ${bias}`)
     const again = await adapt('sigmoid again', 0, { loss: 'sigmoid' }, checkpoint)
     assert.deepEqual(ours(again.checkpoint), ours(checkpoint))
     assert.deepEqual(weights(again.checkpoint), weights(checkpoint))

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { readModelFolder } from '../../src/checkpoint/model.js'
 import { parsePreprocessing } from '../../src/checkpoint/preprocessing.js'
 import { decodeAll } from '../../src/data/pictures/decode.js'
-import { writeNormalised } from '../../src/data/pictures/normalise.js'
+import { writeNormalized } from '../../src/data/pictures/normalize.js'
 import { textEncoder } from '../../src/data/text/tokenizer.js'
 import { SafetensorsFile } from '../../src/formats/safetensors.js'
 import { parseModelConfig } from '../../src/models/config.js'
@@ -38,7 +38,7 @@ for (const name of ['hf-clip', 'hf-chinese_clip', 'hf-siglip']) {
       const found = new Float32Array(expected.length)
       for (const [i, picture] of pictures.entries()) {
         assert.ok(picture instanceof Uint8Array)
-        writeNormalised(picture, preprocessing, found, i * 3 * size * size)
+        writeNormalized(picture, preprocessing, found, i * 3 * size * size)
       }
       const mean = found.reduce((total, x, i) => total + Math.abs(x - expected[i]), 0) / found.length
       assert.ok(mean < 1 / 255, `mean difference ${mean}`)
@@ -79,7 +79,7 @@ describe('preprocessor_config.json', () => {
     const half = { image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] }
     const pixels = (json: Record<string, unknown>) => {
       const out = new Float32Array(3)
-      writeNormalised([0, 51, 255], parse({ ...half, ...json }), out, 0)
+      writeNormalized([0, 51, 255], parse({ ...half, ...json }), out, 0)
       return [...out].map((x) => Math.round(x * 1e4) / 1e4)
     }
     assert.deepEqual(pixels({}), [-1, -0.6, 1])

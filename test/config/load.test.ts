@@ -147,3 +147,22 @@ describe('Configuration on the command line', () => {
     await refusal(['pretrain', '--config', 'market/nothing-like-it'], out, 'config-missing')
   })
 })
+
+describe('Former names', () => {
+  test('when a saved configuration has options under their former names then it loads under the current ones', async () => {
+    const file = await yaml(
+      'data: {normalise: true}\nmodel: {gsu: {kind: soft, topK: 7}}\n' +
+        'features: {context: [{kind: number, column: price, transform: standardise}]}',
+    )
+    const { data, model, features } = loadConfig(ctrConfig, { file })
+    assert.equal(data.normalize, true)
+    assert.deepEqual([model.behaviorSearch.kind, model.behaviorSearch.topK], ['soft', 7])
+    const [price] = features.context
+    assert.equal(price.kind === 'number' && price.transform, 'standardize')
+  })
+
+  test('when an option is given under both names then the former one is unknown', () => {
+    const sets = ['data.normalise=true', 'data.normalize=false']
+    assert.match(problem({ sets }), /data\.normalise: unknown option; did you mean 'normalize'\?/)
+  })
+})

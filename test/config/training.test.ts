@@ -5,7 +5,7 @@ import { ctrConfig } from '../../src/config/ctr.js'
 import { loadConfig } from '../../src/config/load.js'
 import { pretrainConfig } from '../../src/config/pretrain.js'
 
-test('when an optimiser is misspelt then the error lists those that there are', () => {
+test('when an optimizer is misspelled then the error lists those that there are', () => {
   for (const option of ['train.optimizer', 'train.tableOptimizer']) {
     assert.throws(
       () => loadConfig(ctrConfig, { sets: [`${option}=adagard`] }),

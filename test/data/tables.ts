@@ -25,7 +25,7 @@ export async function openTables(): Promise<Tables> {
   return { db, folder, write, rows }
 }
 
-/** The customary names of the columns of a log of behaviours. */
+/** The customary names of the columns of a log of behaviors. */
 export const behaviorColumns = {
   user: 'user_id',
   item: 'item_id',

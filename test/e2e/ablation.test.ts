@@ -51,7 +51,7 @@ test('when a prefix is as long as the vector then matryoshka-size', async () => 
 })
 
 for (const [flags, id] of [
-  [['--ablate', 'negatives,colours'], 'ablation-kind'],
+  [['--ablate', 'negatives,colors'], 'ablation-kind'],
   [['--ablate', 'negatives', '--seeds', '1,1'], 'ablation-seeds'],
   [['--seeds', '1'], 'option-conflict'],
   [['--ablate', 'levels', '--overwrite'], 'option-conflict'],

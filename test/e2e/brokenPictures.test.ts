@@ -14,8 +14,8 @@ const shop = join(folder, 'shop')
 const items = join(shop, 'items.parquet')
 const count = 300
 
-const plain = (colour: number, width = 24, height = 24) =>
-  sharp({ create: { width, height, channels: 3, background: { r: colour, g: 255 - colour, b: 90 } } })
+const plain = (color: number, width = 24, height = 24) =>
+  sharp({ create: { width, height, channels: 3, background: { r: color, g: 255 - color, b: 90 } } })
 
 const animation = (...frames: Buffer[]) =>
   sharp(frames, { join: { animated: true } })
@@ -23,14 +23,14 @@ const animation = (...frames: Buffer[]) =>
     .toBuffer()
 
 /** Bytes of a file of each kind; null: there is none. What is given a reason is broken. */
-const kinds: [name: string, reason: string | null, bytes: (colour: number) => Promise<Uint8Array | null>][] = [
+const kinds: [name: string, reason: string | null, bytes: (color: number) => Promise<Uint8Array | null>][] = [
   ['truncated', 'corrupt', async (c) => (await plain(c, 200, 200).jpeg().toBuffer()).subarray(0, 400)],
   ['empty', 'empty', async () => Buffer.alloc(0)],
   ['page', 'no picture', async () => Buffer.from('<!DOCTYPE html><p>404</p>')],
   ['pixel', 'blank', (c) => plain(c, 1, 1).jpeg().toBuffer()],
   ['bomb', 'too large', (c) => plain(c, 20_000, 60).png().toBuffer()],
   ['strip', null, (c) => plain(c, 20_000, 10).png().toBuffer()],
-  ['cmyk', null, (c) => plain(c).toColourspace('cmyk').jpeg().toBuffer()],
+  ['cmyk', null, (c) => plain(c).toColorspace('cmyk').jpeg().toBuffer()],
   ['animated', null, async (c) => animation(await plain(c).png().toBuffer(), await plain(90).png().toBuffer())],
   ['misnamed', null, (c) => plain(c).png().toBuffer()],
   ['missing', 'missing', async () => null],

@@ -10,7 +10,7 @@ const folder = await workplace()
 const stages = smallStages(folder)
 const table = (name: string) => join(folder, 'tiny', `${name}.parquet`)
 
-/** Behaviours of which every fourth query picture is `instead`; who asks with one of them, asks with words too. */
+/** Behaviors of which every fourth query picture is `instead`; who asks with one of them, asks with words too. */
 async function behaviors(name: string, instead: string): Promise<void> {
   const db = await openDatabase()
   await db.run(`COPY (
@@ -21,7 +21,7 @@ async function behaviors(name: string, instead: string): Promise<void> {
   ) TO ${literal(table(name))} (FORMAT parquet)`)
 }
 
-test('when query pictures are broken then training and judgement are as if nobody had asked with them', async () => {
+test('when query pictures are broken then training and judgment are as if nobody had asked with them', async () => {
   await behaviors('broken', "'query_images/none.jpg'")
   await behaviors('lacking', 'NULL')
   const pretrained = join(folder, 'pretrain')

@@ -240,7 +240,7 @@ test('when vectors have collapsed or are not numbers then the check says so and 
   assert.match(problems.join(), /1 vectors are not finite.*collapsed/)
 })
 
-test('when neighbours are asked for then they are those of the greatest cosine, by index or without', async () => {
+test('when neighbors are asked for then they are those of the greatest cosine, by index or without', async () => {
   const table = at('full')
   const rows = await parquetOf(table)
   const cosine = (a: number[], b: number[]) => a.reduce((sum, x, k) => sum + x * b[k], 0)
@@ -251,16 +251,16 @@ test('when neighbours are asked for then they are those of the greatest cosine, 
     .slice(0, 5)
   const html = at('gallery.html')
   const ask = ['neighbors', table, '--item', String(asked.item_id), '-k', '5']
-  type Answer = { neighbours: { item: number; title: string | null; score: number }[]; recall: number }
+  type Answer = { neighbors: { item: number; title: string | null; score: number }[]; recall: number }
   const exact = (await mimJson([...ask, '--html', html])) as unknown as Answer
   const scores = expected.map(({ embedding }) => cosine(embedding, asked.embedding))
-  exact.neighbours.forEach(({ score }, i) => {
+  exact.neighbors.forEach(({ score }, i) => {
     assert.ok(Math.abs(score - scores[i]) < 1e-5)
   })
   assert.equal(readFileSync(html, 'utf8').match(/data:image\/jpeg/g)!.length >= 5, true)
   for (const use of ['built', 'opened again']) {
     const found = (await mimJson([...ask, '--index'])) as unknown as Answer
-    found.neighbours.forEach(({ score }, i) => {
+    found.neighbors.forEach(({ score }, i) => {
       assert.ok(Math.abs(score - scores[i]) < 1e-5, use)
     })
     assert.ok(found.recall > 0.99)
@@ -271,7 +271,7 @@ test('when neighbours are asked for then they are those of the greatest cosine, 
   )
   const [{ item_id, title }] = titled
   const byText = (await mimJson(['neighbors', table, '--text', title, '-k', '1'])) as unknown as Answer
-  assert.ok(byText.neighbours[0].score > 1 - 1e-5, `${item_id}`)
+  assert.ok(byText.neighbors[0].score > 1 - 1e-5, `${item_id}`)
   const { code, stderr } = await mim(['neighbors', table, '--item', 'nobody'])
   assert.equal(code, 2)
   assert.match(stderr, /item-unknown/)

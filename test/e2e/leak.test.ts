@@ -7,14 +7,14 @@ import * as op from '../../src/ops/index.js'
 import { program } from '../../src/ops/program.js'
 import { train } from '../../src/train/loop.js'
 import { Run } from '../../src/train/run.js'
-import type { Trainee } from '../../src/train/task.js'
+import type { TrainingTask } from '../../src/train/task.js'
 import { onEachEngine } from '../engines.js'
 import { temporaryFolder } from '../sample/folders.js'
 
 const folder = await temporaryFolder()
 
 /** Counts its steps in a variable; from step `leaksFrom` (from 0) on each leaves a tensor behind. */
-function counting(session: Session, leaksFrom: number): Trainee & { kept: tf.Tensor[] } {
+function counting(session: Session, leaksFrom: number): TrainingTask & { kept: tf.Tensor[] } {
   const kept: tf.Tensor[] = []
   return {
     kept,
@@ -34,11 +34,9 @@ function counting(session: Session, leaksFrom: number): Trainee & { kept: tf.Ten
 const options = { logEvery: 10, evaluateEvery: 10, saveEvery: 10, monitor: 'auc', patience: 0, maxTime: null }
 
 await onEachEngine('the training loop', (engine) => {
-  const trains = async (name: string, trainee: Trainee, steps: number) => {
+  const trains = async (name: string, task: TrainingTask, steps: number) => {
     const out = join(folder, engine.name, name)
-    return Run.with({ out, stage: 'test', config: {}, resume: true }, (run) =>
-      train(trainee, { ...options, steps }, run),
-    )
+    return Run.with({ out, stage: 'test', config: {}, resume: true }, (run) => train(task, { ...options, steps }, run))
   }
   const open = () => {
     const count = program({ count: op.variable('count', []) }, [
@@ -68,9 +66,9 @@ await onEachEngine('the training loop', (engine) => {
     ]) {
       const name = `${before} ${leaking}`
       if (before > 0) await trains(name, counting(session, Number.POSITIVE_INFINITY), before)
-      const trainee = counting(session, leaking)
-      await assert.rejects(trains(name, trainee, 12), new RegExp(`tensors leak: .* after step ${step},`))
-      for (const tensor of trainee.kept) tensor.dispose()
+      const task = counting(session, leaking)
+      await assert.rejects(trains(name, task, 12), new RegExp(`tensors leak: .* after step ${step},`))
+      for (const tensor of task.kept) tensor.dispose()
     }
     session.dispose()
   })

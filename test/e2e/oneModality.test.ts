@@ -87,7 +87,7 @@ await onEachEngine('a catalogue of one modality', ({ name: engine }) => {
   }
 })
 
-test('when nothing can be learnt from a catalogue then pretrain says why', async () => {
+test('when nothing can be learned from a catalogue then pretrain says why', async () => {
   const refused = (name: string, id: string, ...more: string[]) =>
     refusal([...stages.pretrain, ...catalogue(name), ...more], join(folder, 'refused'), id)
   assert.match(

@@ -61,7 +61,7 @@ test('when a title is looked for among vectors with words then an item of this t
     { items: join(folder, 'tiny/items.parquet') },
   )
   const found = await mimJson(['neighbors', out, '--text', title, '-k', '1'])
-  const [{ score }] = found['neighbours'] as unknown as { score: number }[]
+  const [{ score }] = found['neighbors'] as unknown as { score: number }[]
   assert.ok(score > 1 - 1e-5, `${score}`)
 })
 

@@ -92,7 +92,7 @@ const dense: [string, OptimizerOptions, Rule][] = [
 /** Batches of ids in a table of five rows: duplicates, padding among others, padding alone, none, one row. */
 const batches = [[1, 3, 1, 0], [0, 0], [], [2], [4, 4, 4, 1, 0], [3]]
 
-await onEachEngine('optimisers', (engine) => {
+await onEachEngine('optimizers', (engine) => {
   for (const [name, options, rule] of dense) {
     for (const [decay, factor] of [
       [0, 1],

@@ -97,11 +97,11 @@ function open(engine: Engine, denominator: SftLossOptions['denominator']) {
     image: towerVectors(p, shape, 'image', 13),
     text: towerVectors(p, shape, 'text', 13),
   }
-  const follower = new Parameters('momentum.')
+  const momentumEncoder = new Parameters('momentum.')
   const { inputs } = program(towers)
   const ofItems = (modality: 'image' | 'text') =>
-    towerVectors(follower, shape, modality, itemRows(sizes, inputs.get(towerInput[modality])!, modality))
-  const momentum = { p: follower, towers: { image: ofItems('image'), text: ofItems('text') } }
+    towerVectors(momentumEncoder, shape, modality, itemRows(sizes, inputs.get(towerInput[modality])!, modality))
+  const momentum = { p: momentumEncoder, towers: { image: ofItems('image'), text: ofItems('text') } }
   const { loss, terms, queued } = sftLoss(p, shape, sizes, towers, { ...options, denominator }, momentum)
   const [ofQueue] = gradients(loss, [queueOf(loss)])
   const outputs = {
@@ -111,9 +111,12 @@ function open(engine: Engine, denominator: SftLossOptions['denominator']) {
     ...Object.fromEntries(terms.map((term) => [term.name, term.loss])),
   }
   const queueSpec = { name: queueVariable, shape: [sizes.queue, width] }
-  const variables = [...p.list(), ...follower.list(), queueSpec].map((spec) => ({ ...spec, dtype: 'float32' as const }))
+  const variables = [...p.list(), ...momentumEncoder.list(), queueSpec].map((spec) => ({
+    ...spec,
+    dtype: 'float32' as const,
+  }))
   const session = engine.open({ loss: program(outputs), ...encoderPrograms(p, shape) }, variables)
-  for (const parameter of [...p.list(), ...follower.list()])
+  for (const parameter of [...p.list(), ...momentumEncoder.list()])
     session.write(parameter.name, initialValues(parameter, parameter.name.startsWith('momentum.') ? 4 : 3))
   session.write(queueVariable, Float32Array.from(queue.flat()))
   const negatives = new Negatives(positives, new Int32Array(12).fill(-1), alike)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { majorityShare, nearestClassAccuracy, neighbourAccuracy } from '../../src/metrics/index.js'
+import { majorityShare, nearestClassAccuracy, neighborAccuracy } from '../../src/metrics/index.js'
 
 /** Unit vectors at these angles, in degrees. */
 const at = (...degrees: number[]) =>
@@ -13,15 +13,15 @@ test('when rows are held against classes then those nearest to their own count, 
   assert.ok(Number.isNaN(nearestClassAccuracy(rows, at(0), 2, Int32Array.of(-1, -1, -1, -1, -1))))
 })
 
-test('when neighbours vote then a row does not vote for itself, nor do rows without a label', () => {
+test('when neighbors vote then a row does not vote for itself, nor do rows without a label', () => {
   const rows = at(0, 2, 5, 90, 93, 1)
   const labels = Int32Array.of(0, 0, 1, 1, 1, -1)
-  // 0° and 2° name each other; 5° is told 0 by its two neighbours; 90° and 93° each have the other and 5°.
-  assert.equal(neighbourAccuracy(rows, 2, labels, 1), 4 / 5)
-  assert.equal(neighbourAccuracy(rows, 2, labels, 2), 4 / 5)
+  // 0° and 2° name each other; 5° is told 0 by its two neighbors; 90° and 93° each have the other and 5°.
+  assert.equal(neighborAccuracy(rows, 2, labels, 1), 4 / 5)
+  assert.equal(neighborAccuracy(rows, 2, labels, 2), 4 / 5)
   // Of four votes for 5°, two for each label, the nearer ones decide.
-  assert.equal(neighbourAccuracy(rows.slice(0, 10), 2, Int32Array.of(0, 0, 1, 1, 1), 4), 2 / 5)
-  assert.ok(Number.isNaN(neighbourAccuracy(rows, 2, Int32Array.of(-1, -1, 0, -1, -1, -1), 3)))
+  assert.equal(neighborAccuracy(rows.slice(0, 10), 2, Int32Array.of(0, 0, 1, 1, 1), 4), 2 / 5)
+  assert.ok(Number.isNaN(neighborAccuracy(rows, 2, Int32Array.of(-1, -1, 0, -1, -1, -1), 3)))
 })
 
 test('when one label is the commonest then its share is what saying it always would reach', () => {

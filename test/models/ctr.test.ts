@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { inMemory } from '../../src/data/clicks/columns.js'
-import { initialiseTable, initialValues } from '../../src/engine/state.js'
-import { gsuOf, modelNames } from '../../src/models/ctr/index.js'
+import { initializeTable, initialValues } from '../../src/engine/state.js'
+import { modelNames, searchOf } from '../../src/models/ctr/index.js'
 import { exportClickModel, probabilityOutput } from '../../src/runtime/clickModel.js'
 import { openModel } from '../../src/runtime/model.js'
 import { ctrBatch, ctrFeatures, paddedHistories } from '../../src/stages/ctr/batch.js'
@@ -13,7 +13,7 @@ import { withVectors } from '../../src/stages/ctr/predict.js'
 import { ctrPrograms } from '../../src/stages/ctr/programs.js'
 import { onEachEngine } from '../engines.js'
 import { close } from '../ops/check.js'
-import { allRows, clickConfig, clickData, openTrainee } from '../stages/ctr/clickData.js'
+import { allRows, clickConfig, clickData, openTask } from '../stages/ctr/clickData.js'
 
 const each = [
   ...modelNames.map((name) => [`model.name=${name}`]),
@@ -25,7 +25,7 @@ const each = [
   ['model.name=din', 'model.defaults=true', 'model.activation=prelu'],
   ['model.activation=dice', 'model.batchNorm=true', 'train.ema=0.5'],
   ['model.name=sim-soft', 'model.heads=3', 'model.defaults=true'],
-  ['model.gsu.kind=soft', 'model.gsu.topK=2'],
+  ['model.behaviorSearch.kind=soft', 'model.behaviorSearch.topK=2'],
   ['train.makeEpochs=1', 'train.accumulate=2'],
 ]
 
@@ -35,7 +35,7 @@ async function exportedScores(folder: string, sets: string[]): Promise<Float32Ar
   const rows = Int32Array.from({ length: data.impressions.rows }, (_, i) => i)
   await exportClickModel(folder, ctrFeatures(data), config, join(folder, 'onnx'))
   const model = await openModel(join(folder, 'onnx/model.onnx'), { provider: 'cpu' }, () => {})
-  const outputs = await model.run(withVectors(ctrBatch(data, rows, gsuOf(config.model)), data.content))
+  const outputs = await model.run(withVectors(ctrBatch(data, rows, searchOf(config.model)), data.content))
   await model.close()
   return outputs[probabilityOutput].data as Float32Array
 }
@@ -44,23 +44,23 @@ await onEachEngine('click models', (engine) => {
   for (const sets of each) {
     test(`when ${sets.join(' ')} is trained then the loss falls and ONNX Runtime predicts the same from what was saved`, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'mim-click-'))
-      const trainee = openTrainee(engine, [...sets, 'model.dropout=0', 'train.learningRate=0.01'], { steps: 24 })
+      const task = openTask(engine, [...sets, 'model.dropout=0', 'train.learningRate=0.01'], { steps: 24 })
       const losses: number[] = []
-      for (let at = 0; at < 24; at++) losses.push((await trainee.step(at)).loss)
+      for (let at = 0; at < 24; at++) losses.push((await task.step(at)).loss)
       const mean = (part: number[]) => part.reduce((a, b) => a + b, 0) / part.length
       assert.ok(mean(losses.slice(-4)) < mean(losses.slice(2, 6)), `${losses}`)
-      trainee.saveModel(folder)
-      const scores = trainee.predict(allRows)
+      task.saveModel(folder)
+      const scores = task.predict(allRows)
       const exported = await exportedScores(folder, sets)
       const furthest = Math.max(...scores.map((score, i) => Math.abs(score - exported[i])))
       assert.ok(furthest < 1e-5, `ONNX Runtime is ${furthest} away`)
-      await trainee.close()
+      await task.close()
       rmSync(folder, { recursive: true })
     })
   }
 
   for (const sets of each) {
-    test(`when behaviours of nobody fill a batch up then ${sets.join(' ')} learns as without them`, () => {
+    test(`when behaviors of nobody fill a batch up then ${sets.join(' ')} learns as without them`, () => {
       // Steps in proportion to gradients, lest Adam make steps of rounding; and nothing at random.
       const calm = ['train.epsilon=1', 'train.unknownShare=0', 'model.dropout=0', 'train.accumulate=1']
       const [data, config] = [clickData(), clickConfig([...sets, ...calm])]
@@ -69,13 +69,13 @@ await onEachEngine('click models', (engine) => {
         config,
       )
       const rows = Int32Array.from({ length: 16 }, (_, i) => 2 * i)
-      const plain = ctrBatch(data, rows, gsuOf(config.model))
+      const plain = ctrBatch(data, rows, searchOf(config.model))
       const padded = paddedHistories(plain, 1)
       assert.ok(padded['owner'].data.length > plain['owner'].data.length)
       const learned = (inputs: typeof plain) => {
         const session = engine.open(programs, allVariables)
         for (const parameter of parameters) training.start(session, parameter.name, initialValues(parameter, 1))
-        for (const table of tables) initialiseTable(session, table, 0.1, 1)
+        for (const table of tables) initializeTable(session, table, 0.1, 1)
         for (const { name, shape, start } of running) session.write(name, new Float32Array(shape[0]).fill(start))
         session.write('content', data.content!.vectors)
         const seed = { data: Int32Array.of(1, 2), shape: [2] }
@@ -94,22 +94,22 @@ await onEachEngine('click models', (engine) => {
 
   test('when switches that start as nothing are added then the first predictions are those of the plain model', async () => {
     const first = async (sets: string[]) => {
-      const trainee = openTrainee(engine, sets)
-      const scores = trainee.predict(allRows)
-      await trainee.close()
+      const task = openTask(engine, sets)
+      const scores = task.predict(allRows)
+      await task.close()
       return scores
     }
     assert.deepEqual(await first(['model.saTa=true']), await first([]))
     assert.notDeepEqual(await first(['model.cube=true']), await first([]))
   })
 
-  test('when the target has no vector or the history is empty then learnt defaults change just these rows', async () => {
+  test('when the target has no vector or the history is empty then learned defaults change just these rows', async () => {
     const data = clickData()
     const { item, events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
     const predict = async (sets: string[]) => {
-      const trainee = openTrainee(engine, ['model.name=content', 'model.simTier=false', ...sets])
-      const result = trainee.predict(allRows)
-      await trainee.close()
+      const task = openTask(engine, ['model.name=content', 'model.simTier=false', ...sets])
+      const result = task.predict(allRows)
+      await task.close()
       return result
     }
     const scores = [await predict([]), await predict(['model.defaults=true'])]
@@ -122,26 +122,26 @@ await onEachEngine('click models', (engine) => {
 
   test('when the content branch learns alone first then the id branch stays as it began until it joins', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mim-click-'))
-    const trainee = openTrainee(engine, ['train.makeEpochs=1'])
-    const idsOf = () => trainee.logits(allRows)[0]
-    const [before, content] = trainee.logits(allRows)
-    for (let at = 0; at < trainee.stepsPerEpoch; at++) await trainee.step(at)
+    const task = openTask(engine, ['train.makeEpochs=1'])
+    const idsOf = () => task.logits(allRows)[0]
+    const [before, content] = task.logits(allRows)
+    for (let at = 0; at < task.stepsPerEpoch; at++) await task.step(at)
     assert.deepEqual(idsOf(), before)
-    assert.notDeepEqual(trainee.logits(allRows)[1], content)
-    await trainee.step(trainee.stepsPerEpoch)
+    assert.notDeepEqual(task.logits(allRows)[1], content)
+    await task.step(task.stepsPerEpoch)
     assert.notDeepEqual(idsOf(), before)
-    await trainee.close()
+    await task.close()
     rmSync(folder, { recursive: true })
   })
 })
 
-test('when a search is hard then the latest behaviours of the category of the target are left, in their order', () => {
+test('when a search is hard then the latest behaviors of the category of the target are left, in their order', () => {
   const data = clickData()
   const { item, events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
   const { rowOf } = data.itemFeatures.find(({ name }) => name === 'category')!
   const rows = Int32Array.from({ length: data.impressions.rows }, (_, i) => i)
-  const gsu = { kind: 'hard', topK: 2, feature: 'category' } as const
-  const { owner, 'history.item': history } = ctrBatch(data, rows, gsu)
+  const behaviorSearch = { kind: 'hard', topK: 2, feature: 'category' } as const
+  const { owner, 'history.item': history } = ctrBatch(data, rows, behaviorSearch)
   for (const row of rows) {
     const all = [...events.subarray(historyStart[row], historyEnd[row])]
     const expected = all.filter((i) => rowOf[i] === rowOf[item[row]]).slice(-2)
@@ -154,15 +154,15 @@ test('when a search is hard then the latest behaviours of the category of the ta
   }
 })
 
-test('when a search is soft then the behaviours nearest to the target are left, in their order', () => {
+test('when a search is soft then the behaviors nearest to the target are left, in their order', () => {
   const data = clickData()
   const { item, events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
   const { vectors, width, rowOf } = data.content!
   const vector = (i: number) => Array.from(vectors.subarray(rowOf[i] * width, (rowOf[i] + 1) * width))
   const product = (a: number, b: number) => vector(a).reduce((sum, x, i) => sum + x * vector(b)[i], 0)
   const rows = Int32Array.from({ length: data.impressions.rows }, (_, i) => i)
-  const gsu = gsuOf({ name: 'sim-soft', gsu: { kind: 'none', topK: 3, feature: 'category' } })
-  const { owner, 'history.item': history } = ctrBatch(data, rows, gsu)
+  const behaviorSearch = searchOf({ name: 'sim-soft', behaviorSearch: { kind: 'none', topK: 3, feature: 'category' } })
+  const { owner, 'history.item': history } = ctrBatch(data, rows, behaviorSearch)
   for (const row of rows) {
     const all = [...events.subarray(historyStart[row], historyEnd[row])]
     const ranked = all.map((i, at) => ({ at, score: product(i, item[row]) }))

@@ -71,8 +71,8 @@ await onEachEngine('words', (engine) => {
       const column = (rows: readonly number[], k: number) => rows.reduce((sum, row) => sum + values[row * 4 + k], 0)
       for (const [i, tokens] of words.entries()) {
         for (let k = 0; k < 4; k++) {
-          const centre = column([...Array(12).keys()], k) / 12
-          const expected = tokens.length === 0 ? 0 : column(tokens, k) / tokens.length - centre
+          const center = column([...Array(12).keys()], k) / 12
+          const expected = tokens.length === 0 ? 0 : column(tokens, k) / tokens.length - center
           assert.ok(Math.abs(y.data[i * 4 + k] - expected) < 1e-6, `text ${i}, number ${k}`)
         }
       }

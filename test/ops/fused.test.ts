@@ -55,7 +55,7 @@ const norms = [
 ].map(
   (shape): Case => ({
     ops: ['rsqrt'],
-    name: `L2-normalised [${shape}]`,
+    name: `L2-normalized [${shape}]`,
     inputs: [{ shape }],
     build: l2Normalize,
     reference: (x) => rows(x, (row) => row.map((v) => v / Math.sqrt(row.reduce((a, b) => a + b * b, 1e-12)))),
@@ -63,7 +63,7 @@ const norms = [
 )
 const zeroRow: Case = {
   ops: ['rsqrt'],
-  name: 'L2-normalised zeros',
+  name: 'L2-normalized zeros',
   inputs: [{ shape: [2, 2], data: [0, 0, 3, 4] }],
   build: l2Normalize,
   reference: () => nd([2, 2], [0, 0, 0.6, 0.8]),
@@ -151,7 +151,7 @@ const targets = [
 ].map(
   ({ owner, count, width }): Case => ({
     ops: ['segmentSum'],
-    name: `target attention of ${owner.length} behaviours for ${count} targets`,
+    name: `target attention of ${owner.length} behaviors for ${count} targets`,
     inputs: [
       { shape: [owner.length, width] },
       { shape: [count, width] },

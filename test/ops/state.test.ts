@@ -75,7 +75,7 @@ await onEachEngine('variables', (engine) => {
 
   test('when a variable follows another then it moves towards the value that earlier effects left', () => {
     const w = op.variable('w', [2])
-    const effects = [op.assign('w', op.mul(w, 2)), op.follow('mean', 'w', op.input('keep', []))]
+    const effects = [op.assign('w', op.mul(w, 2)), op.emaUpdate('mean', 'w', op.input('keep', []))]
     const session = engine.open({ train: program({ before: op.mul(w, 1) }, effects) }, [
       spec('w', [2]),
       spec('mean', [2]),

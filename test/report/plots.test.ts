@@ -89,7 +89,7 @@ describe('line plot', () => {
     assert.deepEqual(places(page), [[158, 38]]) // 0.1 and 0.36 of 0.4
   })
 
-  test('when there are several series then each has its colour and its name', () => {
+  test('when there are several series then each has its color and its name', () => {
     const plot = { title: 'Recall', xLabel: 'step', yLabel: '' }
     const series = ['first 1', 'first 5', 'first 10'].map((label, i) => ({ label, points: [[0, i] as const] }))
     const page = read(linePlot({ ...plot, series }).html)

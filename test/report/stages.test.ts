@@ -88,9 +88,9 @@ test('when C-SFT ends then its report shows for each kind of query what was aske
   assert.ok(pictures(searches).length > 30)
 })
 
-test('when vectors are made then the report counts modalities and shows neighbours', async () => {
+test('when vectors are made then the report counts modalities and shows neighbors', async () => {
   const page = await reportOf('embed', embedConfig, { data, checkpoint, provider: 'cpu' }, embed)
-  assert.deepEqual(headings(page), ['Items', 'Nearest neighbours', 'All figures'])
+  assert.deepEqual(headings(page), ['Items', 'Nearest neighbors', 'All figures'])
   assert.equal(all(page, 'ol').length, 6)
   for (const list of all(page, 'ol')) assert.equal(list.children.length, 7)
   const cells = new Map(all(page, 'tr').map(({ children: [name, value] }) => [name.text, Number(value.text)]))

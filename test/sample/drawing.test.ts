@@ -5,9 +5,9 @@ import { Random } from '../../src/base/random.js'
 import { vocabulary } from '../../src/sample/market/attributes.js'
 import { drawItem, drawLook, render } from '../../src/sample/market/drawing.js'
 
-const product = (category: number, colour: number, pattern: number) => ({
-  attributes: { category, colour, pattern },
-  look: drawLook(Random.of(`look of ${category}/${colour}/${pattern}`)),
+const product = (category: number, color: number, pattern: number) => ({
+  attributes: { category, color, pattern },
+  look: drawLook(Random.of(`look of ${category}/${color}/${pattern}`)),
 })
 const pose = (name: string) => Random.of(name)
 
@@ -26,10 +26,10 @@ test('when a drawing is encoded then it decodes to 64 × 64 in each format', asy
   }
 })
 
-test('when category, colour or pattern differ then the middle of the picture differs', async () => {
+test('when category, color or pattern differ then the middle of the picture differs', async () => {
   const plain = await pixels(drawItem(product(0, 0, 0), pose('a')))
   for (let category = 0; category < vocabulary.category; category++) {
-    for (const [colour, pattern] of [
+    for (const [color, pattern] of [
       [0, 0],
       [4, 0],
       [0, 1],
@@ -37,12 +37,12 @@ test('when category, colour or pattern differ then the middle of the picture dif
       [0, 3],
       [0, 4],
     ]) {
-      if (category === 0 && colour === 0 && pattern === 0) continue
-      const other = await pixels(drawItem(product(category, colour, pattern), pose('a')))
+      if (category === 0 && color === 0 && pattern === 0) continue
+      const other = await pixels(drawItem(product(category, color, pattern), pose('a')))
       let differing = 0
       for (let i = 0; i < plain.length; i++) if (Math.abs(plain[i] - other[i]) > 24) differing++
       // The ground is the same: what differs is the item.
-      assert.ok(differing > 80, `${category}/${colour}/${pattern}: ${differing} values differ`)
+      assert.ok(differing > 80, `${category}/${color}/${pattern}: ${differing} values differ`)
     }
   }
 })

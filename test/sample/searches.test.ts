@@ -19,7 +19,7 @@ describe('Large logs of searches', () => {
     assert.equal(code, 0, stderr)
   })
 
-  test('when behaviours are asked for then there are so many, in the order of time but for what follows a click', async () => {
+  test('when behaviors are asked for then there are so many, in the order of time but for what follows a click', async () => {
     const found = await db.row(
       `SELECT count(*) AS rows, count(*) FILTER (item_id NOT IN (SELECT item_id FROM ${table('items')})) AS unknown,
          count(DISTINCT action) AS actions, count(DISTINCT (request_id, item_id)) = count(*) FILTER (action = 'expose') AS once
@@ -40,7 +40,7 @@ describe('Large logs of searches', () => {
     assert.notDeepEqual(await digest(other), await digest(out))
   })
 
-  test('when pairs are built from it then queries and sessions are there, and clicks follow the colour', async () => {
+  test('when pairs are built from it then queries and sessions are there, and clicks follow the color', async () => {
     await loadItems(db, join(out, 'items.parquet'), {
       id: 'item_id',
       title: 'title',

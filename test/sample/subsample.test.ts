@@ -72,7 +72,7 @@ test('when the seed is the same then so are the users, with another seed they di
   assert.notDeepEqual(await usersOf('third', 2), first)
 })
 
-/** String ids, list-valued histories, pictures as paths, parts, extra columns, no behaviours. */
+/** String ids, list-valued histories, pictures as paths, parts, extra columns, no behaviors. */
 async function makeForeign(from: string): Promise<void> {
   await mkdir(join(from, 'items', 'photos'), { recursive: true })
   await mkdir(join(from, 'impressions', 'day=1'), { recursive: true })
@@ -149,8 +149,8 @@ test('when more users are asked for than there are then all are taken', async ()
   assert.deepEqual([summary.users, summary.items, summary.impressions], [10, 40, 20])
 })
 
-test('when the log is behaviours only and user ids repeat then every user counts once', async () => {
-  const from = join(root, 'behaviours')
+test('when the log is behaviors only and user ids repeat then every user counts once', async () => {
+  const from = join(root, 'behaviors')
   await mkdir(from)
   const copy = (select: string, name: string) => db.run(`COPY (${select}) TO ${literal(join(from, name))}`)
   await copy('SELECT 9007199254740993 + i AS item_id FROM range(50) AS r(i)', 'items.parquet')
@@ -159,7 +159,7 @@ test('when the log is behaviours only and user ids repeat then every user counts
        FROM range(1000) AS r(i)`,
     'behaviors.parquet',
   )
-  const out = join(root, 'behaviours cut')
+  const out = join(root, 'behaviors cut')
   const { summary } = await subsample({ from, users: 3, out, seed: 1, otherItems: 0 })
   await checkLog(from, out, 'behaviors')
   assert.deepEqual([summary.users, summary.behaviors, summary.items], [3, 300, 15])
@@ -167,7 +167,7 @@ test('when the log is behaviours only and user ids repeat then every user counts
 
 test('when tables or columns are missing or the folder is taken then the error says which', async () => {
   const out = join(root, 'never')
-  const from = join(root, 'behaviours')
+  const from = join(root, 'behaviors')
   await assert.rejects(subsample({ from: join(root, 'nowhere'), users: 1, out, seed: 1 }), { id: 'table-missing' })
   await assert.rejects(subsample({ from, users: 0, out, seed: 1 }), { id: 'sample-users' })
   await assert.rejects(subsample({ from, users: 1, out, seed: 1, otherItems: 2 }), { id: 'sample-share' })

@@ -1,4 +1,4 @@
-/** Batches for tests of `Ahead`: what step `n` gets tells how far the threads have come. */
+/** Batches for tests of `Prefetcher`: what step `n` gets tells how far the threads have come. */
 import { threadId } from 'node:worker_threads'
 import { UserError } from '../../src/base/errors.js'
 

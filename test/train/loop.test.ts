@@ -7,7 +7,7 @@ import type { UserError } from '../../src/base/errors.js'
 import { train } from '../../src/train/loop.js'
 import { isGreaterBetter } from '../../src/train/monitor.js'
 import { Run } from '../../src/train/run.js'
-import type { LoopOptions, Trainee } from '../../src/train/task.js'
+import type { LoopOptions, TrainingTask } from '../../src/train/task.js'
 import { temporaryFolder } from '../sample/folders.js'
 
 const folder = await temporaryFolder()
@@ -16,7 +16,7 @@ const folder = await temporaryFolder()
 const found = [3, 9, 1, 5, 2, 8, 4, 9, 2, 6]
 
 /** A sum of the numbers of the steps; it shows whether a step was left out or done twice. */
-class Summing implements Trainee {
+class Summing implements TrainingTask {
   private sum = 0
 
   async step(step: number) {
@@ -122,7 +122,7 @@ test('when the monitor is no metric with a better and a worse then training does
   for (const name of losses) assert.equal(isGreaterBetter(name, losses), false, name)
 })
 
-test('when a run is rehearsed then it costs what its steps and evaluations do, and leaves no folder', async () => {
+test('when a run is estimated then it costs what its steps and evaluations do, and leaves no folder', async () => {
   const out = join(folder, 'dry')
   let place = ''
   const cost = await Run.with({ out, stage: 'test', config: {}, dry: true }, async (run) => {

@@ -20,7 +20,7 @@ import {
 import { EmbeddingTable, HnswIndex, nearestRows, tableFolder } from '../../store/index.js'
 import { Terminal } from '../../train/terminal.js'
 
-export interface NeighbourFlags extends Query {
+export interface NeighborFlags extends Query {
   k: number
   index?: boolean
   recallItems: number
@@ -30,7 +30,7 @@ export interface NeighbourFlags extends Query {
   json?: boolean
 }
 
-export async function run(path: string, flags: NeighbourFlags): Promise<void> {
+export async function run(path: string, flags: NeighborFlags): Promise<void> {
   const { item, text, image, k } = flags
   if ([item, text ?? image].filter((asked) => asked !== undefined).length !== 1) {
     const remedy = 'give --item ID, or --text WORDS, --image FILE or both'
@@ -59,15 +59,15 @@ export async function run(path: string, flags: NeighbourFlags): Promise<void> {
       image && (await thumbnail(image, { folder: '.', allowOutside: true, maxPixels: source.maxImagePixels }))
     const query = id === undefined ? { text, picture: picture || undefined } : card(id)
     const cards = items.map(({ item: near, score }) => card(near, { note: score.toFixed(3) }))
-    const content = [gallery('Nearest neighbours', 'The number is the cosine.', [{ asked: query, found: cards }])]
+    const content = [gallery('Nearest neighbors', 'The number is the cosine.', [{ asked: query, found: cards }])]
     const facts = [['table', path] as const, ['items', String(table.manifest.rows)] as const]
     await replaceFile(flags.html, (temporary) =>
-      writeFileSync(temporary, page({ title: 'mim neighbours', facts, content })),
+      writeFileSync(temporary, page({ title: 'mim neighbors', facts, content })),
     )
   }
   table.close()
   db.close()
-  process.stdout.write(flags.json ? json({ neighbours: items, ...recall }) : lines(items, recall))
+  process.stdout.write(flags.json ? json({ neighbors: items, ...recall }) : lines(items, recall))
 }
 
 const asked = (table: EmbeddingTable, row: number | undefined) => (row === undefined ? [] : table.ids.read(row, 1))
@@ -80,7 +80,7 @@ async function indexOf(table: EmbeddingTable, terminal: Terminal): Promise<HnswI
 }
 
 /** The configuration that the table was made with, with the paths that the user gives instead. */
-function configOfRun(path: string, { data, checkpoint }: NeighbourFlags): EmbedConfig {
+function configOfRun(path: string, { data, checkpoint }: NeighborFlags): EmbedConfig {
   const run = basename(resolve(path)) === tableFolder ? dirname(resolve(path)) : path
   const file = join(run, 'config.yaml')
   const { stage: _, ...known } = existsSync(file) ? (parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {}
@@ -105,6 +105,6 @@ function lines(items: readonly Listed[], { recall }: { recall?: number }): strin
       '  ',
     ),
   )
-  const note = recall === undefined ? [] : [`of the exact neighbours the index finds ${(100 * recall).toFixed(1)} %`]
+  const note = recall === undefined ? [] : [`of the exact neighbors the index finds ${(100 * recall).toFixed(1)} %`]
   return [...rows, ...note].map((line) => `${line.trimEnd()}\n`).join('')
 }

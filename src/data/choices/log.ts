@@ -1,4 +1,4 @@
-/** The behaviour log for C-SFT: who took what and when, in which part of time, session and request. DuckDB does it. */
+/** The behavior log for C-SFT: who took what and when, in which part of time, session and request. DuckDB does it. */
 import { itemNumbers } from '../items/items.js'
 import {
   idsOf,
@@ -28,18 +28,18 @@ export interface LogOptions {
   timeUnit: TimeUnit
   /** A pause longer than this ends a session. */
   sessionMinutes: number
-  /** Shares of the behaviours by time, as in the configuration. */
+  /** Shares of the behaviors by time, as in the configuration. */
   split: { train: number; valid: number }
 }
 
 export interface BehaviorLog {
   table: Table
   options: LogOptions
-  /** SELECT of all behaviours of known items: usr, item, action, ts (µs), place (order in the log), request, query_text, query_image. */
+  /** SELECT of all behaviors of known items: usr, item, action, ts (µs), place (order in the log), request, query_text, query_image. */
   events: string
   /** SQL for the part of time, as in `parts`, of a column of times. */
   part: (ts: string) => string
-  /** Microseconds since 1970 of the first behaviour. */
+  /** Microseconds since 1970 of the first behavior. */
   start: bigint
 }
 

@@ -18,7 +18,7 @@ export interface PositiveOptions extends LogOptions {
   purchaseWeight: number
   clickWeight: number
   exposureWeight: number
-  /** Behaviours of the user among which `content-filtered` looks for the one nearest to the target. */
+  /** Behaviors of the user among which `content-filtered` looks for the one nearest to the target. */
   lookBack: number
 }
 
@@ -33,7 +33,7 @@ export interface Positives {
   weight: Float32Array
   /** One of `parts`. */
   part: Uint8Array
-  /** Seconds since the first behaviour of the log. */
+  /** Seconds since the first behavior of the log. */
   second: Int32Array
   /** Request that the choice was made in, −1 if none; index into `rejected`. */
   request: Int32Array
@@ -50,7 +50,7 @@ export interface Positives {
 }
 
 /**
- * Reads the behaviours and builds the pairs. Pairs of the training part lie strictly before the first behaviour of
+ * Reads the behaviors and builds the pairs. Pairs of the training part lie strictly before the first behavior of
  * the validation part. Items that are not in the catalogue are left out. Pairs come in the order of time; what DuckDB
  * cannot hold in the memory it was given goes through files.
  * @throws UserError of `openLog`; `positives-none` when no source finds anything.

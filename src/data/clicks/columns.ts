@@ -1,10 +1,10 @@
-/** What batches of a click model are made of: columns of impressions and behaviours, in memory or in files. */
+/** What batches of a click model are made of: columns of impressions and behaviors, in memory or in files. */
 import { isFile, pick, readInto, type Stored } from '../tables/column.js'
 import type { ContentTable } from '../vectors/contentTable.js'
 import type { CtrDataset } from './dataset.js'
 import type { EventFeature, RowFeature } from './features.js'
 
-/** Columns that differ from impression to impression, or from behaviour to behaviour. */
+/** Columns that differ from impression to impression, or from behavior to behavior. */
 interface Varying {
   /** `time` and `eventTime` are there where the gap between them is a feature. */
   impressions: {
@@ -50,7 +50,7 @@ export function ctrColumns(data: CtrDataset): StoredCtrColumns {
   }
 }
 
-/** The impressions `rows` alone, in memory; of their behaviours only where they stand. */
+/** The impressions `rows` alone, in memory; of their behaviors only where they stand. */
 export function atRows(columns: StoredCtrColumns, rows: Int32Array) {
   const { item, label, weight, time, historyStart, historyEnd, events, eventTime } = columns.impressions
   return {

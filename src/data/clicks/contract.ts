@@ -5,7 +5,7 @@ export type ImpressionPaths = string | { train: string; valid: string; test: str
 
 export interface ImpressionOptions {
   impressions: ImpressionPaths
-  /** Behaviours table; not read where the history is a column. */
+  /** Behaviors table; not read where the history is a column. */
   behaviors: string
   columns: {
     user: string | null
@@ -23,7 +23,7 @@ export interface ImpressionOptions {
   /** Id that fills up listed histories. */
   padding: string | number | null
   /** May labels be missing, as where impressions are to be scored? They are 0 then. */
-  unlabelled?: boolean
+  unlabeled?: boolean
 }
 
 export interface ImpressionTables {

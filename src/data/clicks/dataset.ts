@@ -15,7 +15,7 @@ export interface CtrDataset {
   impressionFeatures: Stored<RowFeature>[]
   itemFeatures: RowFeature[]
   eventFeatures: Stored<EventFeature>[]
-  /** Whether the time from behaviour to impression is a feature. */
+  /** Whether the time from behavior to impression is a feature. */
   gap: boolean
   content: ContentTable | undefined
   /** Training impressions of each item. */
@@ -25,7 +25,7 @@ export interface CtrDataset {
   /** What made rows of tables out of values, to be kept with the model, and where the values are. */
   encoders: Encoders
   tables: NumberTables
-  /** What keeps the columns of impressions and behaviours. */
+  /** What keeps the columns of impressions and behaviors. */
   store: ColumnStore
 }
 

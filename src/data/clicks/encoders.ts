@@ -1,4 +1,4 @@
-/** What makes rows of embedding tables out of the values of features: learnt in training, kept with the model. */
+/** What makes rows of embedding tables out of the values of features: learned in training, kept with the model. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lowerBound, valuesOfRanks } from '../../metrics/order.js'
@@ -30,7 +30,7 @@ export interface Encoders {
 /** Row of the embedding that a number scales. */
 const numberRow = unknownRow + 1
 
-/** The transform of `spec` learnt from training values, NaN where missing; `values` gives them again and again. */
+/** The transform of `spec` learned from training values, NaN where missing; `values` gives them again and again. */
 export function fitScaling(spec: Feature, values: () => Iterable<Float32Array>): Scaling {
   if (spec.kind === 'bucket') return { edges: spec.edges ?? quantiles(values, spec.count) }
   const count = sumOf(values, () => 1)

@@ -45,10 +45,10 @@ const kinds = z.discriminatedUnion('kind', [
     name,
     column: z.string(),
     transform: z
-      .enum(['standardise', 'log1p', 'none'])
-      .default('standardise')
+      .enum(['standardize', 'log1p', 'none'])
+      .default('standardize')
       .describe(
-        'standardise: mean 0, deviation 1 in training; log1p: the same of sign(x)·log(1 + |x|); none: as it is',
+        'standardize: mean 0, deviation 1 in training; log1p: the same of sign(x)·log(1 + |x|); none: as it is',
       ),
   }),
   z.strictObject({
@@ -73,15 +73,15 @@ export const feature = z.preprocess(
 
 export const sideFeature = z.discriminatedUnion('kind', [
   z.strictObject({
-    kind: z.literal('category').describe('A value that a behaviour has'),
+    kind: z.literal('category').describe('A value that a behavior has'),
     name,
-    column: z.string().describe('Of the behaviours table; where histories are listed: a list as long, of impressions'),
+    column: z.string().describe('Of the behaviors table; where histories are listed: a list as long, of impressions'),
     target: z.string().nullable().default(null).describe('Column of impressions with the value of the target'),
     table,
     minCount,
   }),
   z.strictObject({
-    kind: z.literal('gap').describe('Time from the behaviour to the impression, by powers of two seconds'),
+    kind: z.literal('gap').describe('Time from the behavior to the impression, by powers of two seconds'),
   }),
 ])
 

@@ -6,7 +6,7 @@ import type { Table } from '../tables/contract.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
 import type { Feature, SideFeature } from './featureSpec.js'
 
-/** A feature of impressions, items or behaviours, and where its values come from. */
+/** A feature of impressions, items or behaviors, and where its values come from. */
 export interface FeaturePlan {
   name: string
   spec: Feature
@@ -18,7 +18,7 @@ export interface FeaturePlan {
   sql: string[]
 }
 
-/** A feature of behaviours. `target` is SQL of the impression's own value; none: it is unknown. */
+/** A feature of behaviors. `target` is SQL of the impression's own value; none: it is unknown. */
 export interface SidePlan extends FeaturePlan {
   target: string | undefined
 }
@@ -228,7 +228,7 @@ export interface RowFeature {
   weight?: Float32Array
 }
 
-/** A feature of behaviours: rows by event, and of the target by impression (`unknownRow` where it is not told). */
+/** A feature of behaviors: rows by event, and of the target by impression (`unknownRow` where it is not told). */
 export interface EventFeature {
   name: string
   table: string

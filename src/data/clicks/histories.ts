@@ -1,4 +1,4 @@
-/** Histories of impressions: stretches of behaviours that lie end to end. */
+/** Histories of impressions: stretches of behaviors that lie end to end. */
 import { UserError } from '../../base/errors.js'
 import { lowerBound } from '../../metrics/order.js'
 import { blocks, type Column, type ColumnStore, put, type RowRange, stretch, valuesOf } from '../tables/column.js'
@@ -15,7 +15,7 @@ export interface SideColumn extends SidePlan {
 }
 
 export interface Histories {
-  /** Item numbers of behaviours. */
+  /** Item numbers of behaviors. */
   events: Column<'int32'>
   /** Microseconds since 1970 by event; empty where histories are listed. */
   eventTime: Column<'float64'>
@@ -35,7 +35,7 @@ interface Moments {
 const eventsHeld = 2 ** 24
 
 /**
- * Behaviours sorted by user and time; the history of an impression ends before the first that is not older than it.
+ * Behaviors sorted by user and time; the history of an impression ends before the first that is not older than it.
  * @throws UserError `history-empty`
  */
 export async function builtHistories(
@@ -66,7 +66,7 @@ export async function builtHistories(
     throw new UserError({
       id: 'history-empty',
       where: path,
-      what: `no behaviour of the users in the impressions has an action of ${wanted}`,
+      what: `no behavior of the users in the impressions has an action of ${wanted}`,
       expected: `history.actions among ${found.map((row) => row.action).join(', ')}`,
     })
   }
@@ -175,13 +175,13 @@ export async function listedHistories(
 /** Stretches that are remembered. */
 const mostStretches = 2 ** 20
 
-/** Impressions of a user often list the same behaviours: equal stretches not far from one another are kept once. */
+/** Impressions of a user often list the same behaviors: equal stretches not far from one another are kept once. */
 class Stretches {
   private readonly begins = new Map<number, number>()
 
   constructor(private readonly columns: readonly ReturnType<ColumnStore['growing']>[]) {}
 
-  /** Where the last `length` behaviours, from `begin` on, stand first; where that is elsewhere they are removed. */
+  /** Where the last `length` behaviors, from `begin` on, stand first; where that is elsewhere they are removed. */
   firstOf(begin: number, length: number): number {
     const hash = this.hashOf(begin, length)
     const before = this.begins.get(hash)

@@ -1,6 +1,6 @@
 /**
  * What `mim ctr` learns from: impressions in the order of time, each with the stretch of its user's
- * behaviours that lies strictly before it. Histories are never written out: impression i sees
+ * behaviors that lies strictly before it. Histories are never written out: impression i sees
  * `events[historyStart[i] … historyEnd[i])`, events being sorted by user and time.
  */
 import { UserError } from '../../base/errors.js'
@@ -27,7 +27,7 @@ import {
 } from './features.js'
 import { builtHistories, type Histories, listedHistories } from './histories.js'
 
-/** Beside the features: `time` of impressions and `eventTime` of behaviours in microseconds, where behaviours have one. */
+/** Beside the features: `time` of impressions and `eventTime` of behaviors in microseconds, where behaviors have one. */
 export interface Impressions extends Histories {
   rows: number
   /** Rows of each part, where the parts are tables. */
@@ -64,8 +64,8 @@ export async function openImpressions(db: Database, options: ImpressionOptions):
   const rules: Record<string, ColumnRule> = {
     ...(columns.user === null ? {} : { [columns.user]: { type: 'id' } }),
     [columns.item]: { type: 'id' },
-    [columns.label]: { type: 'label', optional: options.unlabelled },
-    ...(columns.weight ? { [columns.weight]: { type: 'weight', optional: options.unlabelled } } : {}),
+    [columns.label]: { type: 'label', optional: options.unlabeled },
+    ...(columns.weight ? { [columns.weight]: { type: 'weight', optional: options.unlabeled } } : {}),
     ...(columns.time === null ? {} : { [columns.time]: { type: 'time' } }),
     ...(columns.history === null ? {} : { [columns.history]: { type: 'ids' } }),
   }
@@ -88,7 +88,7 @@ export async function openImpressions(db: Database, options: ImpressionOptions):
 /**
  * Loads impressions and histories into `store`; numbers every item that they name, and those of `catalogue` (an
  * item-id column in SQL) beside.
- * @throws UserError `id-types` where tables disagree on the type of ids; `history-empty` where no behaviour is of use.
+ * @throws UserError `id-types` where tables disagree on the type of ids; `history-empty` where no behavior is of use.
  */
 export async function loadImpressions(
   db: Database,

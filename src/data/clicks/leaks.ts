@@ -28,7 +28,7 @@ export function findLeaks(data: CtrDataset): Leak[] {
   return [...tellingFeatures(data), ...ownEvents(data), ...timedIds(data)]
 }
 
-/** Features whose click rate by value, learnt in training, or whose number ranks later impressions nearly perfectly. */
+/** Features whose click rate by value, learned in training, or whose number ranks later impressions nearly perfectly. */
 function tellingFeatures(data: CtrDataset): Leak[] {
   const { split, impressionFeatures, itemFeatures } = data
   const train = atRows(data, sampled(split.train))

@@ -54,7 +54,7 @@ const formats = new Set(['jpeg', 'png', 'webp', 'gif', 'heif', 'tiff'])
 
 /**
  * RGB bytes [size, size, 3] of an encoded picture, whatever its file is called: turned upright, transparency on white,
- * CMYK and grey as RGB, the first frame of an animation; resized with antialiasing.
+ * CMYK and gray as RGB, the first frame of an animation; resized with antialiasing.
  * @throws Error with the reason for a broken one; too many pixels are noticed before they are decoded.
  */
 export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: DecodeOptions): Promise<Uint8Array> {
@@ -75,7 +75,7 @@ export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: Decode
     if (!resizesHere) image.resize(window.width, window.height, { fit: 'fill', kernel, fastShrinkOnLoad: false })
     const { data, info } = await image.toBuffer({ resolveWithObject: true })
     if (resizesHere) return resampled({ data, ...info }, window)
-    return cut(info.channels === 3 ? data : greyToRgb(data, info.channels), window)
+    return cut(info.channels === 3 ? data : grayToRgb(data, info.channels), window)
   } catch (error) {
     throw new Error(reasonOf(messageOf(error), bytes, maxPixels))
   }
@@ -144,7 +144,7 @@ function cut(pixels: Uint8Array, { width, height, left, top, size }: Window): Ui
   return out
 }
 
-function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
+function grayToRgb(data: Uint8Array, channels: number): Uint8Array {
   const pixels = data.length / channels
   const out = new Uint8Array(pixels * 3)
   for (let i = 0; i < pixels; i++) out.fill(data[i * channels], 3 * i, 3 * i + 3)

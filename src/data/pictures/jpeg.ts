@@ -53,7 +53,7 @@ const [exifMark, profileMark] = [0xe1, 0xe2]
 export interface JpegHeader {
   width: number
   height: number
-  /** Nothing but pixels as they are to be seen: grey or YCbCr, of no colour profile, and not cut off. */
+  /** Nothing but pixels as they are to be seen: gray or YCbCr, of no color profile, and not cut off. */
   isPlain: boolean
 }
 

@@ -1,6 +1,6 @@
 /** Pictures as they were prepared: bytes [size, size, 3] in memory, in files of the cache, or decoded when needed. */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { type Normalisation, writeNormalised } from './normalise.js'
+import { type Normalization, writeNormalized } from './normalize.js'
 import type { Rejected } from './rejected.js'
 import { PictureStream, type StreamedPictures } from './stream.js'
 
@@ -42,13 +42,13 @@ export class Pictures {
   }
 
   /**
-   * Pictures `indices` as [n, 3, size, size], channels first, normalised; a missing picture is all zeros.
+   * Pictures `indices` as [n, 3, size, size], channels first, normalized; a missing picture is all zeros.
    * `change` makes another picture of the same size of each, one after the other.
    * @throws UserError `picture-changed`.
    */
-  async normalised(
+  async normalized(
     indices: ArrayLike<number>,
-    normalisation: Normalisation,
+    normalization: Normalization,
     change?: (picture: Uint8Array) => ArrayLike<number>,
   ): Promise<Float32Array> {
     const { pictureSize } = this
@@ -58,7 +58,7 @@ export class Pictures {
     for (let k = 0; k < indices.length; k++) {
       if (!this.present[indices[k]]) continue
       const picture = decoded?.get(indices[k]) ?? this.picture(indices[k])
-      writeNormalised(change ? change(picture) : picture, normalisation, out, k * pictureSize)
+      writeNormalized(change ? change(picture) : picture, normalization, out, k * pictureSize)
     }
     return out
   }

@@ -12,7 +12,7 @@ export interface Window {
   size: number
 }
 
-/** Pixels of 3 or 4 bytes, the fourth of no meaning, or of 1 or 2 for grey, as one number each: red is the lowest byte. */
+/** Pixels of 3 or 4 bytes, the fourth of no meaning, or of 1 or 2 for gray, as one number each: red is the lowest byte. */
 export function pixelWords(bytes: Uint8Array, pixels: number): Uint32Array {
   const channels = bytes.length / pixels
   if (channels === 4 && bytes.byteOffset % 4 === 0) return new Uint32Array(bytes.buffer, bytes.byteOffset, pixels)
@@ -115,10 +115,10 @@ function taps(from: number, to: number, offset: number, size: number, kernel: Ke
   const made = { first: packed.subarray(0, size), count: packed.subarray(size, 2 * size), stride, packed }
   const rounded = packed.subarray(2 * size)
   for (let i = 0; i < size; i++) {
-    const centre = (offset + i + 0.5) * scale
-    const first = Math.max(0, Math.trunc(centre - support + 0.5))
-    const count = Math.max(1, Math.min(from, Math.trunc(centre + support + 0.5)) - first)
-    const weights = Array.from({ length: count }, (_, k) => weightOf(Math.abs(first + k - centre + 0.5) / widening))
+    const center = (offset + i + 0.5) * scale
+    const first = Math.max(0, Math.trunc(center - support + 0.5))
+    const count = Math.max(1, Math.min(from, Math.trunc(center + support + 0.5)) - first)
+    const weights = Array.from({ length: count }, (_, k) => weightOf(Math.abs(first + k - center + 0.5) / widening))
     const sum = weights.reduce((a, b) => a + b, 0)
     for (const [k, weight] of weights.entries()) rounded[i * stride + k] = Math.round((weight / sum) * 2 ** bits)
     made.first[i] = first

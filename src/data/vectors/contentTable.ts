@@ -24,7 +24,7 @@ export interface ContentSource extends VectorTable {
   /** What stored numbers are multiplied by; 1: what the table says. */
   scale: number
   /** Scale each vector to length 1? */
-  normalise: boolean
+  normalize: boolean
 }
 
 /**
@@ -34,7 +34,7 @@ export interface ContentSource extends VectorTable {
  */
 export async function loadContent(
   db: Database,
-  { type, scale: stated, normalise, ...table }: ContentSource,
+  { type, scale: stated, normalize, ...table }: ContentSource,
   numbers: string,
   count: number,
 ): Promise<ContentTable> {
@@ -46,9 +46,9 @@ export async function loadContent(
   for (let item = 0; item < count; item++) if (rowOf[item]) rowOf[item] = rows++
 
   const scale = source.type === 'int8' && stated === 1 ? source.scale : stated
-  const isAsStored = type === 'int8' && source.type === 'int8' && !normalise
+  const isAsStored = type === 'int8' && source.type === 'int8' && !normalize
   const scaled = (numbers: Numbers): Numbers => {
-    if (normalise) return ofLengthOne(numbers, width)
+    if (normalize) return ofLengthOne(numbers, width)
     return isAsStored || scale === 1 ? numbers : Float32Array.from(numbers, (x) => x * scale)
   }
   const held = type === 'float32' ? 1 : isAsStored ? scale : await fittingScale(source, scaled)
@@ -59,7 +59,7 @@ export async function loadContent(
     piece.items.forEach((item, i) => {
       const vector = numbers.subarray(i * width, (i + 1) * width)
       if (vectors instanceof Float32Array) vectors.set(vector, rowOf[item] * width)
-      else quantise(vector, isAsStored ? 1 : held, vectors, rowOf[item] * width)
+      else quantize(vector, isAsStored ? 1 : held, vectors, rowOf[item] * width)
     })
   }
   source.close()
@@ -85,7 +85,7 @@ async function fittingScale(source: VectorSource, scaled: (numbers: Numbers) => 
 }
 
 /** Writes numbers as int8 of a scale from place `at` of `into` on; the error is half the scale at most. */
-export function quantise(numbers: Numbers, scale: number, into: Int8Array, at: number): void {
+export function quantize(numbers: Numbers, scale: number, into: Int8Array, at: number): void {
   for (let i = 0; i < numbers.length; i++) into[at + i] = Math.round(numbers[i] / scale)
 }
 

@@ -1,9 +1,9 @@
 /**
- * PCA whitening of content vectors (Su et al. 2021, arXiv:2103.15316). Vectors that learnt from choices huddle in few
- * directions, so that most cosines are large and alike; centred and made uncorrelated they tell more items apart.
+ * PCA whitening of content vectors (Su et al. 2021, arXiv:2103.15316). Vectors that learned from choices huddle in few
+ * directions, so that most cosines are large and alike; centered and made uncorrelated they tell more items apart.
  */
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix'
-import { type ContentTable, quantise } from './contentTable.js'
+import { type ContentTable, quantize } from './contentTable.js'
 
 export interface Whitening {
   /** [width] */
@@ -15,11 +15,11 @@ export interface Whitening {
 export interface WhitenOptions {
   /** Directions, at most. */
   kept: number
-  /** Of the deviation along a direction, by which it is divided: 1, whitened, to 0, only centred and turned. */
+  /** Of the deviation along a direction, by which it is divided: 1, whitened, to 0, only centered and turned. */
   power: number
 }
 
-/** Vectors that it is learnt from, at most; evenly drawn. */
+/** Vectors that it is learned from, at most; evenly drawn. */
 const most = 20_000
 /** Directions of less variance than this share of the largest are noise of rounding. */
 const least = 1e-6
@@ -38,12 +38,12 @@ export function fitWhitening(
   const mean = new Float64Array(width)
   for (const row of drawn) for (let j = 0; j < width; j++) mean[j] += (scale * vectors[row * width + j]) / drawn.length
   const covariance = new Float64Array(width * width)
-  const centred = new Float64Array(width)
+  const centered = new Float64Array(width)
   for (const row of drawn) {
-    for (let j = 0; j < width; j++) centred[j] = scale * vectors[row * width + j] - mean[j]
+    for (let j = 0; j < width; j++) centered[j] = scale * vectors[row * width + j] - mean[j]
     for (let i = 0; i < width; i++) {
-      const x = centred[i] / drawn.length
-      for (let j = 0; j <= i; j++) covariance[i * width + j] += x * centred[j]
+      const x = centered[i] / drawn.length
+      for (let j = 0; j <= i; j++) covariance[i * width + j] += x * centered[j]
     }
   }
   for (let i = 0; i < width; i++) for (let j = 0; j < i; j++) covariance[j * width + i] = covariance[i * width + j]
@@ -82,6 +82,6 @@ export function whiten(content: ContentTable, { mean, directions }: Whitening): 
   if (type === 'float32') return { ...content, width: kept, vectors: made, scale: 1 }
   const scale = largest / 127 || 1
   const small = new Int8Array(made.length)
-  quantise(made, scale, small, 0)
+  quantize(made, scale, small, 0)
   return { ...content, width: kept, vectors: small, scale }
 }

@@ -2,11 +2,11 @@
 import type { ActivationName } from '../../nn/norm.js'
 
 export const modelNames = ['din', 'sim-hard', 'sim-soft', 'content', 'concat', 'ciubm'] as const
-export const gsuKinds = ['none', 'hard', 'soft'] as const
+export const searchKinds = ['none', 'hard', 'soft'] as const
 
-/** Which behaviours a model gets to see. */
-export interface Gsu {
-  kind: (typeof gsuKinds)[number]
+/** Which behaviors a model gets to see. */
+export interface BehaviorSearch {
+  kind: (typeof searchKinds)[number]
   topK: number
   /** Feature of items that a hard search compares. */
   feature: string
@@ -29,18 +29,18 @@ export interface CtrModelConfig {
   gate: boolean
   defaults: boolean
   heads: number
-  gsu: Gsu
+  behaviorSearch: BehaviorSearch
   dropout: number
 }
 
 /** SIM's two models are what they are by their search; the others search as the configuration says. */
-export function gsuOf({ name, gsu }: Pick<CtrModelConfig, 'name' | 'gsu'>): Gsu {
-  if (name === 'sim-hard') return { ...gsu, kind: 'hard' }
-  if (name === 'sim-soft') return { ...gsu, kind: 'soft' }
-  return gsu
+export function searchOf({ name, behaviorSearch }: Pick<CtrModelConfig, 'name' | 'behaviorSearch'>): BehaviorSearch {
+  if (name === 'sim-hard') return { ...behaviorSearch, kind: 'hard' }
+  if (name === 'sim-soft') return { ...behaviorSearch, kind: 'soft' }
+  return behaviorSearch
 }
 
 /** Whether a model, or the search before it, reads content vectors. */
-export function usesContent(model: Pick<CtrModelConfig, 'name' | 'gsu'>): boolean {
-  return !['din', 'sim-hard'].includes(model.name) || gsuOf(model).kind === 'soft'
+export function usesContent(model: Pick<CtrModelConfig, 'name' | 'behaviorSearch'>): boolean {
+  return !['din', 'sim-hard'].includes(model.name) || searchOf(model).kind === 'soft'
 }

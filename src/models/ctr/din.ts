@@ -5,7 +5,7 @@ import type { CtrModelConfig } from './config.js'
 import type { CtrInputs } from './inputs.js'
 import { type Branch, withDefault } from './parts.js'
 
-/** What content tells the id branch, if anything: cosines [N], and weights [N] to sum behaviours by. */
+/** What content tells the id branch, if anything: cosines [N], and weights [N] to sum behaviors by. */
 export interface ContentHints {
   cosines?: Tensor
   weights?: Tensor
@@ -30,7 +30,7 @@ export function idBranch(p: Parameters, inputs: CtrInputs, config: CtrModelConfi
   return { parts: [...inputs.impression(), target, interest, mul(interest, target), ...alike], interest }
 }
 
-/** γ₁α + γ₂s + γ₃(α∘s) with learnt γ, at first (1, 0, 0); α [N, 1], s [N] (SA-TA: MUSE, arXiv:2512.07216). */
+/** γ₁α + γ₂s + γ₃(α∘s) with learned γ, at first (1, 0, 0); α [N, 1], s [N] (SA-TA: MUSE, arXiv:2512.07216). */
 function similarityAware(p: Parameters, weights: Tensor, cosines: Tensor): Tensor {
   const s = reshape(cosines, [-1, 1])
   const gamma = (name: string, fill: number) => p.get(name, [], { fill })

@@ -21,7 +21,7 @@ export interface TableFeature {
 export interface CtrFeatures {
   /** Of the impression alone: user, context. */
   impression: TableFeature[]
-  /** Of an item, as target and in the history: its id, category, …; and of a behaviour, its action or its age. */
+  /** Of an item, as target and in the history: its id, category, …; and of a behavior, its action or its age. */
   item: TableFeature[]
   /** Whether impressions count by weights, float32 [B] in the input `weightInput('label')`. */
   isWeighted?: boolean
@@ -58,9 +58,9 @@ export interface Vectors {
 /** The tensors that a click model starts from; each is made once, however many parts of the model read it. */
 export class CtrInputs {
   readonly lookups: TableLookup[] = []
-  /** int32 [N]: 1 + the impression that each behaviour belongs to. In the input rows that only pad have −1. */
+  /** int32 [N]: 1 + the impression that each behavior belongs to. In the input rows that only pad have −1. */
   readonly owner = add(input('owner', [-1], 'int32'), constant(1, [], 'int32'))
-  /** Weights [N] by which parts of the model sum behaviours, by the name of the part. */
+  /** Weights [N] by which parts of the model sum behaviors, by the name of the part. */
   readonly attention: Record<string, Tensor> = {}
   private readonly made = new Map<string, unknown>()
 
@@ -86,17 +86,17 @@ export class CtrInputs {
     return this.once('target', () => this.items(targetInput))
   }
 
-  /** The same of behaviours [N, D]. */
+  /** The same of behaviors [N, D]. */
   history(): Tensor {
     return this.once('history', () => this.items(historyInput))
   }
 
-  /** Frozen content vectors of targets [B, d] and of behaviours [N, d]. */
+  /** Frozen content vectors of targets [B, d] and of behaviors [N, d]. */
   content(): { target: Vectors; history: Vectors } {
     return this.once('content', () => ({ target: this.vectors(targetInput), history: this.vectors(historyInput) }))
   }
 
-  /** Cosines of behaviours and their targets [N], 0 where a vector is missing, and 1 where both have one [N]. */
+  /** Cosines of behaviors and their targets [N], 0 where a vector is missing, and 1 where both have one [N]. */
   relevance(): { cosines: Tensor; both: Tensor } {
     return this.once('relevance', () => {
       const { target, history } = this.content()
@@ -111,7 +111,7 @@ export class CtrInputs {
     return this.once('frequency', () => reshape(input(frequencyInput, [-1]), [-1, 1]))
   }
 
-  /** 1 for each impression that has no behaviours, else 0: [B, 1]. `like` has a row for each impression. */
+  /** 1 for each impression that has no behaviors, else 0: [B, 1]. `like` has a row for each impression. */
   isEmpty(like: Tensor): Tensor {
     return this.once('empty', () => {
       const one = cast(greater(this.owner, 0), 'float32')

@@ -18,7 +18,7 @@ export function branchLogit(p: Parameters, { parts }: Branch, config: CtrModelCo
   return reshape(mlpHead(p.scope('head'), concat(parts, 1), { ...config, hidden: config.head }, mode), [-1])
 }
 
-/** `x` [B, D] with a learnt row where `missing` [B, 1] is 1; as it is where the model has no such defaults. */
+/** `x` [B, D] with a learned row where `missing` [B, 1] is 1; as it is where the model has no such defaults. */
 export function withDefault(p: Parameters, x: Tensor, missing: Tensor, { defaults }: CtrModelConfig): Tensor {
   if (!defaults) return x
   const width = x.shape[1]
@@ -26,16 +26,16 @@ export function withDefault(p: Parameters, x: Tensor, missing: Tensor, { default
   return add(mul(x, sub(1, missing)), mul(missing, stand))
 }
 
-/** 1 / τ of a cosine, learnt as a logarithm from 10 on. */
+/** 1 / τ of a cosine, learned as a logarithm from 10 on. */
 export const sharpness = (p: Parameters) => exp(p.get('sharpness', [], { fill: Math.log(10) }))
 
-/** softmax(cosine / τ) among the behaviours of each impression [N]. */
+/** softmax(cosine / τ) among the behaviors of each impression [N]. */
 export function similarityWeights(p: Parameters, inputs: CtrInputs): Tensor {
   const { cosines, both } = inputs.relevance()
   return segmentSoftmax(mul(cosines, sharpness(p)), inputs.owner, inputs.content().target.vectors, both)
 }
 
-/** The projection of content vectors [n, d] → [n, width], one for targets and behaviours. */
+/** The projection of content vectors [n, d] → [n, width], one for targets and behaviors. */
 export function projection(p: Parameters, { contentDim }: CtrModelConfig) {
   return (x: Tensor) => linear(p.scope('projection'), x, contentDim, { std: Math.sqrt(1 / x.shape[1]) })
 }

@@ -7,10 +7,10 @@ import type { CtrInputs } from './inputs.js'
 import { type Branch, withDefault } from './parts.js'
 
 /**
- * SIM (Pi et al. 2020, arXiv:2006.05639): a general search unit finds the behaviours that bear on the target, an
- * exact one attends to them with several heads. The search is done where batches are laid out (`Gsu`), so that here
- * the history is what was found: behaviours of the target's own category (hard), or those nearest to it (soft). The
- * paper's soft search compares embeddings learnt beside the model; ours compares the frozen content vectors, which
+ * SIM (Pi et al. 2020, arXiv:2006.05639): a general search unit finds the behaviors that bear on the target, an
+ * exact one attends to them with several heads. The search is done where batches are laid out (`BehaviorSearch`), so that here
+ * the history is what was found: behaviors of the target's own category (hard), or those nearest to it (soft). The
+ * paper's soft search compares embeddings learned beside the model; ours compares the frozen content vectors, which
  * are there before a step begins.
  */
 export function simBranch(p: Parameters, inputs: CtrInputs, config: CtrModelConfig): Branch {

@@ -68,7 +68,7 @@ export class OnnxOps {
     const direct = { relu: 'Relu', sigmoid: 'Sigmoid', tanh: 'Tanh', softplus: 'Softplus' } as const
     if (form in direct) return this.emit(direct[form as keyof typeof direct], [x])
     if (form === 'quickGelu') return this.emit('Mul', [x, this.emit('Sigmoid', [this.scale(x, 1.702)])])
-    // Written in the order that ONNX Runtime recognises and replaces by one kernel.
+    // Written in the order that ONNX Runtime recognizes and replaces by one kernel.
     const inner =
       form === 'gelu' ? this.emit('Erf', [this.emit('Div', [x, this.float(Math.SQRT2)])]) : this.tanhInner(x)
     return this.scale(this.emit('Mul', [x, this.emit('Add', [inner, this.float(1)])]), 0.5)
@@ -196,7 +196,7 @@ export class OnnxOps {
     part: unsupported('part'),
     assign: unsupported('assign'),
     assignRows: unsupported('assignRows'),
-    follow: unsupported('follow'),
+    emaUpdate: unsupported('emaUpdate'),
     adam: unsupported('adam'),
     adagrad: unsupported('adagrad'),
     sgd: unsupported('sgd'),

@@ -50,13 +50,13 @@ export class TensorFlowOps extends ProgramWriter {
   }
 
   /** (x − mean)/σ and 1/σ over the last dimension. */
-  private standardise(x: string, axis: number, epsilon: number): [string, string] {
+  private standardize(x: string, axis: number, epsilon: number): [string, string] {
     // Not SquaredDifference: TensorFlow would see a layer norm in it and put a fused kernel in place
     // (_MklLayerNorm) that forgets our epsilon and takes 1e-3.
-    const centred = this.float('Sub', x, this.reduce('Mean', x, [axis], true))
-    const variance = this.reduce('Mean', this.float('Square', centred), [axis], true)
+    const centered = this.float('Sub', x, this.reduce('Mean', x, [axis], true))
+    const variance = this.reduce('Mean', this.float('Square', centered), [axis], true)
     const inverse = this.float('Rsqrt', this.float('AddV2', variance, this.graph.float(epsilon)))
-    return [this.float('Mul', centred, inverse), inverse]
+    return [this.float('Mul', centered, inverse), inverse]
   }
 
   private elementwise = (op: string) => (inputs: string[], _attrs: unknown, node: Tensor) =>
@@ -173,20 +173,20 @@ export class TensorFlowOps extends ProgramWriter {
       return this.float('Mul', this.float('Sub', dy, dot), y)
     },
     layerNorm: ([x, gamma, beta], { epsilon }, { shape }) => {
-      const [standard] = this.standardise(x, shape.length - 1, epsilon)
+      const [standard] = this.standardize(x, shape.length - 1, epsilon)
       return this.float('AddV2', this.float('Mul', standard, gamma), beta)
     },
     layerNormGrad: ([x, gamma, dy], { epsilon }, { shape }) => {
       const last = shape.length - 1
       const leading = shape.map((_, i) => i).slice(0, -1)
-      const [standard, inverse] = this.standardise(x, last, epsilon)
+      const [standard, inverse] = this.standardize(x, last, epsilon)
       const product = this.float('Mul', dy, standard)
       const dStandard = this.float('Mul', dy, gamma)
       const mean = this.reduce('Mean', dStandard, [last], true)
       const slope = this.reduce('Mean', this.float('Mul', dStandard, standard), [last], true)
-      const centred = this.float('Sub', this.float('Sub', dStandard, mean), this.float('Mul', standard, slope))
+      const centered = this.float('Sub', this.float('Sub', dStandard, mean), this.float('Mul', standard, slope))
       return [
-        this.float('Mul', centred, inverse),
+        this.float('Mul', centered, inverse),
         this.reduce('Sum', product, leading, false),
         this.reduce('Sum', dy, leading, false),
       ]

@@ -3,7 +3,7 @@ import type { Ops } from '../tensor.js'
 import { flag, real, type } from './graph.js'
 import type { ProgramWriter } from './program.js'
 
-type Update = 'assign' | 'assignRows' | 'follow' | 'adam' | 'sgd' | 'adagrad' | 'adamRows' | 'adagradRows'
+type Update = 'assign' | 'assignRows' | 'emaUpdate' | 'adam' | 'sgd' | 'adagrad' | 'adamRows' | 'adagradRows'
 
 export function updateOps(w: ProgramWriter): Pick<Ops<string>, Update> {
   return {
@@ -18,7 +18,7 @@ export function updateOps(w: ProgramWriter): Pick<Ops<string>, Update> {
       const stored = w.cast(rows, inputs[1].dtype, w.graph.variable(variable).dtype)
       return w.scatter('ResourceScatterUpdate', variable, ids, stored)
     },
-    follow: ([keep], { variable, source }) => {
+    emaUpdate: ([keep], { variable, source }) => {
       const gap = w.float('Sub', w.current(variable), w.current(source))
       return w.subtract(variable, w.float('Mul', gap, w.float('Sub', w.graph.float(1), keep)))
     },

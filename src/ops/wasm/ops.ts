@@ -11,7 +11,7 @@ import * as update from './updates.js'
 /** Variables live in JavaScript memory: tables may outgrow the 4 GiB of a WASM heap. */
 export type Variables = Map<string, TypedArray>
 
-/** How far apart neighbours along each dimension lie; 0 where there is but one. */
+/** How far apart neighbors along each dimension lie; 0 where there is but one. */
 function stridesOf(shape: Shape): number[] {
   return shape.map((size, i) => (size === 1 ? 0 : shape.slice(i + 1).reduce((a, b) => a * b, 1)))
 }
@@ -191,8 +191,8 @@ export function wasmOps(
       })
       return []
     },
-    follow: ([keep], { variable, source }) => {
-      update.follow(floats(variable), floats(source), scalar(keep))
+    emaUpdate: ([keep], { variable, source }) => {
+      update.emaUpdate(floats(variable), floats(source), scalar(keep))
       return []
     },
     sgd: ([gradient, rate, decay], { variable, velocity, momentum, nesterov }) => {

@@ -1,4 +1,4 @@
-/** Steps of optimisers over typed arrays, in place. */
+/** Steps of optimizers over typed arrays, in place. */
 import { blockOfRows, touchRows } from './kernels.js'
 
 /** A dense variable is one row. */
@@ -105,7 +105,7 @@ export function rowwiseAdagradRows(
 }
 
 /** variable ← keep·variable + (1 − keep)·source. */
-export function follow(variable: Float32Array, source: Float32Array, keep: number): void {
+export function emaUpdate(variable: Float32Array, source: Float32Array, keep: number): void {
   for (let i = 0; i < variable.length; i++) variable[i] -= (1 - keep) * (variable[i] - source[i])
 }
 

@@ -1,5 +1,5 @@
 import { h, type Markup } from '../markup.js'
-import { type Caption, colour, figure, grey, legend, line, nothingToDraw, text, textWidth } from './figure.js'
+import { type Caption, color, figure, gray, legend, line, nothingToDraw, text, textWidth } from './figure.js'
 import { exact, extent, linear, type Range, rounded, short, ticks, widened } from './scale.js'
 
 export interface Bar {
@@ -10,9 +10,9 @@ export interface Bar {
 }
 
 export interface BarPlot extends Caption {
-  /** What the bars are of: one colour each. */
+  /** What the bars are of: one color each. */
   series: readonly string[]
-  /** Number of a series in grey: what the others are held against, e.g. the state before training. */
+  /** Number of a series in gray: what the others are held against, e.g. the state before training. */
   reference?: number
   /** One bar for each series; `note` stands at the right, e.g. a count. */
   groups: readonly { label: string; note?: string; bars: readonly Bar[] }[]
@@ -37,7 +37,7 @@ export function barPlot(plot: BarPlot): Markup {
   const ends = bars.flatMap(({ value, deviation }) => [value - spread(deviation), value + spread(deviation)])
   if (!extent(ends)) return nothingToDraw(plot)
   const width = wide ? 960 : 480
-  const colourOf = (i: number) => (i === plot.reference ? grey : colour(i))
+  const colorOf = (i: number) => (i === plot.reference ? gray : color(i))
   const shownMarks = marks.filter((mark) => Number.isFinite(mark.value))
   const range: Range = rounded(widened(extent([base, ...ends, ...shownMarks.map((mark) => mark.value)])!))
   const left = 12 + Math.max(...groups.map(({ label }) => textWidth(cut(label))))
@@ -46,7 +46,7 @@ export function barPlot(plot: BarPlot): Markup {
   const notes = noted ? Math.max(...[plot.noteLabel ?? '', ...groups.map(({ note }) => note ?? '')].map(textWidth)) : 0
   const right = width - 14 - numbers - notes
   const x = linear(range, [left, right])
-  const names = legend(series, [left, 16], right - left, colourOf)
+  const names = legend(series, [left, 16], right - left, colorOf)
   const top = 12 + names.height + (shownMarks.length > 0 || plot.noteLabel ? 16 * Math.max(1, shownMarks.length) : 0)
 
   let y = top
@@ -68,7 +68,7 @@ export function barPlot(plot: BarPlot): Markup {
     const middle = at + (thickness - 1) / 2
     return h(
       'g',
-      { class: colourOf(series) },
+      { class: colorOf(series) },
       h(
         'rect',
         {

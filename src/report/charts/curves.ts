@@ -9,9 +9,9 @@ export type HistoryRow = { step: number } & Readonly<Record<string, number>>
 
 /** Courses of a step rather than results of an evaluation, and how to read them. */
 const courses: Record<string, { title: string; hint: string }> = {
-  loss: { title: 'Training loss', hint: 'what the optimiser makes small' },
+  loss: { title: 'Training loss', hint: 'what the optimizer makes small' },
   learning_rate: { title: 'Learning rate', hint: 'rises in the warm-up, then falls' },
-  samples_per_second: { title: 'Speed', hint: 'rows of data learnt from in a second' },
+  samples_per_second: { title: 'Speed', hint: 'rows of data learned from in a second' },
 }
 /** In the history, and of little use as a picture. */
 const left = new Set(['step', 'data_wait_share'])

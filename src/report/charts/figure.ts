@@ -9,12 +9,12 @@ export interface Caption {
   wide?: boolean
 }
 
-/** Number of colours in the style sheet: classes c0, c1, …; further series use them again. */
-const colours = 6
+/** Number of colors in the style sheet: classes c0, c1, …; further series use them again. */
+const colors = 6
 
-export const colour = (series: number) => `c${series % colours}`
+export const color = (series: number) => `c${series % colors}`
 /** Of what the others are held against. */
-export const grey = `c${colours - 1}`
+export const gray = `c${colors - 1}`
 
 /** An SVG picture with its caption; the title is what a screen reader says of it. */
 export function figure({ title, hint, wide }: Caption, [width, height]: [number, number], ...content: Child[]): Markup {
@@ -45,7 +45,7 @@ export function legend(
   labels: readonly string[],
   [left, top]: [number, number],
   width: number,
-  colourOf: (series: number) => string = colour,
+  colorOf: (series: number) => string = color,
 ) {
   const lineHeight = 18
   if (labels.length < 2) return { height: 0, content: [] }
@@ -57,7 +57,7 @@ export function legend(
     x += room
     return h(
       'g',
-      { class: colourOf(i) },
+      { class: colorOf(i) },
       h('rect', { class: 'fill', x: at.x, y: at.y - 9, width: 10, height: 10, rx: 2 }),
       h('text', { x: at.x + 15, y: at.y }, label),
     )

@@ -1,5 +1,5 @@
 import { h, type Markup } from '../markup.js'
-import { type Caption, colour, figure, legend, line, nothingToDraw, text } from './figure.js'
+import { type Caption, color, figure, legend, line, nothingToDraw, text } from './figure.js'
 import { extent, linear, type Range, rounded, short, ticks, widened } from './scale.js'
 
 /** A point whose x or y is not finite leaves a gap. */
@@ -73,7 +73,7 @@ export function linePlot(plot: LinePlot): Markup {
   const drawn = series.map((s, i) =>
     h(
       'g',
-      { class: colour(i) },
+      { class: color(i) },
       h('path', { class: 'stroke', d: path(s.points, x, y) }),
       dotsOf(s.points).map(([px, py]) =>
         h(

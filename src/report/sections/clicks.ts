@@ -33,7 +33,7 @@ export function clickSections(results: ClickResults): Markup[] {
       'AUC in parts of the test period of about equal size; bars start at guessing.',
       plots(
         buckets('AUC by item frequency', 'how often training showed the item', results.byItemFrequency),
-        buckets('AUC by history length', 'how many behaviours of the user are known', results.byHistoryLength),
+        buckets('AUC by history length', 'how many behaviors of the user are known', results.byHistoryLength),
       ),
     ),
     section(

@@ -7,9 +7,9 @@ type Metrics = Readonly<Record<string, number>>
 /** Names of results with what a reader calls them. */
 const accuracies = [
   ['zero_shot_accuracy', 'picture, by prompts'],
-  ['category_accuracy_image', 'picture, by neighbours'],
-  ['category_accuracy_title', 'title, by neighbours'],
-  ['category_accuracy_fused', 'both, by neighbours'],
+  ['category_accuracy_image', 'picture, by neighbors'],
+  ['category_accuracy_title', 'title, by neighbors'],
+  ['category_accuracy_fused', 'both, by neighbors'],
 ] as const
 const likenesses = [
   ['mean_cosine_image', 'pictures'],

@@ -62,7 +62,7 @@ export const categories: readonly Category[] = [
   },
 ]
 
-export const colours: readonly { words: Words; hsl: Hsl }[] = [
+export const colors: readonly { words: Words; hsl: Hsl }[] = [
   { words: ['red', 'crimson', 'scarlet'], hsl: { h: 356, s: 78, l: 46 } },
   { words: ['orange', 'tangerine'], hsl: { h: 25, s: 92, l: 54 } },
   { words: ['yellow', 'lemon'], hsl: { h: 51, s: 92, l: 56 } },
@@ -128,7 +128,7 @@ const materialNames = Object.keys(materials) as Material[]
 /** The attributes of an item, each as its place in the vocabulary. */
 export interface Attributes {
   category: number
-  colour: number
+  color: number
   pattern: number
   material: number
   brand: number
@@ -140,7 +140,7 @@ export type Field = keyof Attributes
 /** Values that each attribute can take. */
 export const vocabulary: Record<Field, number> = {
   category: categories.length,
-  colour: colours.length,
+  color: colors.length,
   pattern: patterns.length,
   material: materialNames.length,
   brand: brands.length,
@@ -155,9 +155,9 @@ export function materialsOf(category: number): number[] {
 }
 
 /** The words for an attribute that a title or a query may name. */
-export function wordsFor(field: 'category' | 'colour' | 'pattern' | 'material', value: number): Words {
+export function wordsFor(field: 'category' | 'color' | 'pattern' | 'material', value: number): Words {
   if (field === 'category') return categories[value].words
-  if (field === 'colour') return colours[value].words
+  if (field === 'color') return colors[value].words
   if (field === 'pattern') return patterns[value].words
   return materials[materialNames[value]]
 }

@@ -62,7 +62,7 @@ function drawAttributes(random: Random): Attributes {
   const brand = random.int(vocabulary.brand)
   return {
     category,
-    colour: random.int(vocabulary.colour),
+    color: random.int(vocabulary.color),
     pattern: random.weighted(patterns.map(({ weight }) => weight)),
     material: random.pick(materialsOf(category)),
     brand,
@@ -75,7 +75,7 @@ function priceOf({ category, priceLevel }: Attributes, random: Random): number {
   return Math.round(price * 100) / 100
 }
 
-/** Ascending ids with gaps; the last share of them above 2^53, where neighbours are one and the same double. */
+/** Ascending ids with gaps; the last share of them above 2^53, where neighbors are one and the same double. */
 function makeIds(count: number, random: Random): bigint[] {
   const huge = Math.round(count * parameters.items.hugeIds)
   let id = 10_000n

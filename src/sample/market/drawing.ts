@@ -1,7 +1,7 @@
 /** Pictures of items, 64 × 64, drawn as SVG and rendered by sharp. */
 import sharp from 'sharp'
 import type { Random } from '../../base/random.js'
-import { type Attributes, categories, colours, type Hsl, type PatternName, patterns } from './attributes.js'
+import { type Attributes, categories, colors, type Hsl, type PatternName, patterns } from './attributes.js'
 import { silhouettes } from './silhouettes.js'
 
 /** Width and height of every picture, in pixels. */
@@ -9,7 +9,7 @@ export const pictureSide = 64
 
 /** What makes one product differ from others of the same attributes, and stays the same in all its pictures. */
 export interface Look {
-  /** Added to the colour's hue (degrees), saturation and lightness (percent). */
+  /** Added to the color's hue (degrees), saturation and lightness (percent). */
   hue: number
   saturation: number
   lightness: number
@@ -36,14 +36,14 @@ export function drawLook(random: Random): Look {
 
 /** What a picture shows of a product. */
 export interface Pictured {
-  attributes: Pick<Attributes, 'category' | 'colour' | 'pattern'>
+  attributes: Pick<Attributes, 'category' | 'color' | 'pattern'>
   look: Look
 }
 
 /** The SVG of a product in one pose: turn, size, place, background, clutter and light come from `pose`. */
 export function drawItem(product: Pictured, pose: Random): string {
   const { attributes, look } = product
-  const base = shifted(colours[attributes.colour].hsl, look)
+  const base = shifted(colors[attributes.color].hsl, look)
   const dark = base.l < 35
   const ink = css({ h: base.h, s: 25, l: dark ? 4 : 18 })
   const tint = css({ ...base, l: dark ? base.l + 12 : base.l * 0.72 })
@@ -89,7 +89,7 @@ export function render(svg: string, format: PictureFormat): Promise<Buffer> {
   return image.jpeg({ quality: 90 }).toBuffer()
 }
 
-/** The repeating pattern, in a colour that stands out from the base. */
+/** The repeating pattern, in a color that stands out from the base. */
 function motif(pattern: PatternName, base: Hsl, { motif: size, slant }: Look): string {
   const accent = css(base.l > 62 ? { h: 230, s: 45, l: 32 } : { h: base.h + 40, s: 55, l: 92 })
   const tile = (side: number, turn: number, content: string) =>

@@ -52,7 +52,7 @@ export const parameters = {
   /** Probability that a title names each attribute; each is also in the picture unless said. */
   titles: {
     category: 0.95,
-    colour: 0.85,
+    color: 0.85,
     pattern: 0.85,
     /** Not in the picture. */
     material: 0.5,
@@ -67,7 +67,7 @@ export const parameters = {
     /** Share of a user that is the main archetype (uniform in the range); one other archetype is the rest. */
     main: [0.95, 1],
     /** Standard deviation, in log-odds of a click, of an archetype's weights; larger ones raise every AUC. */
-    spread: { category: 0.25, colour: 1.7, pattern: 0.45, material: 0.1, brand: 0.05, priceLevel: 0.05 },
+    spread: { category: 0.25, color: 1.7, pattern: 0.45, material: 0.1, brand: 0.05, priceLevel: 0.05 },
     /** Share of the variance that all archetypes have in common: raises the AUC of item means. */
     common: 0.08,
     /** Variance of a user's own deviation, as a share of the archetype's: lowers what a history can tell. */
@@ -90,10 +90,10 @@ export const parameters = {
     ranking: 3,
     /** Items that the user has in mind before picking one to ask for, by taste. */
     inMind: 12,
-    /** Probability that a photo keeps each of the colour and the pattern of what the user has in mind. */
+    /** Probability that a photo keeps each of the color and the pattern of what the user has in mind. */
     photoKeeps: 0.9,
     /** Probability that a text query names each attribute. */
-    words: { category: 0.9, colour: 0.6, pattern: 0.5, material: 0.35 },
+    words: { category: 0.9, color: 0.6, pattern: 0.5, material: 0.35 },
   },
 
   clicks: {

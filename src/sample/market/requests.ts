@@ -66,12 +66,12 @@ function askInWords({ attributes }: Item, random: Random): Query {
   return { text, asked: Object.fromEntries(told.map((field) => [field, attributes[field]])) }
 }
 
-/** A photo of another product of the same category, mostly of the same colour and pattern. */
+/** A photo of another product of the same category, mostly of the same color and pattern. */
 function askByPhoto({ attributes }: Item, random: Random): Query {
   const { photoKeeps } = parameters.requests
   const asked = {
     category: attributes.category,
-    colour: random.chance(photoKeeps) ? attributes.colour : random.int(vocabulary.colour),
+    color: random.chance(photoKeeps) ? attributes.color : random.int(vocabulary.color),
     pattern: random.chance(photoKeeps) ? attributes.pattern : random.int(vocabulary.pattern),
   }
   return { photo: { attributes: asked, look: drawLook(random) }, asked }

@@ -1,5 +1,5 @@
 /**
- * A behaviour log as large as is asked for, with searches, clicks and purchases, of items without pictures: what
+ * A behavior log as large as is asked for, with searches, clicks and purchases, of items without pictures: what
  * C-SFT builds its pairs from. DuckDB makes it row by row out of hashes, so nothing is held in memory.
  */
 import { rmSync } from 'node:fs'
@@ -23,17 +23,17 @@ export interface SearchesSummary {
   behaviors: number
 }
 
-/** Behaviours that there is an item and a user for. */
+/** Behaviors that there is an item and a user for. */
 const [perItem, perUser] = [200, 500]
 const [fewestItems, mostItems, fewestUsers] = [1_000, 200_000, 20]
-const [categories, colours] = [50, 10]
-/** Items shown in a request; every one is a behaviour. */
+const [categories, colors] = [50, 10]
+/** Items shown in a request; every one is a behavior. */
 const shown = 10
 /** Requests of a visit, and minutes from one to the next. */
 const [perVisit, minutesBetween] = [3, 5]
 /** Share of requests that ask in words. */
 const asking = 0.4
-/** Click rates of items in the colour that the user wants and in others, and purchases per click. */
+/** Click rates of items in the color that the user wants and in others, and purchases per click. */
 const rates = { wanted: 0.3, other: 0.06, purchase: 0.2 }
 /** Ids begin here, beyond what a double can tell apart. */
 const firstId = '9007199254740993'
@@ -75,12 +75,12 @@ const uniform = (seed: number, salt: string, ...of: string[]) =>
   `(CAST(hash(hash(${[seed, literal(salt), ...of].join(', ')})) >> 12 AS DOUBLE) / 4503599627370496)`
 const drawn = (count: number, u: string) => `CAST(floor(${count} * ${u}) AS BIGINT)`
 
-/** Item i is of category i modulo their number, and its colour follows; the first items of a category are popular. */
+/** Item i is of category i modulo their number, and its color follows; the first items of a category are popular. */
 const categoryOf = (i: string) => `(${i} % ${categories})`
-const colourOf = (i: string) => `(${i} // ${categories} % ${colours})`
+const colorOf = (i: string) => `(${i} // ${categories} % ${colors})`
 
 function itemRows(items: number, seed: number): string {
-  return `SELECT ${firstId} + i AS item_id, 'colour' || ${colourOf('i')} || ' kind' || ${categoryOf('i')} AS title,
+  return `SELECT ${firstId} + i AS item_id, 'color' || ${colorOf('i')} || ' kind' || ${categoryOf('i')} AS title,
       'kind' || ${categoryOf('i')} AS category, round(exp(3 * ${uniform(seed, 'price', 'i')}), 2) AS price
     FROM range(${items}) r(i)`
 }
@@ -96,7 +96,7 @@ function behaviorRows(items: number, users: number, behaviors: number, seed: num
   return `
     SELECT 'u' || u AS user_id, ${firstId} + i AS item_id, event.action AS action,
       make_timestamp(ts + event.after) AS ts, 'r' || r AS request_id,
-      CASE WHEN asks THEN 'colour' || colour || ' kind' || category END AS query_text
+      CASE WHEN asks THEN 'color' || color || ' kind' || category END AS query_text
     FROM (
       SELECT *, unnest(list_filter([
           {action: 'expose', after: position}, {action: 'click', after: 5000000 + 1000000 * position},
@@ -104,13 +104,13 @@ function behaviorRows(items: number, users: number, behaviors: number, seed: num
         lambda e: e.action = 'expose' OR (clicks AND (e.action = 'click' OR buys)))) AS event
       FROM (
         SELECT *, ${of('click', 'r', 'position')} <
-            CASE WHEN ${colourOf('i')} = colour THEN ${rates.wanted} ELSE ${rates.other} END AS clicks,
+            CASE WHEN ${colorOf('i')} = color THEN ${rates.wanted} ELSE ${rates.other} END AS clicks,
           ${of('purchase', 'r', 'position')} < ${rates.purchase} AS buys
         FROM (
           SELECT *, ${categories} * ((first + position) % ${inCategory}) + category AS i
           FROM (
             SELECT *, ${drawn(users, of('user', 'visit'))} AS u, ${drawn(categories, of('category', 'visit'))} AS category,
-              ${drawn(colours, of('colour', 'visit'))} AS colour, ${of('asks', 'r')} < ${asking} AS asks,
+              ${drawn(colors, of('color', 'visit'))} AS color, ${of('asks', 'r')} < ${asking} AS asks,
               ${drawn(inCategory, `pow(${of('first', 'r')}, 2)`)} AS first,
               CAST(${from} + ${span} * (visit / ${visits}) AS BIGINT) + r % ${perVisit} * ${minutesBetween * 60e6} AS ts
             FROM (SELECT r, r // ${perVisit} AS visit FROM range(${requests}) q(r))),

@@ -1,18 +1,18 @@
 /** The outline of each category, about (0, 0), some 44 units across; what surrounds it is in `drawing.ts`. */
 
 export interface Silhouette {
-  /** Path data of what carries the colour and the pattern. */
+  /** Path data of what carries the color and the pattern. */
   body: string
   /** Path data of thin lines drawn over the body: seams, collars, rims. */
   lines?: string
-  /** SVG drawn behind the body; `ink` is the outline's colour, `tint` a darker shade of the item's own. */
+  /** SVG drawn behind the body; `ink` is the outline's color, `tint` a darker shade of the item's own. */
   behind?: (ink: string, tint: string) => string
   /** SVG drawn before the body. */
   before?: (ink: string, tint: string) => string
 }
 
-const stroke = (d: string, colour: string, width: number) =>
-  `<path d="${d}" fill="none" stroke="${colour}" stroke-width="${width}" stroke-linecap="round"/>`
+const stroke = (d: string, color: string, width: number) =>
+  `<path d="${d}" fill="none" stroke="${color}" stroke-width="${width}" stroke-linecap="round"/>`
 
 /** By name of the category. */
 export const silhouettes: Record<string, Silhouette> = {

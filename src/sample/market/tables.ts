@@ -10,7 +10,7 @@ import { brands, categories } from './attributes.js'
 import { drawItem, render } from './drawing.js'
 import type { Market } from './simulate.js'
 
-/** Writes items, behaviours and impressions as Parquet into `folder`, and the photos of queries beside them. */
+/** Writes items, behaviors and impressions as Parquet into `folder`, and the photos of queries beside them. */
 export async function writeTables(folder: string, market: Market, seed: number, progress?: Progress): Promise<void> {
   const db = await Database.open()
   try {

@@ -41,7 +41,7 @@ export function match(taste: Taste, item: Attributes): number {
 
 /**
  * Archetypes that differ per attribute as much as `spread` says, whatever the seed: what all have in common and what
- * sets each apart are drawn, centred and scaled one by one. Exponential draws: an archetype loves a few values and is
+ * sets each apart are drawn, centered and scaled one by one. Exponential draws: an archetype loves a few values and is
  * cool towards the many others, so that a short history of clicks already tells which.
  */
 function makeArchetypes(random: Random): Taste[] {
@@ -52,8 +52,8 @@ function makeArchetypes(random: Random): Taste[] {
   return drawn.map((archetype) =>
     eachField((field) => {
       const mean = (v: number) => drawn.reduce((sum, other) => sum + other[field][v], 0) / archetypes
-      const apart = standardised(archetype[field].map((weight, v) => weight - mean(v)))
-      const alike = standardised(shared[field])
+      const apart = standardized(archetype[field].map((weight, v) => weight - mean(v)))
+      const alike = standardized(shared[field])
       return apart.map((weight, v) => spread[field] * (Math.sqrt(common) * alike[v] + Math.sqrt(1 - common) * weight))
     }),
   )
@@ -64,7 +64,7 @@ function eachField(make: (field: Field) => Float64Array): Taste {
 }
 
 /** To mean 0 and mean square 1. */
-function standardised(values: Float64Array): Float64Array {
+function standardized(values: Float64Array): Float64Array {
   const mean = values.reduce((a, b) => a + b, 0) / values.length
   const scale = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length)
   return values.map((value) => (value - mean) / scale)

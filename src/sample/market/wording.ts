@@ -4,7 +4,7 @@ import type { Random } from '../../base/random.js'
 import { type Attributes, brands, noiseWords, wordsFor } from './attributes.js'
 import { parameters } from './parameters.js'
 
-const named = ['category', 'colour', 'pattern', 'material'] as const
+const named = ['category', 'color', 'pattern', 'material'] as const
 
 /** Words of the attributes that are named, each with its own probability; the category where none would be. */
 function attributeWords(item: Attributes, probability: Record<(typeof named)[number], number>, random: Random) {

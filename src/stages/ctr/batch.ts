@@ -7,9 +7,9 @@ import { EpochOrder, inParts } from '../../data/tables/epochOrder.js'
 import type { Value } from '../../engine/index.js'
 import type { Part } from '../../engine/session.js'
 import {
+  type BehaviorSearch,
   type CtrFeatures,
   frequencyInput,
-  type Gsu,
   historyInput,
   type TableFeature,
   targetInput,
@@ -45,7 +45,7 @@ const gapFeature = 'gap'
 /** Powers of two seconds up to 34 years, beside the rows of padding and of what is unknown. */
 const gapRows = unknownRow + 1 + 31
 
-/** Row for the time between a behaviour and an impression, in microseconds. */
+/** Row for the time between a behavior and an impression, in microseconds. */
 const gapRow = (gap: number) => unknownRow + 1 + Math.min(30, Math.floor(Math.log2(Math.max(1, gap / 1e6))))
 
 /** What the batches of a training follow from. */
@@ -58,12 +58,12 @@ export interface CtrBatches {
   accumulate: number
   /** Impressions that are shuffled together where they lie in files. */
   buffer: number
-  gsu: Gsu
+  behaviorSearch: BehaviorSearch
   seed: number
 }
 
-/** Makes the parts of any step (from 0); a thread of `Ahead` calls it. */
-export function batches({ columns, rows, batch, accumulate, buffer, gsu, seed }: CtrBatches) {
+/** Makes the parts of any step (from 0); a thread of `Prefetcher` calls it. */
+export function batches({ columns, rows, batch, accumulate, buffer, behaviorSearch, seed }: CtrBatches) {
   const order = isFile(rows) ? new EpochOrder(rows, batch, seed, buffer) : new EpochOrder(rows, batch, seed)
   let held: { window: Int32Array; columns: StoredCtrColumns } | undefined
   /** The impressions of a step and the columns that they are places of. */
@@ -77,16 +77,20 @@ export function batches({ columns, rows, batch, accumulate, buffer, gsu, seed }:
     const { columns, places } = at(step)
     return inParts(places, accumulate).map((part, i) => {
       const drop = { data: Int32Array.of(seed, step * accumulate + i), shape: [2] }
-      return { inputs: { ...paddedHistories(ctrBatch(columns, part, gsu)), seed: drop }, rows: part.length }
+      return { inputs: { ...paddedHistories(ctrBatch(columns, part, behaviorSearch)), seed: drop }, rows: part.length }
     })
   }
 }
 
-/** The inputs of a click model for `impressions`, by their numbers, after the search `gsu`; `label` is float [B]. */
-export function ctrBatch(columns: StoredCtrColumns, impressions: Int32Array, gsu: Gsu): Record<string, Value> {
+/** The inputs of a click model for `impressions`, by their numbers, after the search `behaviorSearch`; `label` is float [B]. */
+export function ctrBatch(
+  columns: StoredCtrColumns,
+  impressions: Int32Array,
+  behaviorSearch: BehaviorSearch,
+): Record<string, Value> {
   const { columns: data, rows } = inMemory(columns, impressions)
   const { item, label, weight, time, eventTime } = data.impressions
-  const { owner, history, event } = searched(data, rows, gsu)
+  const { owner, history, event } = searched(data, rows, behaviorSearch)
   const targets = pick(item, rows)
   const inputs: Record<string, Value> = { owner: ints(owner), label: floats(Float32Array.from(pick(label, rows))) }
   inputs[frequencyInput] = floats(Float32Array.from(targets, (i) => Math.log1p(data.trainCount[i])))
@@ -117,11 +121,11 @@ export function ctrBatch(columns: StoredCtrColumns, impressions: Int32Array, gsu
   return inputs
 }
 
-/** Bits of a number of behaviours that are kept; 32 lengths between a power of two and the next. */
+/** Bits of a number of behaviors that are kept; 32 lengths between a power of two and the next. */
 const keptBits = 6
 
 /**
- * Inputs with behaviours of nobody behind the others, up to a length that comes again soon: TensorFlow keeps what it
+ * Inputs with behaviors of nobody behind the others, up to a length that comes again soon: TensorFlow keeps what it
  * prepares for the shapes that it has seen, and memory is cut to fit the same pieces.
  */
 export function paddedHistories(inputs: Record<string, Value>, bits = keptBits): Record<string, Value> {

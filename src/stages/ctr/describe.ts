@@ -34,7 +34,7 @@ export function describe(
   }
   run.say(
     `${model.name}: ${size(split.train)} impressions train, ${size(split.valid)} validate, ${size(split.test)} test; ` +
-      `${users} users, ${items} items, ${events.length} behaviours, ${(seen / rows).toFixed(1)} in a history on average`,
+      `${users} users, ${items} items, ${events.length} behaviors, ${(seen / rows).toFixed(1)} in a history on average`,
   )
   if (store.isOnDisk) {
     run.say(
@@ -48,7 +48,7 @@ export function describe(
     return (100 * found) / column.length
   }
   run.say(
-    `content vectors: ${share(item).toFixed(1)} % of targets and ${share(events).toFixed(1)} % of behaviours have one`,
+    `content vectors: ${share(item).toFixed(1)} % of targets and ${share(events).toFixed(1)} % of behaviors have one`,
   )
 }
 

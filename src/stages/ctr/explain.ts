@@ -1,10 +1,10 @@
-/** Which behaviours a score was drawn from: those of the greatest weight in each attention, and the nearest ones. */
+/** Which behaviors a score was drawn from: those of the greatest weight in each attention, and the nearest ones. */
 import { inMemory } from '../../data/clicks/columns.js'
 import { itemNumbers } from '../../data/clicks/contract.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import type { Database } from '../../data/tables/duckdb.js'
 import type { Value } from '../../engine/index.js'
-import type { Gsu } from '../../models/ctr/index.js'
+import type { BehaviorSearch } from '../../models/ctr/index.js'
 import { attentionOutput, similarityOutput } from '../../runtime/clickModel.js'
 import { searched } from './search.js'
 
@@ -19,30 +19,35 @@ export interface ExplainColumns {
 type Appender = Awaited<ReturnType<Database['appender']>>
 
 /**
- * Collects, for each impression, the `top` behaviours by weight (whatever its sign) of each attention with the sum
+ * Collects, for each impression, the `top` behaviors by weight (whatever its sign) of each attention with the sum
  * of the others' weights, and the `top` by cosine.
  */
 export class Explanations {
   private constructor(
     private readonly data: CtrDataset,
-    private readonly gsu: Gsu,
+    private readonly behaviorSearch: BehaviorSearch,
     private readonly top: number,
     private readonly named: Appender,
     private readonly others: Appender,
   ) {}
 
-  static async open(db: Database, data: CtrDataset, gsu: Gsu, top: number): Promise<Explanations> {
+  static async open(
+    db: Database,
+    data: CtrDataset,
+    behaviorSearch: BehaviorSearch,
+    top: number,
+  ): Promise<Explanations> {
     await db.run(
       'CREATE OR REPLACE TEMP TABLE named (row INTEGER, part VARCHAR, place INTEGER, item INTEGER, weight FLOAT)',
     )
     await db.run('CREATE OR REPLACE TEMP TABLE others (row INTEGER, part VARCHAR, weight FLOAT)')
-    return new Explanations(data, gsu, top, await db.appender('named'), await db.appender('others'))
+    return new Explanations(data, behaviorSearch, top, await db.appender('named'), await db.appender('others'))
   }
 
   /** Takes up the outputs of a click model for the impressions `rows`. */
   add(rows: Int32Array, outputs: Record<string, Value>): void {
     const held = inMemory(this.data, rows)
-    const { owner, history } = searched(held.columns, held.rows, this.gsu)
+    const { owner, history } = searched(held.columns, held.rows, this.behaviorSearch)
     const lists = Object.entries(outputs).filter(
       ([name]) => name.startsWith(attentionPrefix) || name === similarityOutput,
     )
@@ -76,7 +81,7 @@ export class Explanations {
 
   /**
    * `by_attention`: {part, item_id, weight}, greatest first within a part; `other_attention`: {part, weight}, what
-   * the behaviours that are not named add up to; `by_similarity`: {item_id, similarity}. Empty of an empty history.
+   * the behaviors that are not named add up to; `by_similarity`: {item_id, similarity}. Empty of an empty history.
    */
   columns(): ExplainColumns {
     this.named.closeSync()

@@ -25,13 +25,13 @@ import { findTable, openTable, type Table } from '../../data/tables/contract.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
 import { type ContentTable, loadContent, sideBySide } from '../../data/vectors/contentTable.js'
 import { withSearch } from '../../data/vectors/search.js'
-import { gsuOf, usesContent } from '../../models/ctr/index.js'
+import { searchOf, usesContent } from '../../models/ctr/index.js'
 import { checkClasses } from './describe.js'
 import { storeFor } from './store.js'
 
 /**
  * The data set of a configuration. `trained` is a folder that `saveFeatures` wrote: the impressions, which need no
- * labels then, are all of the test part and are encoded as those that the model learnt from.
+ * labels then, are all of the test part and are encoded as those that the model learned from.
  */
 export async function loadDataset(
   db: Database,
@@ -44,13 +44,13 @@ export async function loadDataset(
     const remedy = 'run mim embed and add --embeddings FOLDER, or use --model din'
     throw new UserError({ id: 'embeddings-missing', what: `model '${model.name}' needs content vectors`, remedy })
   }
-  const gsu = gsuOf(model)
-  // A search compares what is known of behaviours and of the target alike.
+  const behaviorSearch = searchOf(model)
+  // A search compares what is known of behaviors and of the target alike.
   const ofTargets = features.history.flatMap((side) => (side.kind === 'category' && side.target ? [side] : []))
   const searchable = [...features.items, ...ofTargets].map(nameOf)
-  if (gsu.kind === 'hard' && !searchable.includes(gsu.feature)) {
-    const expected = `model.gsu.feature among features of items, or of histories with a target: ${searchable.join(', ')}`
-    throw new UserError({ id: 'gsu-feature', what: `a hard search by '${gsu.feature}'`, expected })
+  if (behaviorSearch.kind === 'hard' && !searchable.includes(behaviorSearch.feature)) {
+    const expected = `model.behaviorSearch.feature among features of items, or of histories with a target: ${searchable.join(', ')}`
+    throw new UserError({ id: 'search-feature', what: `a hard search by '${behaviorSearch.feature}'`, expected })
   }
   const paths = pathsOf(data.root, data.impressions)
   const options: ImpressionOptions = {
@@ -60,7 +60,7 @@ export async function loadDataset(
     actions: history.actions,
     length: history.length,
     padding: history.padding,
-    unlabelled: trained !== undefined,
+    unlabeled: trained !== undefined,
   }
   const tables = await openImpressions(db, options)
   const items = features.items.length > 0 ? await openItems(db, config) : undefined
@@ -127,7 +127,7 @@ export async function loadDataset(
     store: kept,
   }
   const dataset = buildDataset(impressions, itemColumns, content, built)
-  if (gsu.kind === 'soft' && dataset.content) dataset.content = withSearch(dataset.content)
+  if (behaviorSearch.kind === 'soft' && dataset.content) dataset.content = withSearch(dataset.content)
   if (!trained) checkClasses(dataset, typeof paths === 'string' ? paths : paths.train)
   return dataset
 }
@@ -139,11 +139,11 @@ export async function saveFeatures(db: Database, { encoders, tables }: CtrDatase
 
 /** The vectors of all tables, side by side. */
 async function loadAllContent(db: Database, { data }: CtrConfig, items: number): Promise<ContentTable> {
-  const { contentType: type, columns, embeddingScale: scale, normalise } = data
+  const { contentType: type, columns, embeddingScale: scale, normalize } = data
   const { embeddingItem: item, embedding } = columns
   const tables: ContentTable[] = []
   for (const path of [data.embeddings!].flat()) {
-    tables.push(await loadContent(db, { path, type, item, embedding, scale, normalise }, itemNumbers, items))
+    tables.push(await loadContent(db, { path, type, item, embedding, scale, normalize }, itemNumbers, items))
   }
   return sideBySide(tables)
 }

@@ -11,7 +11,7 @@ import { stretch } from '../../data/tables/column.js'
 import { Database } from '../../data/tables/duckdb.js'
 import type { ContentTable } from '../../data/vectors/contentTable.js'
 import type { Value } from '../../engine/index.js'
-import { gsuOf, historyInput, targetInput, vectorInput } from '../../models/ctr/index.js'
+import { historyInput, searchOf, targetInput, vectorInput } from '../../models/ctr/index.js'
 import { exportClickModel, probabilityOutput } from '../../runtime/clickModel.js'
 import { type ModelOptions, openModel } from '../../runtime/model.js'
 import type { Terminal } from '../../train/terminal.js'
@@ -31,13 +31,13 @@ export interface PredictOptions {
   changes: Record<string, unknown>
   provider: ModelOptions['provider']
   threads: number
-  /** Behaviours named for each impression; 0: none. */
+  /** Behaviors named for each impression; 0: none. */
   explain: number
 }
 
 /**
  * Writes `user_id`, `item_id` and `probability` of each impression, in the order of time. With `explain` also the
- * behaviours of the greatest weight in each attention, and those nearest to the target.
+ * behaviors of the greatest weight in each attention, and those nearest to the target.
  * @throws UserError `run-missing` where `run` is no finished run, and what reading the data throws.
  */
 export async function predict(options: PredictOptions, terminal: Terminal): Promise<Record<string, unknown>> {
@@ -53,13 +53,13 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
     if (!existsSync(onnx)) await exportClickModel(checkpoint, ctrFeatures(data), config, onnx)
     const model = await openModel(join(onnx, 'model.onnx'), options, (line) => terminal.say(line))
     const { rows } = data.impressions
-    const gsu = gsuOf(config.model)
+    const behaviorSearch = searchOf(config.model)
     const bar = terminal.bar('scoring', rows)
     const scores = await Scores.open(db)
-    const explanations = explain > 0 ? await Explanations.open(db, data, gsu, explain) : undefined
+    const explanations = explain > 0 ? await Explanations.open(db, data, behaviorSearch, explain) : undefined
     for (let from = 0; from < rows; from += scoring) {
       const batch = Int32Array.from({ length: Math.min(scoring, rows - from) }, (_, i) => from + i)
-      const inputs = withVectors(ctrBatch(data, batch, gsu), data.content)
+      const inputs = withVectors(ctrBatch(data, batch, behaviorSearch), data.content)
       const outputs = await model.run(inputs)
       scores.add(data, from, outputs[probabilityOutput].data as Float32Array)
       explanations?.add(batch, outputs)

@@ -1,28 +1,28 @@
-/** The general search unit: which behaviours of each impression a model gets to see, laid end to end. */
+/** The general search unit: which behaviors of each impression a model gets to see, laid end to end. */
 
 import type { CtrColumns } from '../../data/clicks/columns.js'
 import { pick } from '../../data/tables/column.js'
 import { Nearest } from '../../data/vectors/search.js'
-import type { Gsu } from '../../models/ctr/index.js'
+import type { BehaviorSearch } from '../../models/ctr/index.js'
 
-/** Behaviours of a batch, oldest first within an impression. */
+/** Behaviors of a batch, oldest first within an impression. */
 export interface LaidOut {
-  /** Place in the batch of the impression that a behaviour belongs to [N]. */
+  /** Place in the batch of the impression that a behavior belongs to [N]. */
   owner: Int32Array
   /** Numbers of the events, and of their items [N]. */
   event: Int32Array
   history: Int32Array
 }
 
-/** The behaviours that the search leaves of the impressions `rows`; all of them where there is no search. */
-export function searched(data: CtrColumns, rows: Int32Array, gsu: Gsu): LaidOut {
+/** The behaviors that the search leaves of the impressions `rows`; all of them where there is no search. */
+export function searched(data: CtrColumns, rows: Int32Array, behaviorSearch: BehaviorSearch): LaidOut {
   const { events, historyStart, historyEnd } = data.impressions
-  const most = gsu.kind === 'none' ? Number.POSITIVE_INFINITY : gsu.topK
+  const most = behaviorSearch.kind === 'none' ? Number.POSITIVE_INFINITY : behaviorSearch.topK
   let length = 0
   for (const row of rows) length += Math.min(most, historyEnd[row] - historyStart[row])
   const event = new Int32Array(length)
   const owner = new Int32Array(length)
-  const select = selector(data, gsu)
+  const select = selector(data, behaviorSearch)
   let at = 0
   for (let k = 0; k < rows.length; k++) {
     const row = rows[k]
@@ -37,7 +37,7 @@ export function searched(data: CtrColumns, rows: Int32Array, gsu: Gsu): LaidOut 
 /** Writes the events of [from, to) that the impression calls for to the front of `into`, in order; returns how many. */
 type Selector = (into: Int32Array, from: number, to: number, row: number) => number
 
-function selector(data: CtrColumns, { kind, topK, feature }: Gsu): Selector {
+function selector(data: CtrColumns, { kind, topK, feature }: BehaviorSearch): Selector {
   if (kind === 'hard') return alike(data, topK, feature)
   if (kind === 'soft') return nearest(data, topK)
   return all
@@ -48,7 +48,7 @@ const all: Selector = (into, from, to) => {
   return to - from
 }
 
-/** The latest of the target's own category, or whatever the feature is, of items or of behaviours. */
+/** The latest of the target's own category, or whatever the feature is, of items or of behaviors. */
 function alike({ impressions, itemFeatures, eventFeatures }: CtrColumns, topK: number, feature: string): Selector {
   const { events, item } = impressions
   const ofItems = itemFeatures.find(({ name }) => name === feature)

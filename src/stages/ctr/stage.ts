@@ -12,7 +12,7 @@ import { ctrFeatures } from './batch.js'
 import { checkLeaks, describe } from './describe.js'
 import { loadDataset, saveFeatures } from './load.js'
 import { showClicks, testMetrics, writePredictions } from './results.js'
-import { CtrTrainee, validMetrics } from './task.js'
+import { CtrTask, validMetrics } from './task.js'
 
 export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, unknown>> {
   const temporary = run.path('temporary')
@@ -35,12 +35,12 @@ async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, r
   describe(data, config, run)
   checkLeaks(data, config, run)
   const engine = await openEngine(config, (line) => run.say(line))
-  const trainee = new CtrTrainee(engine, data, config)
+  const task = new CtrTask(engine, data, config)
   try {
-    const { stepsPerEpoch } = trainee
-    const steps = trainee.allSteps
+    const { stepsPerEpoch } = task
+    const steps = task.allSteps
     const result = await train(
-      trainee.plan(steps),
+      task.plan(steps),
       {
         ...config.train,
         steps,
@@ -53,8 +53,8 @@ async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, r
     const trained = run.seconds
     await saveFeatures(db, data, run.path('checkpoint'))
     await exportClickModel(run.path('checkpoint'), ctrFeatures(data), config, run.path('onnx'))
-    trainee.loadModel(run.path('checkpoint'))
-    const scores = trainee.predict(data.split.test)
+    task.loadModel(run.path('checkpoint'))
+    const scores = task.predict(data.split.test)
     await writePredictions(db, data, scores, run.path('predictions.parquet'))
     const metrics = testMetrics(data, scores, config.evaluation)
     await run.show(() => showClicks(data, scores, metrics))
@@ -68,11 +68,11 @@ async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, r
       engine: engine.name,
       load_seconds: loaded,
       load_rows_per_second: data.impressions.rows / loaded,
-      train_rows_per_second: trainee.rowsPerSecond,
+      train_rows_per_second: task.rowsPerSecond,
       train_seconds: trained,
       seconds: run.seconds,
     }
   } finally {
-    await trainee.close()
+    await task.close()
   }
 }

@@ -1,4 +1,4 @@
-/** Where the columns of impressions and behaviours are kept. */
+/** Where the columns of impressions and behaviors are kept. */
 import type { CtrConfig } from '../../config/ctr.js'
 import type { ImpressionTables } from '../../data/clicks/contract.js'
 import type { FeaturePlan, SidePlan } from '../../data/clicks/features.js'
@@ -16,7 +16,7 @@ const number = 4
 /** User twice, item, both ends of the history, place in the order of training and before it; and the label. */
 const ofImpression = 7 * number + 1
 /** Item; while histories are looked up also user and time. */
-const ofBehaviour = 2 * number + 8
+const ofBehavior = 2 * number + 8
 
 /** Memory where the columns take no more than `data.memory`, else files. */
 export async function storeFor(
@@ -29,10 +29,10 @@ export async function storeFor(
   const values = context.reduce((sum, { sql, spec }) => sum + sql.length * (spec.kind === 'number' ? 2 : 1), 0)
   const targets = sides.filter(({ target }) => target !== undefined).length
   const perImpression = ofImpression + number * (values + targets + (weight ? 1 : 0)) + (gap ? 8 : 0)
-  const perBehaviour = ofBehaviour + number * sides.length
+  const perBehavior = ofBehavior + number * sides.length
   const listed = `(SELECT least(len(${identifier(list ?? '')}), ${history.length}) AS n FROM ${impressions.source})`
   const count = behaviors?.rows ?? Number((await db.row<{ n: bigint | null }>(`SELECT sum(n) AS n FROM ${listed}`)).n)
-  const bytes = impressions.rows * perImpression + count * perBehaviour
+  const bytes = impressions.rows * perImpression + count * perBehavior
   return bytes <= bytesIn(data.memory) ? new ColumnStore() : new ColumnStore(db.temporary)
 }
 

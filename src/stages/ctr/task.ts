@@ -9,12 +9,12 @@ import { keptRows, stepsPerEpoch } from '../../data/tables/epochOrder.js'
 import { shareArray } from '../../data/tables/sharedMemory.js'
 import type { Engine, Session } from '../../engine/index.js'
 import type { Part } from '../../engine/session.js'
-import { initialiseTable, initialValues, loadVariables, saveVariables } from '../../engine/state.js'
+import { initializeTable, initialValues, loadVariables, saveVariables } from '../../engine/state.js'
 import { auc, gauc, logLoss } from '../../metrics/index.js'
-import { contentTable, gsuOf, mixVariable } from '../../models/ctr/index.js'
-import { Ahead } from '../../train/ahead.js'
+import { contentTable, mixVariable, searchOf } from '../../models/ctr/index.js'
+import { Prefetcher } from '../../train/prefetcher.js'
 import { rateAt } from '../../train/schedule.js'
-import type { StepResult, Trainee } from '../../train/task.js'
+import type { StepResult, TrainingTask } from '../../train/task.js'
 import { type CtrBatches, ctrBatch, ctrFeatures } from './batch.js'
 import { type CtrPrograms, ctrPrograms, makePrefix } from './programs.js'
 
@@ -24,9 +24,9 @@ const scoring = 4096
 /** What every evaluation tells of the validation part. */
 export const validMetrics = ['valid_auc', 'valid_gauc', 'valid_logloss']
 
-export class CtrTrainee implements Trainee {
+export class CtrTask implements TrainingTask {
   readonly stepsPerEpoch: number
-  private readonly batches: Ahead<Part[]>
+  private readonly batches: Prefetcher<Part[]>
   private readonly session: Session
   private readonly made: CtrPrograms
   /** Steps at the start in which the content branch learns alone. */
@@ -49,14 +49,14 @@ export class CtrTrainee implements Trainee {
       batch,
       accumulate: train.accumulate,
       buffer: train.buffer,
-      gsu: gsuOf(config.model),
+      behaviorSearch: searchOf(config.model),
       seed: config.seed,
     }
-    this.batches = new Ahead(new URL('./batch.js', import.meta.url), shared, train)
+    this.batches = new Prefetcher(new URL('./batch.js', import.meta.url), shared, train)
     this.made = ctrPrograms(ctrFeatures(data), config)
     this.makeSteps = this.made.make ? Math.round(this.stepsPerEpoch * train.makeEpochs) : 0
     this.session = engine.open(this.made.programs, this.made.allVariables)
-    this.initialise()
+    this.initialize()
   }
 
   /** Steps of all epochs, those of the content branch alone included. */
@@ -89,7 +89,7 @@ export class CtrTrainee implements Trainee {
   private trainStep(parts: readonly Part[], step: number, rate: number): number {
     const { session, made, makeSteps } = this
     if (made.make && step < makeSteps) return made.make.step(prefixed(session, makePrefix), parts, step, rate)
-    // Where both learn together the optimiser starts anew: ids have no past.
+    // Where both learn together the optimizer starts anew: ids have no past.
     return made.training.step(session, parts, step - makeSteps, rate)
   }
 
@@ -139,7 +139,7 @@ export class CtrTrainee implements Trainee {
     const scores = outputs.map(() => new Float32Array(to - from))
     for (let start = from; start < to; start += scoring) {
       const rows = Int32Array.from({ length: Math.min(scoring, to - start) }, (_, i) => start + i)
-      const result = this.session.run(name, ctrBatch(this.data, rows, gsuOf(this.config.model)))
+      const result = this.session.run(name, ctrBatch(this.data, rows, searchOf(this.config.model)))
       for (const [i, output] of outputs.entries()) scores[i].set(result[output].data, start - from)
     }
     return scores
@@ -189,13 +189,13 @@ export class CtrTrainee implements Trainee {
     return clicks / (clicks + others)
   }
 
-  private initialise(): void {
+  private initialize(): void {
     const { session, config, data, made } = this
     const { training, parameters, tables, running } = made
     for (const parameter of parameters) {
       training.start(session, parameter.name, initialValues(parameter, config.seed))
     }
-    for (const table of tables) initialiseTable(session, table, 0.01, config.seed)
+    for (const table of tables) initializeTable(session, table, 0.01, config.seed)
     for (const { name, shape, start } of running) session.write(name, new Float32Array(shape[0]).fill(start))
     if (made.isMixed) session.write(mixVariable, Float32Array.of(0.5))
     if (data.content) session.write(contentTable, data.content.vectors)

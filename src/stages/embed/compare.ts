@@ -1,13 +1,13 @@
 import { lstatSync } from 'node:fs'
 import { EmbeddingTable, type Id } from '../../store/index.js'
 import type { Description } from './describe.js'
-import type { Fate, Judgement } from './items.js'
+import type { Fate, Judgment } from './items.js'
 import { type EmbedWork, olderHashes } from './work.js'
 
 /** Compares items with what an interrupted run has done, if there was one, and with what the older table holds. */
 export const compareWith =
   (older: EmbeddingTable | undefined, work: EmbedWork | undefined) =>
-  (ids: readonly Id[], hashes: readonly string[]): Judgement => {
+  (ids: readonly Id[], hashes: readonly string[]): Judgment => {
     const rows = work ? work.ids.find(ids) : new Int32Array(ids.length)
     const before = older ? olderHashes(older, ids) : []
     const fates = hashes.map((hash, i): Fate => {

@@ -11,14 +11,14 @@ const piece = 64
 /** What is to be done about an item. */
 export type Fate = 'known' | 'unchanged' | 'changed' | 'new'
 
-export interface Judgement {
+export interface Judgment {
   fates: Fate[]
   /** Where the vectors of each item go. */
   rows: ArrayLike<number>
 }
 
 /** Items with what is to be done about each. */
-export interface Surveyed extends Judgement, ReadItems {
+export interface Surveyed extends Judgment, ReadItems {
   ids: Id[]
   titles: (string | null)[]
   /** Of pictures; null for those that the table itself holds. */
@@ -29,7 +29,7 @@ export interface Surveyed extends Judgement, ReadItems {
 export async function* survey(
   stream: ItemStream,
   allowOutside: boolean,
-  judge: (ids: readonly Id[], hashes: readonly string[]) => Judgement,
+  judge: (ids: readonly Id[], hashes: readonly string[]) => Judgment,
 ): AsyncGenerator<Surveyed> {
   const readers = new ItemReaders({ folder: stream.folder, allowOutside })
   try {

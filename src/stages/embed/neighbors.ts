@@ -16,7 +16,7 @@ import {
   type EmbeddingTable,
   type HnswIndex,
   type Id,
-  type Neighbour,
+  type Neighbor,
   nearestRows,
   storedVector,
 } from '../../store/index.js'
@@ -43,9 +43,9 @@ const asked = 6
 const shown = 7
 
 /** Random items of a table with those whose vectors are nearest. */
-export async function showNeighbours(db: Database, source: CatalogueSource, table: EmbeddingTable): Promise<Child> {
+export async function showNeighbors(db: Database, source: CatalogueSource, table: EmbeddingTable): Promise<Child> {
   const { rows } = table.manifest
-  const drawn = Random.of('neighbours')
+  const drawn = Random.of('neighbors')
   const queries = [...new Set(Array.from({ length: Math.min(asked, rows) }, () => drawn.int(rows)))].sort(
     (a, b) => a - b,
   )
@@ -54,13 +54,13 @@ export async function showNeighbours(db: Database, source: CatalogueSource, tabl
   const id = (row: number) => table.ids.read(row, 1)[0]
   const card = await itemCards(db, source, [...queries, ...found.flat().map(({ row }) => row)].map(id))
   return gallery(
-    'Nearest neighbours',
+    'Nearest neighbors',
     'Random items, and the seven items whose vectors are nearest.',
     queries.map((row, q) => ({ asked: card(id(row)), found: found[q].map((near) => card(id(near.row))) })),
   )
 }
 
-/** What neighbours are looked for: those of an item, of words, of a picture, or of words and a picture. */
+/** What neighbors are looked for: those of an item, of words, of a picture, or of words and a picture. */
 export interface Query {
   item?: string
   text?: string
@@ -79,7 +79,7 @@ export async function listed(
   db: Database,
   { path, columns }: CatalogueSource,
   table: EmbeddingTable,
-  found: readonly Neighbour[],
+  found: readonly Neighbor[],
 ): Promise<Listed[]> {
   const ids = found.map(({ row }) => table.ids.read(row, 1)[0])
   const { items } = await lookUpItems(db, path, columns, ids)
@@ -137,7 +137,7 @@ export async function queryVector(
 }
 
 /**
- * Share of the `k` exact neighbours of some random items that the index finds. A row as near as the last exact one
+ * Share of the `k` exact neighbors of some random items that the index finds. A row as near as the last exact one
  * counts as one of them: among equal vectors no order is the right one.
  */
 export function indexRecall(table: EmbeddingTable, index: HnswIndex, k: number, items: number): number {

@@ -33,7 +33,7 @@ import type { Run } from '../../train/run.js'
 import { compareWith, openOlder } from './compare.js'
 import { describeTable, encoderSetup, openCheckpoint } from './describe.js'
 import { type Batch, batches, survey } from './items.js'
-import { showNeighbours } from './neighbors.js'
+import { showNeighbors } from './neighbors.js'
 import { publish, writePart } from './publish.js'
 import { EmbedWork } from './work.js'
 
@@ -95,7 +95,7 @@ export async function embed(
   if (!shard) {
     await run.show(() => modalitiesSection({ ...result, skipped: counts.empty }))
     const table = EmbeddingTable.open(published)
-    await run.show(() => showNeighbours(db, { ...config.data, path }, table))
+    await run.show(() => showNeighbors(db, { ...config.data, path }, table))
     table.close()
   }
   older?.close()

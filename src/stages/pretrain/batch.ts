@@ -25,7 +25,7 @@ export interface PretrainBatches {
   seed: number
 }
 
-/** Makes what any step (from 0) learns from; a thread of `Ahead` calls it. */
+/** Makes what any step (from 0) learns from; a thread of `Prefetcher` calls it. */
 export function batches(shared: PretrainBatches): (step: number) => Promise<Part> {
   const { train, batch, seed } = shared
   const views = new ItemViews(shared.views, openCatalogue(shared.catalogue))

@@ -8,7 +8,7 @@ import {
   meanReciprocalRank,
   medianRank,
   nearestClassAccuracy,
-  neighbourAccuracy,
+  neighborAccuracy,
   ranksOfTargets,
   recallAtK,
   uniformity,
@@ -19,7 +19,7 @@ import type { Modalities } from './split.js'
 export const recallPlaces = [1, 5, 10]
 
 /** Others that vote for an item's category. */
-const neighbours = 10
+const neighbors = 10
 
 /** Unit vectors of the pool, row by row; of a modality that the catalogue lacks they are not looked at. */
 export interface JudgedVectors {
@@ -50,7 +50,7 @@ export function retrieval(name: string, from: Float32Array, to: Float32Array, co
 
 /**
  * All that can be told of vectors without a step of training: retrieval of whole items by a part of them, categories
- * by prompts and by neighbours, alignment, uniformity and mean cosine. `category` holds the number of each item's
+ * by prompts and by neighbors, alignment, uniformity and mean cosine. `category` holds the number of each item's
  * category, −1 where it has none; what cannot be judged is absent.
  */
 export function judgeVectors(vectors: JudgedVectors, category: Int32Array, modalities: Modalities) {
@@ -73,7 +73,7 @@ export function judgeVectors(vectors: JudgedVectors, category: Int32Array, modal
   if (prompts) metrics['zero_shot_accuracy'] = nearestClassAccuracy(image, prompts, image.length / count, category)
   for (const view of judged) {
     const vectors = views[view]
-    metrics[`category_accuracy_${view}`] = neighbourAccuracy(vectors, vectors.length / count, category, neighbours)
+    metrics[`category_accuracy_${view}`] = neighborAccuracy(vectors, vectors.length / count, category, neighbors)
   }
   metrics['category_majority'] = majorityShare(category)
   return metrics

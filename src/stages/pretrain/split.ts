@@ -43,7 +43,7 @@ export function splitItems(catalogue: Catalogue, { train, evaluation, augment }:
         modalities === 'text'
           ? 'no item has a picture, and augment.dropWords is 0'
           : 'no item has a title, and augment changes no picture',
-      expected: 'two views of an item that differ: they are what is learnt from where there is one modality',
+      expected: 'two views of an item that differ: they are what is learned from where there is one modality',
       remedy: modalities === 'text' ? 'set augment.dropWords' : 'set augment.crop, augment.mirror or augment.tint',
     })
   }

@@ -29,7 +29,7 @@ import { decoding, tellPictures } from '../shared/decoding.js'
 import { showPairs } from './gallery.js'
 import { categoryPrompts, collapsedViews, recallPlaces } from './judge.js'
 import { splitItems } from './split.js'
-import { type OpenModel, PretrainTrainee } from './task.js'
+import { type OpenModel, PretrainTask } from './task.js'
 
 export async function pretrain(config: PretrainConfig, run: Run): Promise<Record<string, unknown>> {
   const started = Date.now()
@@ -52,23 +52,23 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
 
   const say = (line: string) => run.say(line)
   const engine = await inPrecision(await openEngine(config, say), config.precision, run.path('precision.json'), say)
-  const trainee = new PretrainTrainee(engine, catalogue, split, model, shape, config)
-  const { stepsPerEpoch } = trainee
+  const task = new PretrainTask(engine, catalogue, split, model, shape, config)
+  const { stepsPerEpoch } = task
   const { epochs } = config.train
   const steps = epochs === 0 ? 0 : Math.max(1, Math.round(stepsPerEpoch * epochs))
   const { modalities } = split
   // A text tower that nothing has taught what texts show knows no categories.
   const readsPrompts = modalities === 'both' || (modalities === 'image' && config.init !== null)
   const prompts = readsPrompts ? categoryPrompts(items, data.columns.category, config.evaluation.prompt) : []
-  const evaluated = await trainee.evaluate()
-  const before = { ...evaluated, ...(await trainee.judge(prompts)) }
+  const evaluated = await task.evaluate()
+  const before = { ...evaluated, ...(await task.judge(prompts)) }
   const {
     best,
     bestStep,
     steps: done,
     stopped,
   } = await train(
-    trainee.plan(steps),
+    task.plan(steps),
     {
       ...config.train,
       steps,
@@ -78,8 +78,8 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
     },
     run,
   )
-  trainee.loadModel(run.path('checkpoint'))
-  const after = { ...best, ...(await trainee.judge(prompts)) }
+  task.loadModel(run.path('checkpoint'))
+  const after = { ...best, ...(await task.judge(prompts)) }
   const collapsed = collapsedViews(after)
   if (collapsed.length > 0) {
     const remedy = 'try a lower learning rate, a larger batch or more epochs'
@@ -88,9 +88,9 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
   await run.show(() => recallSection(recallTasks(before, after)))
   await run.show(() => judgedSection(before, after, collapsed))
   if (split.modalities === 'both') {
-    await run.show(async () => showPairs(items, data, split.heldOut, await trainee.heldOutVectors()))
+    await run.show(async () => showPairs(items, data, split.heldOut, await task.heldOutVectors()))
   }
-  await trainee.close()
+  await task.close()
   return {
     ...prefixed('before', before),
     ...prefixed('after', after),

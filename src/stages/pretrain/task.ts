@@ -1,7 +1,7 @@
 /** What is trained in stage 1: the towers and the fusion head. */
 import { Random } from '../../base/random.js'
 import { adaptedWeights } from '../../checkpoint/adapt.js'
-import type { Judgement } from '../../checkpoint/card.js'
+import type { Judgment } from '../../checkpoint/card.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import { missingTensor, writeModelFolder } from '../../checkpoint/model.js'
 import { isOurs, openWeights } from '../../checkpoint/weights.js'
@@ -17,9 +17,9 @@ import type { Training } from '../../engine/training.js'
 import { type EncoderShape, encoderPrograms } from '../../models/encoder.js'
 import { frozenBy } from '../../models/freeze.js'
 import { type ParameterSpec, Parameters } from '../../nn/parameters.js'
-import { Ahead } from '../../train/ahead.js'
+import { Prefetcher } from '../../train/prefetcher.js'
 import { rateAt } from '../../train/schedule.js'
-import type { StepResult, Trainee } from '../../train/task.js'
+import type { StepResult, TrainingTask } from '../../train/task.js'
 import { encodeContent, encodeImages, encodeItems, encodeTexts, type ItemVectors } from '../shared/encode.js'
 import { viewOptions } from '../shared/views.js'
 import { ItemViews, type PretrainBatches } from './batch.js'
@@ -30,7 +30,7 @@ import { pretrainTraining } from './training.js'
 /** A model to start from: one without a path is new. */
 export type OpenModel = Omit<ModelFolder, 'path'> & { path?: string }
 
-export class PretrainTrainee implements Trainee {
+export class PretrainTask implements TrainingTask {
   private readonly session: Session
   private readonly training: Training
   /** Those of the loss and of the encoder. */
@@ -38,10 +38,10 @@ export class PretrainTrainee implements Trainee {
   /** Variables that no step changes: what is frozen, and a tower whose modality the catalogue lacks. */
   private readonly fixed: readonly VariableSpec[]
   private readonly views: ItemViews
-  private readonly batches: Ahead<Part>
+  private readonly batches: Prefetcher<Part>
   readonly stepsPerEpoch: number
   /** What the first evaluation found, and the latest. */
-  private judgement: Judgement | undefined
+  private judgment: Judgment | undefined
   private steps = 0
 
   constructor(
@@ -67,7 +67,7 @@ export class PretrainTrainee implements Trainee {
       batch,
       seed: config.seed,
     }
-    this.batches = new Ahead(new URL('./batch.js', import.meta.url), shared, config.train)
+    this.batches = new Prefetcher(new URL('./batch.js', import.meta.url), shared, config.train)
     const p = Parameters.frozenWhere(frozenBy(config.freeze, shape.config, config.adapt.projection !== null))
     this.training = pretrainTraining(p, shape, split.modalities, config)
     const { programs, evaluated, state, scratch } = this.training
@@ -81,7 +81,7 @@ export class PretrainTrainee implements Trainee {
     const fixed = new Map(read.filter(({ name }) => !changing.has(name)).map(({ name, shape }) => [name, shape]))
     this.fixed = [...fixed].map(([name, shape]): VariableSpec => ({ name, shape, dtype: 'float32' }))
     this.session = engine.open({ ...programs, ...encoder }, [...state, ...this.fixed, ...scratch])
-    this.initialise()
+    this.initialize()
   }
 
   /** Sets how many steps the learning rate's course spans. */
@@ -107,7 +107,7 @@ export class PretrainTrainee implements Trainee {
       this.split.modalities === 'both'
         ? { ...retrieval('image_to_title', image, text, count), ...retrieval('title_to_image', text, image, count) }
         : retrieval('view', await this.heldOutViews(), content, count)
-    this.judgement = { before: this.judgement?.before ?? metrics, after: metrics }
+    this.judgment = { before: this.judgment?.before ?? metrics, after: metrics }
     return metrics
   }
 
@@ -173,7 +173,7 @@ export class PretrainTrainee implements Trainee {
   saveModel(folder: string): void {
     const { evaluated } = this.training
     const value = (name: string) => this.session.read(evaluated.prefix + name)
-    writeModelFolder(folder, this.model, this.parameters, value, this.judgement)
+    writeModelFolder(folder, this.model, this.parameters, value, this.judgment)
   }
 
   liveTensors(): number {
@@ -194,7 +194,7 @@ export class PretrainTrainee implements Trainee {
   }
 
   /** From the checkpoint where it has the parameter, else from the seed. */
-  private initialise(): void {
+  private initialize(): void {
     const { path } = this.model
     const fresh = (parameter: ParameterSpec) => initialValues(parameter, this.config.seed)
     const weights = path === undefined ? undefined : adaptedWeights(openWeights(path), fresh)

@@ -72,7 +72,7 @@ export interface SftShared {
   anchors: { pictures: PreparedPictures; tokens: Int32Array }
   views: ViewOptions
   config: SftConfig
-  /** Neighbours of items by the vectors of training; absent until they are mined. */
+  /** Neighbors of items by the vectors of training; absent until they are mined. */
   mined?: ItemLists
 }
 
@@ -98,7 +98,7 @@ export function shareSft(
   return shareArrays(shared)
 }
 
-/** Makes the inputs of any step (from 0); a thread of `Ahead` calls it. */
+/** Makes the inputs of any step (from 0); a thread of `Prefetcher` calls it. */
 export function batches(shared: SftShared): (step: number) => Promise<Record<string, Value>> {
   const made = new SftBatches(shared)
   return (step) => made.at(step)

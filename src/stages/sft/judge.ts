@@ -49,13 +49,13 @@ export async function findChosen(
   return judged
 }
 
-/** Neighbours whose category is looked at, and items at most that are asked for theirs. */
-const neighbours = 10
-const askedForNeighbours = 1000
+/** Neighbors whose category is looked at, and items at most that are asked for theirs. */
+const neighbors = 10
+const askedForNeighbors = 1000
 
 /**
  * What has become of content: recall@10 of an item's picture given its title among all pictures, share of the nearest
- * ten neighbours in an item's own category, mean pairwise cosine. What the catalogue lacks is left out.
+ * ten neighbors in an item's own category, mean pairwise cosine. What the catalogue lacks is left out.
  */
 export function contentMetrics(
   { image, text, content }: ItemVectors,
@@ -68,7 +68,7 @@ export function contentMetrics(
   const metrics: Record<string, number> = {}
   const all = Int32Array.from({ length: items.count }, (_, i) => i)
   const complete = all.filter((i) => hasImage[i] && hasText[i])
-  if (complete.length > neighbours) {
+  if (complete.length > neighbors) {
     const places = Random.of('titles').shuffle(Int32Array.from(complete.keys())).subarray(0, limit)
     const titles = takeRows(
       text,
@@ -78,11 +78,11 @@ export function contentMetrics(
     const [, at10] = recallAtK(ranksOfTargets(titles, takeRows(image, d, complete), d, places), [1, 10])
     metrics['title_to_image_recall_10'] = at10
   }
-  const asked = Random.of('neighbours').shuffle(all.filter((i) => items.category[i] >= 0))
-  if (asked.length > neighbours) {
-    const shares = Array.from(asked.subarray(0, askedForNeighbours), (item) => {
+  const asked = Random.of('neighbors').shuffle(all.filter((i) => items.category[i] >= 0))
+  if (asked.length > neighbors) {
+    const shares = Array.from(asked.subarray(0, askedForNeighbors), (item) => {
       const query = content.subarray(item * width, (item + 1) * width)
-      const found = nearestItems(query, content, neighbours, new Set([item]))
+      const found = nearestItems(query, content, neighbors, new Set([item]))
       return found.filter((other) => items.category[other] === items.category[item]).length / found.length
     })
     metrics['category_purity_10'] = shares.reduce((a, b) => a + b, 0) / shares.length

@@ -73,7 +73,7 @@ export async function loadSftData(
     tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
     await writeRejected(db, itemNumbers, catalogue.pictures.rejected, run.path('rejected.parquet'))
     let encoded: Promise<ItemVectors> | undefined
-    // Behaviours are checked before the work of encoding begins.
+    // Behaviors are checked before the work of encoding begins.
     const first = () => (encoded ??= encode(catalogue))
     const content = async () => ({ vectors: (await first()).content, width: contentWidth(shape) })
     const found = await findPairs(db, path, config, content)

@@ -1,4 +1,4 @@
-/** Hard negatives found by the vectors that training has reached: the nearest neighbours of items. */
+/** Hard negatives found by the vectors that training has reached: the nearest neighbors of items. */
 import { Random } from '../../base/random.js'
 import type { SftConfig } from '../../config/sft.js'
 import type { ItemLists } from '../../data/choices/itemLists.js'
@@ -6,10 +6,10 @@ import { takeRows } from '../../data/tables/matrix.js'
 import { nearestItems } from '../../metrics/index.js'
 
 /**
- * Neighbours of items, nearest first, by item number. At most `mineAmong` of the `count` items, drawn by seed and
+ * Neighbors of items, nearest first, by item number. At most `mineAmong` of the `count` items, drawn by seed and
  * step, are searched for those of each other; the others have none. `encode` gives vectors [rows, width].
  */
-export async function mineNeighbours(
+export async function mineNeighbors(
   count: number,
   step: number,
   { seed, negatives: { mineAmong, mineDepth } }: Pick<SftConfig, 'seed' | 'negatives'>,

@@ -1,4 +1,4 @@
-/** Stage 2, C-SFT: behaviour supervises the vectors. What a user asked with is drawn to what the user then chose. */
+/** Stage 2, C-SFT: behavior supervises the vectors. What a user asked with is drawn to what the user then chose. */
 import { UserError } from '../../base/errors.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import { openCheckpoint } from '../../checkpoint/hub.js'
@@ -21,7 +21,7 @@ import { showSearches } from './gallery.js'
 
 import { loadSftData } from './load.js'
 import { type Judged, recallMetrics, told } from './recall.js'
-import { firstValues, SftTrainee } from './task.js'
+import { firstValues, SftTask } from './task.js'
 
 export async function sft(config: SftConfig, run: Run): Promise<Record<string, unknown>> {
   const started = Date.now()
@@ -44,14 +44,14 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
     return firstVectors(engine, model, weights, catalogue, config.seed)
   })
   const { engine, weights } = await open()
-  const trainee = new SftTrainee(engine, data, model, shape, config, weights)
+  const task = new SftTask(engine, data, model, shape, config, weights)
   weights.close()
-  const before = await trainee.judge('test', data.first)
+  const before = await task.judge('test', data.first)
   run.say(`before: ${text(before.metrics)}`, before.metrics)
-  const { stepsPerEpoch } = trainee
+  const { stepsPerEpoch } = task
   const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
   const result = await train(
-    trainee.plan(steps),
+    task.plan(steps),
     {
       ...config.train,
       steps,
@@ -62,21 +62,21 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
     run,
   )
   const best = openWeights(run.path('checkpoint'))
-  trainee.loadModel(best)
+  task.loadModel(best)
   best.close()
-  const after = await trainee.judge('test')
+  const after = await task.judge('test')
   run.say(`after: ${text(after.metrics)}`, after.metrics)
   await run.show(() => recallSection(after.judged.map((found, i) => recallTask(found, before.judged[i].ranks))))
   const { catalogue, positives, anchors } = data
   await run.show(() => showSearches(catalogue.items, config.data, positives, anchors.folder, after.judged))
-  await trainee.close()
+  await task.close()
   for (const warning of contentWarnings(before.metrics, after.metrics, config.evaluation.retention))
     run.say(`warning: ${warning}`)
   return {
     ...prefixed('before', before.metrics),
     ...prefixed('after', after.metrics),
-    ...prefixed('popularity', recallMetrics(data.baselines.popularity, trainee.seen)),
-    ...prefixed('cooccurrence', recallMetrics(data.baselines.cooccurrence, trainee.seen)),
+    ...prefixed('popularity', recallMetrics(data.baselines.popularity, task.seen)),
+    ...prefixed('cooccurrence', recallMetrics(data.baselines.cooccurrence, task.seen)),
     ...result.best,
     best_step: result.bestStep,
     steps: result.steps,

@@ -14,25 +14,25 @@ import { initialValues, loadVariables, saveVariables } from '../../engine/state.
 import { type EncoderShape, encoderPrograms } from '../../models/encoder.js'
 import { batchOf, type SftSizes } from '../../models/sft.js'
 import { type ParameterSpec, Parameters } from '../../nn/parameters.js'
-import { Ahead } from '../../train/ahead.js'
+import { Prefetcher } from '../../train/prefetcher.js'
 import { rateAt } from '../../train/schedule.js'
-import type { StepResult, Trainee } from '../../train/task.js'
+import type { StepResult, TrainingTask } from '../../train/task.js'
 import { encodeItems, type ItemVectors } from '../shared/encode.js'
 import { viewOptions } from '../shared/views.js'
 import { planBatches, type SftShared, shareSft } from './batch.js'
 import { contentMetrics, findChosen } from './judge.js'
 import type { SftData } from './load.js'
-import { mineNeighbours } from './mining.js'
+import { mineNeighbors } from './mining.js'
 import { type Judged, judgedPairs, recallMetrics, seenItems, told } from './recall.js'
 import { momentumOf, type SftTraining, sftTraining } from './training.js'
 
-/** Mined neighbours, in the folder of the last state. */
+/** Mined neighbors, in the folder of the last state. */
 const minedFile = 'mined.json'
 
-export class SftTrainee implements Trainee {
+export class SftTask implements TrainingTask {
   readonly stepsPerEpoch: number
   private readonly shared: SftShared
-  private batches: Ahead<Record<string, Value>>
+  private batches: Prefetcher<Record<string, Value>>
   private readonly sizes: SftSizes
   private readonly session: Session
   private readonly training: SftTraining
@@ -60,7 +60,7 @@ export class SftTrainee implements Trainee {
     const encoder = encoderPrograms(evaluated, shape)
     const used = (['content', ...sizes.towers] as const).map((name) => [name, encoder[name]])
     this.session = engine.open({ ...programs, ...Object.fromEntries(used) }, [...state, ...scratch])
-    this.initialise(weights)
+    this.initialize(weights)
   }
 
   /** Sets how many steps the learning rate's course spans. */
@@ -107,8 +107,8 @@ export class SftTrainee implements Trainee {
     return encodeItems(session, data.catalogue, rows, shape, model.preprocessing)
   }
 
-  private openBatches(): Ahead<Record<string, Value>> {
-    return new Ahead(new URL('./batch.js', import.meta.url), this.shared, this.config.train)
+  private openBatches(): Prefetcher<Record<string, Value>> {
+    return new Prefetcher(new URL('./batch.js', import.meta.url), this.shared, this.config.train)
   }
 
   /** Finds the hard negatives of the steps from `step` on; batches made ahead without them are dropped. */
@@ -116,7 +116,7 @@ export class SftTrainee implements Trainee {
     const { data, config, shared } = this
     await this.batches.close()
     const count = data.catalogue.items.count
-    const mined = await mineNeighbours(count, step, config, async (rows) => (await this.encode(rows)).content)
+    const mined = await mineNeighbors(count, step, config, async (rows) => (await this.encode(rows)).content)
     shared.mined = shareArrays(mined)
     this.batches = this.openBatches()
   }
@@ -164,12 +164,12 @@ export class SftTrainee implements Trainee {
   }
 
   /** The momentum encoder starts where the encoder does. */
-  private initialise(weights: Weights): void {
+  private initialize(weights: Weights): void {
     for (const parameter of this.training.parameters) {
       const first = firstValues(parameter, this.model, weights, this.config.seed)
       this.training.start(this.session, parameter.name, first)
-      const follower = momentumOf(parameter.name)
-      if (this.training.state.some(({ name }) => name === follower)) this.session.write(follower, first)
+      const momentumEncoder = momentumOf(parameter.name)
+      if (this.training.state.some(({ name }) => name === momentumEncoder)) this.session.write(momentumEncoder, first)
     }
   }
 }

@@ -17,7 +17,7 @@ import {
   towerRows,
 } from '../../models/sft.js'
 import { Parameters } from '../../nn/parameters.js'
-import { assign, assignRows, concat, follow, input, reshape, type Shape, type Tensor } from '../../ops/index.js'
+import { assign, assignRows, concat, emaUpdate, input, reshape, type Shape, type Tensor } from '../../ops/index.js'
 import { type Program, program } from '../../ops/program.js'
 
 const momentumPrefix = 'momentum.'
@@ -55,7 +55,7 @@ export function sftTraining(
   { levels, temperature, negatives, train }: SftConfig,
 ): SftTraining {
   const { microBatch } = train
-  const follower = new Parameters(momentumPrefix)
+  const momentumEncoder = new Parameters(momentumPrefix)
   let terms: string[] = []
   const group = (name: string, shape: Shape) => {
     if (name === choiceScale) return { rateFactor: temperature.rateFactor, weightDecay: 0 }
@@ -65,7 +65,7 @@ export function sftTraining(
   /** The loss of what the encoders made, and what a step leaves behind. */
   const lossOf = (towers: Towers, queued: () => Towers) => {
     const options = { levels, temperature, denominator: negatives.denominator }
-    const momentum = sizes.queue > 0 ? { p: follower, towers: queued() } : undefined
+    const momentum = sizes.queue > 0 ? { p: momentumEncoder, towers: queued() } : undefined
     const made = sftLoss(p, shape, sizes, towers, options, momentum)
     terms = made.terms.map(({ name }) => `loss_${name}`)
     const each = made.terms.map(({ loss }) => reshape(loss, [1]))
@@ -75,16 +75,17 @@ export function sftTraining(
     return { loss: made.loss, effects }
   }
   const kept = input(momentumInput, [])
-  const follows = () => follower.list().map(({ name }) => follow(name, name.slice(momentumPrefix.length), kept))
+  const emaUpdates = () =>
+    momentumEncoder.list().map(({ name }) => emaUpdate(name, name.slice(momentumPrefix.length), kept))
   const each = <T>(of: (modality: Modality) => T) =>
     Object.fromEntries(sizes.towers.map((modality) => [modality, of(modality)])) as Partial<Record<Modality, T>>
   const whole = () => {
     const towers = each((modality) => towerVectors(p, shape, modality, towerRows(sizes, modality)))
     const { inputs } = program({ ...towers })
     const queued = (modality: Modality) =>
-      towerVectors(follower, shape, modality, itemRows(sizes, inputs.get(towerInput[modality])!, modality))
+      towerVectors(momentumEncoder, shape, modality, itemRows(sizes, inputs.get(towerInput[modality])!, modality))
     const { loss, effects } = lossOf(towers, () => each(queued))
-    return makeTraining(loss, p, [], { ...train, group }, [...effects, ...follows()])
+    return makeTraining(loss, p, [], { ...train, group }, [...effects, ...emaUpdates()])
   }
   const inPieces = () => {
     const encoders: Record<string, Encoder> = {}
@@ -92,7 +93,7 @@ export function sftTraining(
       encoders[modality] = { vectors: towerVectors(p, shape, modality, -1), rows: towerRows(sizes, modality) }
     for (const modality of sizes.queue > 0 ? sizes.towers : []) {
       const name = queuedBy(modality)
-      encoders[name] = { vectors: towerVectors(follower, shape, modality, name), rows: batchOf(sizes) }
+      encoders[name] = { vectors: towerVectors(momentumEncoder, shape, modality, name), rows: batchOf(sizes) }
     }
     const ofVectors = (vectors: Record<string, Tensor>) =>
       lossOf(
@@ -105,12 +106,12 @@ export function sftTraining(
   const training = microBatch > 0 ? inPieces() : whole()
   const dense = (name: string, shape: Shape): VariableSpec => ({ name, shape, dtype: 'float32' })
   const queue = sizes.queue > 0 ? [dense(queueVariable, [sizes.queue, contentWidth(shape)])] : []
-  const afterwards: Record<string, Program> = microBatch > 0 ? { follow: program({}, follows()) } : {}
+  const afterwards: Record<string, Program> = microBatch > 0 ? { emaUpdate: program({}, emaUpdates()) } : {}
   return {
     programs: { ...training.programs, ...afterwards },
     parameters: p.list(),
     evaluated: training.evaluated,
-    state: [...training.state, ...follower.list().map(({ name, shape }) => dense(name, shape)), ...queue],
+    state: [...training.state, ...momentumEncoder.list().map(({ name, shape }) => dense(name, shape)), ...queue],
     scratch: [...training.scratch, dense(termsVariable, [terms.length])],
     start: training.start,
     step(session, inputs, step, rate) {
@@ -118,7 +119,7 @@ export function sftTraining(
       const momentum = { [momentumInput]: { data: Float32Array.of(momentumAt(step, negatives.momentum)), shape: [] } }
       const queued = sizes.queue === 0 ? {} : microBatch > 0 ? queuedInputs(inputs, sizes) : momentum
       const loss = training.step(session, [{ inputs: { ...inputs, ...queued }, rows }], step, rate)
-      if (microBatch > 0) session.run('follow', momentum)
+      if (microBatch > 0) session.run('emaUpdate', momentum)
       const values = session.read(termsVariable)
       return { loss, named: Object.fromEntries(terms.map((name, i) => [name, values[i]])) }
     },

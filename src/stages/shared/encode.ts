@@ -22,7 +22,7 @@ export async function pixels(
   preprocessing: Preprocessing,
 ): Promise<Value> {
   const { size } = pictures
-  return { data: await pictures.normalised(rows, preprocessing), shape: [rows.length, 3, size, size] }
+  return { data: await pictures.normalized(rows, preprocessing), shape: [rows.length, 3, size, size] }
 }
 
 export function tokens({ tokens }: Pick<Catalogue, 'tokens'>, rows: ArrayLike<number>, length: number): Value {

@@ -36,7 +36,7 @@ export class Views {
   async pixels(pictures: Pictures, rows: ArrayLike<number>, random: Random): Promise<Float32Array> {
     const { preprocessing, augmentation } = this.options
     const change = (picture: Uint8Array) => augmentPicture(picture, pictures.size, augmentation, random)
-    return pictures.normalised(rows, preprocessing, changesPictures(augmentation) ? change : undefined)
+    return pictures.normalized(rows, preprocessing, changesPictures(augmentation) ? change : undefined)
   }
 
   /** Token ids [rows, length] of the catalogue's titles. */

@@ -98,7 +98,7 @@ describe('Negatives', () => {
     assert.deepEqual(open(0, 0.01), [1, 1, 1, 0])
   })
 
-  test('when neighbours were mined then they are hard negatives beside those of the request, unless positives', () => {
+  test('when neighbors were mined then they are hard negatives beside those of the request, unless positives', () => {
     // Near items 0 and 2 lie a known positive each, and item 7.
     const mined = { items: Int32Array.of(1, 7, 6, 7), offsets: Int32Array.of(0, 2, 2, 4, 4, 4, 4, 4, 4) }
     const mining = new Negatives(positives, category, titleGroup, mined)

@@ -18,7 +18,7 @@ await loadItems(db, items, { id: 'item_id', title: 'title', image: 'image', cate
 
 const names = Object.values(behaviorColumns).join(', ')
 
-/** Pairs of behaviours given as tuples; times are minutes. */
+/** Pairs of behaviors given as tuples; times are minutes. */
 async function build(
   tuples: string[],
   options: Partial<PositiveOptions>,

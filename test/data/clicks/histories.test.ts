@@ -41,7 +41,7 @@ const impression = 'user_id, item_id, label, ts'
 const behavior = 'user_id, item_id, action, ts'
 
 describe('Histories', () => {
-  test('when behaviours are of the same moment or later then they are not in the history', async () => {
+  test('when behaviors are of the same moment or later then they are not in the history', async () => {
     const impressions = await rows('i', impression, "('a', 1, 1, 100)", "('a', 2, 0, 101)", "('a', 3, 0, 102)")
     const behaviors = await rows(
       'b',
@@ -55,13 +55,13 @@ describe('Histories', () => {
     assert.deepEqual(await histories({ impressions, behaviors }), ['a 1: 10', 'a 2: 10 11', 'a 3: 10 11 12'])
   })
 
-  test('when a moment has several behaviours then all are in the history after it and none at it', async () => {
+  test('when a moment has several behaviors then all are in the history after it and none at it', async () => {
     const impressions = await rows('i', impression, "('a', 1, 1, 100)", "('a', 2, 0, 101)")
     const behaviors = await rows('b', behavior, "('a', 21, 'click', 100)", "('a', 20, 'click', 100)")
     assert.deepEqual(await histories({ impressions, behaviors }), ['a 1:', 'a 2: 20 21'])
   })
 
-  test('when random tables are read then every history is what a scan of the behaviours gives', async () => {
+  test('when random tables are read then every history is what a scan of the behaviors gives', async () => {
     // Few moments, so that ties are many.
     const draw = (salt: number, below: number) => `CAST(hash(i, ${salt}) % ${below} AS INTEGER)`
     const impressions = await write(
@@ -87,7 +87,7 @@ describe('Histories', () => {
     )
   })
 
-  test('when there are more behaviours than the length then the latest are kept', async () => {
+  test('when there are more behaviors than the length then the latest are kept', async () => {
     const impressions = await rows('i', impression, "('a', 1, 1, 100)", "('b', 1, 0, 100)")
     const behaviors = await write(
       'b',
@@ -96,7 +96,7 @@ describe('Histories', () => {
     assert.deepEqual(await histories({ impressions, behaviors, length: 3 }), ['a 1: 27 28 29', 'b 1: 27 28 29'])
   })
 
-  test('when users have no behaviours, or of other actions only, then their histories are empty', async () => {
+  test('when users have no behaviors, or of other actions only, then their histories are empty', async () => {
     const impressions = await rows('i', impression, "('a', 1, 1, 100)", "('b', 1, 0, 100)", "('c', 1, 0, 100)")
     const behaviors = await rows('b', behavior, "('a', 9, 'click', 1)", "('b', 8, 'expose', 1)", "('z', 7, 'click', 1)")
     assert.deepEqual(await histories({ impressions, behaviors }), ['a 1: 9', 'b 1:', 'c 1:'])
@@ -131,7 +131,7 @@ describe('Histories', () => {
     assert.deepEqual([...lengths.subarray(0, 4)], [3, 3, 2, 3])
   })
 
-  test('when ids are beyond 2^53 or strings then neighbours stay apart', async () => {
+  test('when ids are beyond 2^53 or strings then neighbors stay apart', async () => {
     const big = 2n ** 53n
     const impressions = await rows('i', impression, `(${big}, ${big + 3n}, 1, 9)`, `(${big + 1n}, ${big + 3n}, 0, 9)`)
     const behaviors = await rows(

@@ -36,10 +36,10 @@ test('when a picture of a slope is cropped then it is a gentler slope within the
 })
 
 test('when channels are tinted then each changes by the share at most', () => {
-  const grey = new Uint8Array(size * size * 3).fill(100)
+  const gray = new Uint8Array(size * size * 3).fill(100)
   const random = Random.of(4)
   for (let i = 0; i < 20; i++) {
-    const made = augmentPicture(grey, size, { ...none, tint: 0.1 }, random)
+    const made = augmentPicture(gray, size, { ...none, tint: 0.1 }, random)
     assert.ok(made.every((value) => value >= 90 && value <= 110))
   }
 })

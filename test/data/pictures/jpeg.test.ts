@@ -12,14 +12,14 @@ const kinds = {
   baseline: drawn().jpeg(),
   progressive: drawn().jpeg({ progressive: true }),
   'of full chroma': drawn().jpeg({ chromaSubsampling: '4:4:4', quality: 95 }),
-  optimised: drawn().jpeg({ mozjpeg: true }),
-  grey: drawn().greyscale().jpeg(),
+  optimized: drawn().jpeg({ mozjpeg: true }),
+  gray: drawn().grayscale().jpeg(),
 }
 
 for (const [kind, picture] of Object.entries(kinds)) {
   test(`when a JPEG is ${kind} then its pixels are those of libvips to the bit`, async () => {
     const bytes = await picture.toBuffer()
-    const expected = await sharp(bytes).toColourspace('srgb').removeAlpha().raw().toBuffer()
+    const expected = await sharp(bytes).toColorspace('srgb').removeAlpha().raw().toBuffer()
     const found = await decodeSmallJpeg(bytes)
     assert.deepEqual([found!.width, found!.height], [width, height])
     const rgb = Buffer.from(found!.data.filter((_, i) => i % 4 !== 3))

@@ -12,9 +12,9 @@ test('when a file is a JPEG of any kind then its header tells its size', async (
   }
 })
 
-test('when a JPEG is CMYK, has a colour profile or is cut off then it is not plain', async () => {
+test('when a JPEG is CMYK, has a color profile or is cut off then it is not plain', async () => {
   const jpeg = await drawn.clone().jpeg().toBuffer()
-  const cmyk = await drawn.clone().toColourspace('cmyk').jpeg().toBuffer()
+  const cmyk = await drawn.clone().toColorspace('cmyk').jpeg().toBuffer()
   const profiled = await drawn.clone().withIccProfile('p3').jpeg().toBuffer()
   for (const bytes of [cmyk, profiled, jpeg.subarray(0, -20)]) {
     assert.ok(!jpegHeader(bytes)?.isPlain)

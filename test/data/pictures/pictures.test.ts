@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import sharp, { type Sharp } from 'sharp'
 import { loadItems } from '../../../src/data/items/items.js'
 import { decodeAll } from '../../../src/data/pictures/decode.js'
-import { writeNormalised } from '../../../src/data/pictures/normalise.js'
+import { writeNormalized } from '../../../src/data/pictures/normalize.js'
 import { Pictures } from '../../../src/data/pictures/pictures.js'
 import { type PictureOptions, preparePictures } from '../../../src/data/pictures/prepare.js'
 import { literal } from '../../../src/data/tables/duckdb.js'
@@ -22,7 +22,7 @@ const [red, blue, white]: Color[] = [
   [255, 255, 255],
 ]
 
-/** A picture whose left and right halves have a colour each. */
+/** A picture whose left and right halves have a color each. */
 function halves(left: Color, right: Color, width = 32, height = 32): Sharp {
   const pixels = Buffer.from(
     Array.from({ length: width * height }, (_, i) => (i % width < width / 2 ? left : right)).flat(),
@@ -32,7 +32,7 @@ function halves(left: Color, right: Color, width = 32, height = 32): Sharp {
 
 const options = { size: 8, fit: 'cover' as const, maxPixels: 10_000 }
 
-/** Colour of the decoded picture at the middle of its left, right, upper and lower edge. */
+/** Color of the decoded picture at the middle of its left, right, upper and lower edge. */
 async function edges(picture: Uint8Array | string, more: Partial<typeof options> | { fit: 'fill' } = {}) {
   const [decoded] = await decodeAll([picture], { folder }, { ...options, ...more })
   if (!(decoded instanceof Uint8Array)) throw decoded ?? new Error('no picture')
@@ -72,12 +72,12 @@ describe('Decoding', () => {
     near(bottom, blue)
   })
 
-  test('when a picture is grey, of 8 or 16 bits, with or without alpha, then the three channels are equal', async () => {
-    const grey = halves([200, 200, 200], [40, 40, 40])
+  test('when a picture is gray, of 8 or 16 bits, with or without alpha, then the three channels are equal', async () => {
+    const gray = halves([200, 200, 200], [40, 40, 40])
     const pictures = {
-      jpeg: await grey.clone().toColourspace('b-w').jpeg().toBuffer(),
-      png16: await grey.clone().toColourspace('grey16').png().toBuffer(),
-      alpha: await grey.clone().toColourspace('b-w').ensureAlpha().png().toBuffer(),
+      jpeg: await gray.clone().toColorspace('b-w').jpeg().toBuffer(),
+      png16: await gray.clone().toColorspace('grey16').png().toBuffer(),
+      alpha: await gray.clone().toColorspace('b-w').ensureAlpha().png().toBuffer(),
     }
     for (const [name, picture] of Object.entries(pictures)) {
       const { channels, depth } = await sharp(picture).metadata()
@@ -89,7 +89,7 @@ describe('Decoding', () => {
   })
 
   test('when a picture is CMYK then it becomes RGB', async () => {
-    const picture = await halves(white, red).toColourspace('cmyk').jpeg().toBuffer()
+    const picture = await halves(white, red).toColorspace('cmyk').jpeg().toBuffer()
     assert.equal((await sharp(picture).metadata()).channels, 4)
     const { left, right } = await edges(picture)
     near(left, white, 12)
@@ -175,9 +175,9 @@ describe('Decoding', () => {
     near(strip.right, blue)
   })
 
-  test('when pixels are normalised then channels come first, each by its own mean and deviation', () => {
+  test('when pixels are normalized then channels come first, each by its own mean and deviation', () => {
     const out = new Float32Array(8)
-    writeNormalised(Uint8Array.of(0, 51, 102, 255, 204, 153), { mean: [0, 0.2, 0.5], std: [1, 0.5, 0.1] }, out, 2)
+    writeNormalized(Uint8Array.of(0, 51, 102, 255, 204, 153), { mean: [0, 0.2, 0.5], std: [1, 0.5, 0.1] }, out, 2)
     // 51/255 is 0.2: (0, 1), ((0.2, 0.8) − 0.2)/0.5, ((0.4, 0.6) − 0.5)/0.1.
     const expected = [0, 0, 0, 1, 0, 1.2, -1, 1]
     expected.forEach((value, i) => {
@@ -225,12 +225,12 @@ describe('Pictures of a catalogue', () => {
       a.rejected.map(({ index }) => index),
       [3],
     )
-    const all = await a.normalised([0, 1, 2, 3], plain)
-    assert.deepEqual(await b.normalised([0, 1, 2, 3], plain), all)
+    const all = await a.normalized([0, 1, 2, 3], plain)
+    assert.deepEqual(await b.normalized([0, 1, 2, 3], plain), all)
     // First channel of the left edge: red, blue; a missing picture is zeros.
     assert.deepEqual([all[0], all[192]].map(Math.round), [1, 0])
     assert.ok(all.subarray(2 * 192).every((value) => value === 0))
-    assert.deepEqual(await a.normalised([1], plain), all.subarray(192, 2 * 192))
+    assert.deepEqual(await a.normalized([1], plain), all.subarray(192, 2 * 192))
     a.close()
     b.close()
   })
@@ -241,7 +241,7 @@ describe('Pictures of a catalogue', () => {
     const files = async () => ((await readdir(cache, { recursive: true })) as string[]).sort()
     const open = async (more: Partial<PictureOptions> = {}) => {
       const pictures = await prepare(paths, { cache, ...more })
-      const values = await pictures.normalised([0, 1, 2, 3], plain)
+      const values = await pictures.normalized([0, 1, 2, 3], plain)
       pictures.close()
       return values
     }
@@ -271,7 +271,7 @@ describe('Pictures of a catalogue', () => {
     )
     const cache = join(folder, 'equal cache')
     const pictures = await prepare(items, { cache })
-    assert.deepEqual(await pictures.normalised([0], plain), await pictures.normalised([599], plain))
+    assert.deepEqual(await pictures.normalized([0], plain), await pictures.normalized([599], plain))
     assert.deepEqual([pictures.prepared.distinct[0], pictures.prepared.distinct[599]], [0, 0])
     assert.equal(pictures.prepared.slot.length, 1)
     pictures.close()
@@ -302,12 +302,12 @@ describe('Pictures of a catalogue', () => {
         return preparePictures(pictures, { ...defaults, cache })
       }),
     )
-    const values = await Promise.all(all.map((pictures) => pictures.normalised([0, 1, 2, 3], plain)))
+    const values = await Promise.all(all.map((pictures) => pictures.normalized([0, 1, 2, 3], plain)))
     for (const other of values) assert.deepEqual(other, values[0])
     const left = (await readdir(cache, { recursive: true })).filter((file) => file.endsWith('.part'))
     assert.deepEqual(left, [])
     const again = await prepare(paths, { cache })
-    assert.deepEqual(await again.normalised([0, 1, 2, 3], plain), values[0])
+    assert.deepEqual(await again.normalized([0, 1, 2, 3], plain), values[0])
     for (const pictures of [...all, again]) pictures.close()
   })
 
@@ -315,7 +315,7 @@ describe('Pictures of a catalogue', () => {
     const { bytes, paths } = await catalogue('streamed')
     const cached = await prepare(paths)
     const all = [3, 0, 1, 2, 0]
-    const expected = await cached.normalised(all, plain)
+    const expected = await cached.normalized(all, plain)
     assert.equal(cached.streamed, 0)
     cached.close()
     // Room for none, and for one of the two.
@@ -329,17 +329,17 @@ describe('Pictures of a catalogue', () => {
         assert.equal(pictures.streamed, streamed)
         assert.deepEqual([pictures.rejected.length, pictures.rejected[0].index], [1, 3])
         assert.deepEqual(pictures.groups(), cached.groups())
-        assert.deepEqual(await pictures.normalised(all, plain), expected)
+        assert.deepEqual(await pictures.normalized(all, plain), expected)
         // As in another thread, which gets plain data.
         const again = new Pictures(structuredClone(pictures.prepared))
-        assert.deepEqual(await again.normalised(all, plain), expected)
+        assert.deepEqual(await again.normalized(all, plain), expected)
         for (const one of [pictures, again]) one.close()
       }
       assert.equal((await pixels(cache)).length, pixelsKept)
     }
     const cache = join(folder, 'cache of 0')
     const later = await prepare(paths, { cache })
-    assert.deepEqual([later.streamed, await later.normalised(all, plain)], [0, expected])
+    assert.deepEqual([later.streamed, await later.normalized(all, plain)], [0, expected])
     later.close()
   })
 
@@ -347,7 +347,7 @@ describe('Pictures of a catalogue', () => {
     const { paths } = await catalogue('going')
     const pictures = await prepare(paths, { cache: join(folder, 'no cache'), cacheLimit: 0 })
     await rm(join(folder, 'going', '1.png'))
-    await assert.rejects(pictures.normalised([0, 1], plain), {
+    await assert.rejects(pictures.normalized([0, 1], plain), {
       id: 'picture-changed',
       message: /picture number 2, .+: missing: no such file; expected .+data\.cacheLimit/,
     })

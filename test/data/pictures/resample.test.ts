@@ -53,10 +53,10 @@ function plainly(pixels: Uint32Array, width: number, window: Window): number[] {
   const weightOf = (x: number) => (x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0)
   const mean = (from: number, to: number, at: number, value: (i: number) => number) => {
     const [scale, wide] = [from / to, Math.max(1, from / to)]
-    const centre = (at + 0.5) * scale
-    const first = Math.max(0, Math.trunc(centre - 2 * wide + 0.5))
-    const end = Math.max(first + 1, Math.min(from, Math.trunc(centre + 2 * wide + 0.5)))
-    const taps = Array.from({ length: end - first }, (_, k) => weightOf(Math.abs(first + k - centre + 0.5) / wide))
+    const center = (at + 0.5) * scale
+    const first = Math.max(0, Math.trunc(center - 2 * wide + 0.5))
+    const end = Math.max(first + 1, Math.min(from, Math.trunc(center + 2 * wide + 0.5)))
+    const taps = Array.from({ length: end - first }, (_, k) => weightOf(Math.abs(first + k - center + 0.5) / wide))
     const whole = taps.reduce((a, b) => a + b, 0)
     const sum = taps.reduce((a, w, k) => a + Math.round((w / whole) * 2 ** 22) * value(first + k), 2 ** 21)
     return Math.min(255, Math.max(0, Math.floor(sum / 2 ** 22)))

@@ -44,15 +44,15 @@ describe('Order by a buffer', () => {
     }
   })
 
-  test('when a buffer is filled then its rows are from everywhere, and few of a batch are neighbours', () => {
+  test('when a buffer is filled then its rows are from everywhere, and few of a batch are neighbors', () => {
     const batches = epoch(open(1), 0)
     const first = Int32Array.from(batches.slice(0, buffer / batch).flatMap((batch) => [...batch])).sort()
     for (let tenth = 0; tenth < 10; tenth++) {
       const there = first.filter((row) => Math.floor(row / 1001) === tenth).length
       assert.ok(there > 40 && there < 160, `${there} of the rows from ${1001 * tenth} on`)
     }
-    const neighbours = batches.filter((batch) => batch.some((row) => batch.includes(row + 1))).length
-    assert.ok(neighbours < 0.15 * batches.length, `${neighbours}`)
+    const neighbors = batches.filter((batch) => batch.some((row) => batch.includes(row + 1))).length
+    assert.ok(neighbors < 0.15 * batches.length, `${neighbors}`)
   })
 
   test('when epochs or seeds differ then so does the order, else it is the same, from whatever step', () => {

@@ -97,7 +97,7 @@ describe('Bad tables given to the stage that reads them', { concurrency: 2 }, ()
     assert.ok(line.includes(join(parts, '1.parquet')), line)
   })
 
-  test('when behaviours have other item ids than the catalogue then sft says so', async () => {
+  test('when behaviors have other item ids than the catalogue then sft says so', async () => {
     const path = await write(
       'behaviors.parquet',
       `SELECT 'u' AS user_id, 'sku-1' AS item_id, 'click' AS action, TIMESTAMP '2024-01-01' AS ts FROM ${good}`,

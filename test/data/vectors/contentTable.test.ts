@@ -8,7 +8,7 @@ import { openTables } from '../tables.js'
 
 const { db, write, folder } = await openTables()
 await db.run('CREATE TEMP TABLE numbers AS SELECT 10 * i AS item_id, CAST(i AS INTEGER) AS item FROM range(4) r(i)')
-const source = { item: 'item_id', embedding: 'embedding', scale: 1, normalise: false }
+const source = { item: 'item_id', embedding: 'embedding', scale: 1, normalize: false }
 const loadAs = async (type: 'float32' | 'int8', ...tuples: string[]) => {
   const query = `SELECT item_id, v::FLOAT[] AS embedding FROM (VALUES ${tuples.join(', ')}) AS t(item_id, v)`
   const path = await write('vectors', query)
@@ -79,11 +79,11 @@ describe('Content vectors', () => {
 
   test('when a table of other names holds int8 of a scale then it is read as it is, or scaled to length 1', async () => {
     const path = await write('bytes', 'SELECT 10 AS id, [127, -127, 64]::TINYINT[] AS v')
-    const bytes = { path, item: 'id', embedding: 'v', scale: 1 / 127, normalise: false }
+    const bytes = { path, item: 'id', embedding: 'v', scale: 1 / 127, normalize: false }
     const [held, exact, unit] = [
       await loadContent(db, { ...bytes, type: 'int8' }, 'numbers', 4),
       await loadContent(db, { ...bytes, type: 'float32' }, 'numbers', 4),
-      await loadContent(db, { ...bytes, type: 'float32', normalise: true }, 'numbers', 4),
+      await loadContent(db, { ...bytes, type: 'float32', normalize: true }, 'numbers', 4),
     ]
     assert.deepEqual([[...held.vectors.subarray(3)], held.scale], [[127, -127, 64], 1 / 127])
     assert.deepEqual([...exact.vectors.subarray(3)], [1, -1, Math.fround(64 / 127)])
@@ -125,7 +125,7 @@ describe('Content vectors of a published table', () => {
       test(`when ${type} vectors of ${idType} ids are looked up then all is as from Parquet`, async () => {
         const path = await published(`${type}-${idType}`, idType, type)
         for (const held of ['float32', 'int8'] as const) {
-          for (const more of [{}, { normalise: true }, { embedding: 'image_embedding' }, { scale: 0.5 }]) {
+          for (const more of [{}, { normalize: true }, { embedding: 'image_embedding' }, { scale: 0.5 }]) {
             const read = (from: string) => loadContent(db, { ...source, ...more, path: from, type: held }, 'asked', 300)
             const [looked, joined] = [await read(path), await read(`${path}-parquet`)]
             assert.deepEqual(looked, joined)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Random } from '../../../src/base/random.js'
-import { type ContentTable, quantise } from '../../../src/data/vectors/contentTable.js'
+import { type ContentTable, quantize } from '../../../src/data/vectors/contentTable.js'
 import { Nearest, withSearch } from '../../../src/data/vectors/search.js'
 import { differing } from '../differing.js'
 
@@ -22,7 +22,7 @@ function tableOf(type: 'float32' | 'int8', width: number): Pick<ContentTable, 'v
   }
   if (type === 'float32') return { vectors: floats, width, rowOf }
   const vectors = new Int8Array(floats.length)
-  quantise(floats, 1 / 127, vectors, 0)
+  quantize(floats, 1 / 127, vectors, 0)
   return { vectors, width, rowOf }
 }
 

@@ -70,9 +70,9 @@ test('when the power is below 1 then strong directions go on to count for more, 
   }
   const [plain, half, whole] = [0, 0.5, 1].map(spread)
   assert.ok(Math.abs(whole - 1) < 0.05 && half > 1.5 && plain > 1.5 * half, `${plain}, ${half}, ${whole}`)
-  const centred = fitWhitening(content, content.rowOf, { kept: width, power: 0 })
+  const centered = fitWhitening(content, content.rowOf, { kept: width, power: 0 })
   const at0 = Array.from({ length: width }, (_, k) =>
-    Math.hypot(...Array.from({ length: width }, (_, j) => centred.directions[j * width + k] ?? 0)),
+    Math.hypot(...Array.from({ length: width }, (_, j) => centered.directions[j * width + k] ?? 0)),
   )
   assert.ok(at0.every((length) => Math.abs(length - 1) < 1e-9))
 })

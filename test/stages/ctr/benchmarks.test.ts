@@ -83,7 +83,7 @@ describe('Presets of public benchmarks', () => {
   test('when files are of the shape of TAOBAO-MM then its preset trains on them, by either search', async () => {
     const data = await taobao()
     const embeddings = `data.embeddings=${join(data, 'scl_embedding_int8_p90.parquet')}`
-    const metrics = await run('taobao-mm/ctr', data, embeddings, 'model.gsu.topK=5')
+    const metrics = await run('taobao-mm/ctr', data, embeddings, 'model.behaviorSearch.topK=5')
     assert.deepEqual([metrics['test_impressions'], metrics['steps']], [200, 6])
     assert.ok(Number.isFinite(metrics['auc']))
     const { ids } = await db.row<{ ids: bigint }>(

@@ -8,7 +8,7 @@ import type { Impressions } from '../../../src/data/clicks/impressions.js'
 import { type Column, ColumnStore } from '../../../src/data/tables/column.js'
 import type { ContentTable } from '../../../src/data/vectors/contentTable.js'
 import type { Engine } from '../../../src/engine/index.js'
-import { CtrTrainee } from '../../../src/stages/ctr/task.js'
+import { CtrTask } from '../../../src/stages/ctr/task.js'
 import { plainImpressions, textColumn } from '../../data/clicks/featureColumns.js'
 
 const [rows, items, users, width] = [60, 7, 4, 5]
@@ -56,10 +56,10 @@ const small = ['model.dim=3', 'model.attention=[4]', 'model.head=[6]', 'model.co
 
 export const clickConfig = (sets: string[]) => loadConfig(ctrConfig, { sets: [...small, ...sets] })
 
-export function openTrainee(
+export function openTask(
   engine: Engine,
   sets: string[],
   { type = 'float32', steps = 8, store }: { type?: ContentTable['type']; steps?: number; store?: ColumnStore } = {},
-): CtrTrainee {
-  return new CtrTrainee(engine, clickData(type, store), clickConfig(sets)).plan(steps)
+): CtrTask {
+  return new CtrTask(engine, clickData(type, store), clickConfig(sets)).plan(steps)
 }

@@ -11,7 +11,7 @@ import { ColumnStore, isFile } from '../../../src/data/tables/column.js'
 import { paddingRow, unknownRow } from '../../../src/ops/tableRows.js'
 import { ctrBatch, ctrFeatures } from '../../../src/stages/ctr/batch.js'
 import { loadDataset, saveFeatures } from '../../../src/stages/ctr/load.js'
-import { CtrTrainee } from '../../../src/stages/ctr/task.js'
+import { CtrTask } from '../../../src/stages/ctr/task.js'
 import { unstored } from '../../data/clicks/featureColumns.js'
 import { openTables } from '../../data/tables.js'
 import { onEachEngine } from '../../engines.js'
@@ -78,7 +78,7 @@ describe('Features by configuration', () => {
     assert.equal(rowOf[5], rowOf[11], 'the x of impressions 2 and 5')
   })
 
-  test('when a column is a number then it is standardised by the training part, and a missing one is told apart', () => {
+  test('when a column is a number then it is standardized by the training part, and a missing one is told apart', () => {
     const { weight, rowOf } = ofImpressions('price')
     const trained = Array.from({ length: 28 }, (_, i) => i).filter((i) => i % 5 > 0)
     const logs = trained.map((i) => Math.log1p(i * i))
@@ -90,7 +90,7 @@ describe('Features by configuration', () => {
     assert.deepEqual([...cost], [2, 2, 3, 3, 4, 4, unknownRow])
   })
 
-  test('when behaviours have an action and an age then batches tell both, and what is known of the target', () => {
+  test('when behaviors have an action and an age then batches tell both, and what is known of the target', () => {
     const batch = ctrBatch(data, Int32Array.of(6), { kind: 'none', topK: 1, feature: '' })
     // User 0 did something at -50, 250 (click) and 550; the impression is at 600.
     const action = data.eventFeatures[0]
@@ -128,9 +128,9 @@ describe('Features by configuration', () => {
       for (const part of ['impressions', 'impressionFeatures', 'eventFeatures', 'itemFeatures', 'encoders'] as const) {
         assert.deepEqual(unstored(there[part]), here[part], part)
       }
-      const gsu = { kind: 'hard', topK: 2, feature: 'origin' } as const
+      const behaviorSearch = { kind: 'hard', topK: 2, feature: 'origin' } as const
       const rows = Int32Array.of(39, 3, 17, 18, 3)
-      assert.deepEqual(ctrBatch(there, rows, gsu), ctrBatch(here, rows, gsu))
+      assert.deepEqual(ctrBatch(there, rows, behaviorSearch), ctrBatch(here, rows, behaviorSearch))
       assert.deepEqual(findLeaks(there), findLeaks(here))
     }
     store.close()
@@ -176,11 +176,11 @@ describe('Features by configuration', () => {
 await onEachEngine('a model with features of all kinds', (engine) => {
   test('when it is trained then it learns from them', async () => {
     const sets = ['model.dim=4', 'model.head=[8]', 'model.attention=[4]', 'train.batch=28', 'train.learningRate=0.05']
-    const trainee = new CtrTrainee(engine, data, config(sets)).plan(12)
+    const task = new CtrTask(engine, data, config(sets)).plan(12)
     const losses: number[] = []
-    for (let step = 0; step < 12; step++) losses.push((await trainee.step(step)).loss)
+    for (let step = 0; step < 12; step++) losses.push((await task.step(step)).loss)
     assert.ok(losses[11] < losses[0] - 0.1, `${losses}`)
     assert.ok(ctrFeatures(data).impression.some(({ isWeighted }) => isWeighted))
-    await trainee.close()
+    await task.close()
   })
 })

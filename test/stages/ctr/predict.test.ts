@@ -93,9 +93,17 @@ test('when impressions have no labels and name what training never saw then they
 })
 
 test('when a hard search is by what is no feature of items then one line names those that are', async () => {
-  const args = ['ctr', '--data', join(folder, 'tiny'), '--model', 'sim-hard', '--set', 'model.gsu.feature=brand']
-  const line = await refusal(args, join(folder, 'refused'), 'gsu-feature')
-  assert.match(line, /a hard search by 'brand'; expected model\.gsu\.feature among .*: category/)
+  const args = [
+    'ctr',
+    '--data',
+    join(folder, 'tiny'),
+    '--model',
+    'sim-hard',
+    '--set',
+    'model.behaviorSearch.feature=brand',
+  ]
+  const line = await refusal(args, join(folder, 'refused'), 'search-feature')
+  assert.match(line, /a hard search by 'brand'; expected model\.behaviorSearch\.feature among .*: category/)
 })
 
 test('when there is nothing to predict with then one line says why', async () => {

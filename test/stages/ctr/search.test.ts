@@ -7,13 +7,13 @@ import { searched } from '../../../src/stages/ctr/search.js'
 import { differing } from '../../data/differing.js'
 
 const [items, width, length, rows, topK] = [400, 24, 600, 20, 10]
-const random = Random.of('gsu')
+const random = Random.of('behaviorSearch')
 
-/** Unit vectors about twenty centres; item 0 has none. */
-const centres = Array.from({ length: 20 }, () => Array.from({ length: width }, () => random.normal()))
+/** Unit vectors about twenty centers; item 0 has none. */
+const centers = Array.from({ length: 20 }, () => Array.from({ length: width }, () => random.normal()))
 const vectors = new Float32Array((items + 1) * width)
 for (let row = 1; row <= items; row++) {
-  const vector = centres[row % 20].map((x) => x + 0.7 * random.normal())
+  const vector = centers[row % 20].map((x) => x + 0.7 * random.normal())
   const norm = Math.hypot(...vector)
   vectors.set(
     vector.map((x) => x / norm),
@@ -73,7 +73,7 @@ test('when a long history is searched then what is left is nearly as near as the
   assert.ok(shared > 0.85 * topK * (rows - 1), `${shared} of ${topK * (rows - 1)}`)
 })
 
-test('when the target has no vector then the latest behaviours are left', () => {
+test('when the target has no vector then the latest behaviors are left', () => {
   assert.deepEqual(
     [...ofRow(0)],
     Array.from({ length: topK }, (_, i) => length - topK + i),

@@ -7,7 +7,7 @@ import { ColumnStore } from '../../../src/data/tables/column.js'
 import type { ContentTable } from '../../../src/data/vectors/contentTable.js'
 import { SafetensorsFile } from '../../../src/formats/safetensors.js'
 import { onEachEngine } from '../../engines.js'
-import { allRows, openTrainee } from './clickData.js'
+import { allRows, openTask } from './clickData.js'
 
 await onEachEngine('training of a click model', (engine) => {
   const options = [
@@ -18,12 +18,12 @@ await onEachEngine('training of a click model', (engine) => {
   for (const sets of options) {
     test(`when a run with ${sets.join(' ')} is resumed then it goes on as if it had not stopped`, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'mim-state-'))
-      const whole = openTrainee(engine, sets)
+      const whole = openTask(engine, sets)
       for (let at = 0; at < 4; at++) {
         if (at === 2) whole.saveState(folder)
         await whole.step(at)
       }
-      const resumed = openTrainee(engine, sets)
+      const resumed = openTask(engine, sets)
       resumed.loadState(folder)
       for (let at = 2; at < 4; at++) await resumed.step(at)
       assert.deepEqual(resumed.predict(allRows), whole.predict(allRows))
@@ -35,23 +35,28 @@ await onEachEngine('training of a click model', (engine) => {
 
   test('when columns are read from files then a buffer of all rows trains as memory does, a small one by itself', async () => {
     const files = new ColumnStore(mkdtempSync(join(tmpdir(), 'mim-columns-')))
-    const sets = ['model.gsu.kind=soft', 'model.gsu.topK=4', 'train.batch=4', 'train.negatives=0.8']
+    const sets = [
+      'model.behaviorSearch.kind=soft',
+      'model.behaviorSearch.topK=4',
+      'train.batch=4',
+      'train.negatives=0.8',
+    ]
     const trained = async (store: ColumnStore | undefined, buffer: number, resumeAt = 12) => {
       const folder = mkdtempSync(join(tmpdir(), 'mim-state-'))
-      const open = () => openTrainee(engine, [...sets, `train.buffer=${buffer}`], { store, steps: 12 })
-      let trainee = open()
+      const open = () => openTask(engine, [...sets, `train.buffer=${buffer}`], { store, steps: 12 })
+      let task = open()
       // Three passes over the rows, or nearly.
       for (let at = 0; at < 12; at++) {
         if (at === resumeAt) {
-          trainee.saveState(folder)
-          await trainee.close()
-          trainee = open()
-          trainee.loadState(folder)
+          task.saveState(folder)
+          await task.close()
+          task = open()
+          task.loadState(folder)
         }
-        await trainee.step(at)
+        await task.step(at)
       }
-      const scores = trainee.predict(allRows)
-      await trainee.close()
+      const scores = task.predict(allRows)
+      await task.close()
       rmSync(folder, { recursive: true })
       return scores
     }
@@ -65,7 +70,7 @@ await onEachEngine('training of a click model', (engine) => {
 
   test('when averages are kept then the model that is saved has them under the names of the parameters', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mim-model-'))
-    const averaged = openTrainee(engine, ['train.ema=0.5'])
+    const averaged = openTask(engine, ['train.ema=0.5'])
     for (let at = 0; at < 3; at++) await averaged.step(at)
     averaged.saveModel(folder)
     averaged.saveState(folder)
@@ -74,7 +79,7 @@ await onEachEngine('training of a click model', (engine) => {
     assert.notDeepEqual(model.floats('id.head.0.weight'), state.floats('id.head.0.weight'))
     model.close()
     state.close()
-    const plain = openTrainee(engine, [])
+    const plain = openTask(engine, [])
     plain.loadModel(folder)
     assert.deepEqual(plain.predict(allRows), averaged.predict(allRows))
     await averaged.close()
@@ -84,9 +89,9 @@ await onEachEngine('training of a click model', (engine) => {
 
   test('when content vectors are int8 then predictions are close to those of float32', async () => {
     const scores = async (type: ContentTable['type']) => {
-      const trainee = openTrainee(engine, [], { type })
-      const scores = trainee.predict(allRows)
-      await trainee.close()
+      const task = openTask(engine, [], { type })
+      const scores = task.predict(allRows)
+      await task.close()
       return scores
     }
     const [exact, rounded] = [await scores('float32'), await scores('int8')]

@@ -27,7 +27,7 @@ test('when a part of an item has its vector then it is found first, and a part t
   assert.ok(found['title_to_item_recall_10'] < 0.6 && found['title_to_item_mrr'] < 0.3)
 })
 
-test('when items of a category lie together then prompts and neighbours tell it', () => {
+test('when items of a category lie together then prompts and neighbors tell it', () => {
   const corners = Float32Array.from({ length: 4 * d }, (_, k) => (k % d === Math.floor(k / d) ? 1 : 0))
   const near = image.map((value, k) => value / 10 + (k % d === category[Math.floor(k / d)] ? 1 : 0))
   const found = judgeVectors({ ...whole, image: unit(near), prompts: corners }, category, 'both')

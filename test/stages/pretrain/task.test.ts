@@ -14,7 +14,7 @@ import { textEncoder } from '../../../src/data/text/tokenizer.js'
 import { encoderPrograms, encoderShape } from '../../../src/models/encoder.js'
 import { Parameters } from '../../../src/nn/parameters.js'
 import { splitItems } from '../../../src/stages/pretrain/split.js'
-import { PretrainTrainee } from '../../../src/stages/pretrain/task.js'
+import { PretrainTask } from '../../../src/stages/pretrain/task.js'
 import { encodeItems } from '../../../src/stages/shared/encode.js'
 import { workplace } from '../../e2e/stages.js'
 import { onEachEngine } from '../../engines.js'
@@ -37,14 +37,14 @@ await onEachEngine('Trained foundation models', (engine) => {
       const catalogue = await prepareCatalogue(items, text, options, () => {})
       db.close()
       const split = splitItems(catalogue, config)
-      const trainee = new PretrainTrainee(engine, catalogue, split, model, shape, config)
-      const before = await trainee.heldOutVectors()
-      trainee.plan(2)
-      for (const step of [0, 1]) await trainee.step(step)
-      const trained = await trainee.heldOutVectors()
+      const task = new PretrainTask(engine, catalogue, split, model, shape, config)
+      const before = await task.heldOutVectors()
+      task.plan(2)
+      for (const step of [0, 1]) await task.step(step)
+      const trained = await task.heldOutVectors()
       const saved = join(folder, `${name} ${engine.name}`)
       mkdirSync(saved)
-      trainee.saveModel(saved)
+      task.saveModel(saved)
 
       const again = readModelFolder(saved)
       assert.deepEqual(encoderShape(again), shape)
@@ -59,11 +59,11 @@ await onEachEngine('Trained foundation models', (engine) => {
       weights.close()
       const read = await encodeItems(session, catalogue, split.heldOut, shape, again.preprocessing)
       session.dispose()
-      trainee.close()
+      task.close()
       for (const kind of ['image', 'text', 'content'] as const) {
         const distance = (a: Float32Array) => a.reduce((d, x, i) => Math.max(d, Math.abs(x - trained[kind][i])), 0)
         assert.ok(distance(read[kind]) <= 1e-6, `${kind}: ${distance(read[kind])}`)
-        assert.ok(distance(before[kind]) > 1e-5, `${kind} learnt nothing`)
+        assert.ok(distance(before[kind]) > 1e-5, `${kind} learned nothing`)
       }
     })
   }

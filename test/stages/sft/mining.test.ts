@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sftConfig } from '../../../src/config/sft.js'
-import { mineNeighbours } from '../../../src/stages/sft/mining.js'
+import { mineNeighbors } from '../../../src/stages/sft/mining.js'
 import { contentWarnings } from '../../../src/stages/sft/stage.js'
 
-/** Items on a circle, 10° apart: neighbours are the numbers next to one's own. */
+/** Items on a circle, 10° apart: neighbors are the numbers next to one's own. */
 const onCircle = async (rows: Int32Array) =>
   Float32Array.from([...rows].flatMap((row) => [Math.cos((row * Math.PI) / 18), Math.sin((row * Math.PI) / 18)]))
 
 const config = (negatives: object) => sftConfig.parse({ seed: 5, negatives })
 
-test('when all items are mined then each has its nearest neighbours, without itself', async () => {
-  const { items, offsets } = await mineNeighbours(12, 0, config({ mineDepth: 2 }), onCircle)
+test('when all items are mined then each has its nearest neighbors, without itself', async () => {
+  const { items, offsets } = await mineNeighbors(12, 0, config({ mineDepth: 2 }), onCircle)
   const near = (item: number) => [...items.subarray(offsets[item], offsets[item + 1])].sort((a, b) => a - b)
   assert.deepEqual(
     [near(0), near(5), near(11)],
@@ -24,7 +24,7 @@ test('when all items are mined then each has its nearest neighbours, without its
 })
 
 test('when some items are mined then lists are of these alone, others each time but the same for a step', async () => {
-  const mined = (step: number) => mineNeighbours(30, step, config({ mineAmong: 8, mineDepth: 3 }), onCircle)
+  const mined = (step: number) => mineNeighbors(30, step, config({ mineAmong: 8, mineDepth: 3 }), onCircle)
   const { items, offsets } = await mined(7)
   const listed = Array.from({ length: 30 }, (_, i) => i).filter((i) => offsets[i + 1] > offsets[i])
   assert.equal(listed.length, 8)

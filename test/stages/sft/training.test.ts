@@ -127,10 +127,10 @@ await onEachEngine('a step of C-SFT', (engine) => {
   test('when the momentum encoder follows then it keeps little in the first steps, and never more than it is told', () => {
     const after = Array.from({ length: 6 }, (_, steps) => trained(engine, 0, complete, steps).values)
     for (const [step, kept] of [1 / 10, 2 / 11, 3 / 12, 4 / 13, 5 / 14].entries()) {
-      const follower = after[step].get(momentumOf('fusion.weight'))!
+      const momentumEncoder = after[step].get(momentumOf('fusion.weight'))!
       const [own, now] = ['fusion.weight', momentumOf('fusion.weight')].map((name) => after[step + 1].get(name)!)
       assert.ok(own.some((x, i) => Math.abs(x - now[i]) > 1e-6))
-      const expected = follower.map((x, i) => x + (1 - kept) * (own[i] - x))
+      const expected = momentumEncoder.map((x, i) => x + (1 - kept) * (own[i] - x))
       assert.ok(
         now.every((x, i) => Math.abs(x - expected[i]) < 1e-6),
         `step ${step}`,

@@ -6,9 +6,9 @@
 import { availableParallelism } from 'node:os'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { errorOf } from '../base/errors.js'
-import type { Made, Notice, Start } from './aheadThread.js'
+import type { Made, Notice, Start } from './prefetcherThread.js'
 
-export interface AheadOptions {
+export interface PrefetcherOptions {
   /** Threads; 0: one for every four cores. */
   workers: number
 }
@@ -29,7 +29,7 @@ interface Thread {
  * Makes what `batches` of a module makes: `export function batches(shared): (step: number) => T | Promise<T>`. `shared`
  * is cloned for each thread but for arrays in shared memory; the arrays of a T are handed over without a copy.
  */
-export class Ahead<T> {
+export class Prefetcher<T> {
   private readonly count: number
   private readonly pending = new Map<number, Pending>()
   /** Batches that were taken in before their turn. */
@@ -39,7 +39,7 @@ export class Ahead<T> {
   constructor(
     private readonly module: URL,
     private readonly shared: object,
-    { workers }: AheadOptions,
+    { workers }: PrefetcherOptions,
   ) {
     this.count = workers || Math.max(1, availableParallelism() >> 2)
   }
@@ -76,7 +76,7 @@ export class Ahead<T> {
     this.threads = Array.from({ length: this.count }, () => {
       const { port1: batches, port2: out } = new MessageChannel()
       const workerData: Start = { module: this.module.href, shared: this.shared, out }
-      const worker = new Worker(new URL('./aheadThread.js', import.meta.url), { workerData, transferList: [out] })
+      const worker = new Worker(new URL('./prefetcherThread.js', import.meta.url), { workerData, transferList: [out] })
       worker.on('message', (notice: Notice) => this.hear(notice))
       worker.on('error', (error: Error) => this.fail(error))
       worker.on('exit', (code) => this.fail(new Error(`a thread that makes batches ended with code ${code}`)))

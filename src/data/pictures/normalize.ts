@@ -1,15 +1,15 @@
 /** From bytes to what an encoder reads. */
 
 /** Mean and deviation of each channel, on the scale 0 to 1. */
-export interface Normalisation {
+export interface Normalization {
   mean: readonly number[]
   std: readonly number[]
 }
 
 /** Writes bytes [size, size, 3] to `out` from `at` on as [3, size, size], each value (x/255 − mean) / std. */
-export function writeNormalised(
+export function writeNormalized(
   pixels: ArrayLike<number>,
-  { mean, std }: Normalisation,
+  { mean, std }: Normalization,
   out: Float32Array,
   at: number,
 ): void {

@@ -1,4 +1,4 @@
-/** A thread of `Ahead`: makes the batches of the steps that it is asked for, one after the other. */
+/** A thread of `Prefetcher`: makes the batches of the steps that it is asked for, one after the other. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type Failure, failureOf } from '../base/errors.js'
 

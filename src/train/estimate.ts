@@ -2,27 +2,27 @@
 import { replaceFolder } from '../base/files.js'
 import { save, start } from './progress.js'
 import type { Estimate, Run } from './run.js'
-import type { LoopOptions, Trainee } from './task.js'
+import type { LoopOptions, TrainingTask } from './task.js'
 
 /** Steps that are done; the first one, in which the engine prepares itself, does not count as time. */
 const tried = 3
 
 /** Does a little of everything that training does, in the temporary folder of `run`. */
-export async function rehearse(trainee: Trainee, options: LoopOptions, run: Run) {
+export async function estimateCost(task: TrainingTask, options: LoopOptions, run: Run) {
   const progress = start()
   const steps = Math.min(tried, options.steps)
   const times: number[] = []
   for (; progress.step < steps; progress.step++) {
     const started = performance.now()
-    await trainee.step(progress.step)
+    await task.step(progress.step)
     times.push((performance.now() - started) / 1000)
   }
   const counted = times.length > 1 ? times.slice(1) : times
   const evaluating = performance.now()
-  const metrics = await trainee.evaluate()
+  const metrics = await task.evaluate()
   const saving = performance.now()
-  await replaceFolder(run.path('checkpoint'), (folder) => trainee.saveModel(folder))
-  await save(trainee, progress, run)
+  await replaceFolder(run.path('checkpoint'), (folder) => task.saveModel(folder))
+  await save(task, progress, run)
   const ended = performance.now()
   const evaluations = Math.max(1, Math.ceil(options.steps / options.evaluateEvery))
   const estimate: Estimate = {
@@ -32,6 +32,6 @@ export async function rehearse(trainee: Trainee, options: LoopOptions, run: Run)
     evaluation_seconds: (saving - evaluating) / 1000,
     save_seconds: (ended - saving) / 1000,
   }
-  run.rehearsed(estimate, times.reduce((a, b) => a + b, 0) + (ended - evaluating) / 1000)
+  run.estimated(estimate, times.reduce((a, b) => a + b, 0) + (ended - evaluating) / 1000)
   return { best: metrics, bestStep: steps, steps, stopped: 'dry-run' as const }
 }

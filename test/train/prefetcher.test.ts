@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { UserError } from '../../src/base/errors.js'
 import { SharedTexts, shareArray, shareArrays } from '../../src/data/tables/sharedMemory.js'
-import { Ahead } from '../../src/train/ahead.js'
+import { Prefetcher } from '../../src/train/prefetcher.js'
 import type { Counted, Counting } from './counting.js'
 
 const module = new URL('./counting.js', import.meta.url)
@@ -19,7 +19,7 @@ async function settled(made: Int32Array): Promise<number> {
 
 for (const workers of [1, 3]) {
   test(`when ${workers} thread(s) make batches then each step gets its own, from any step on`, async () => {
-    const ahead = new Ahead<Counted>(module, shared(), { workers })
+    const ahead = new Prefetcher<Counted>(module, shared(), { workers })
     for (const step of [5, 6, 7, 8, 20, 21, 9]) {
       const { numbers, seen } = await ahead.at(step)
       assert.deepEqual([numbers, seen], [new Float32Array(3).fill(step), 42])
@@ -29,7 +29,7 @@ for (const workers of [1, 3]) {
 
   test(`when nobody takes batches then ${workers} thread(s) make a few and wait`, async () => {
     const data = shared()
-    const ahead = new Ahead<Counted>(module, data, { workers })
+    const ahead = new Prefetcher<Counted>(module, data, { workers })
     await ahead.at(0)
     assert.equal(await settled(data.made), workers + 2)
     await ahead.at(1)
@@ -40,7 +40,7 @@ for (const workers of [1, 3]) {
 
 test('when a batch fails then its own step throws, as the kind of error that it was', async () => {
   for (const how of ['user', 'error'] as const) {
-    const ahead = new Ahead<Counted>(module, shared({ fails: 2, how }), { workers: 1 })
+    const ahead = new Prefetcher<Counted>(module, shared({ fails: 2, how }), { workers: 1 })
     await ahead.at(0)
     await ahead.at(1)
     await assert.rejects(ahead.at(2), (error: Error) => {
@@ -53,10 +53,10 @@ test('when a batch fails then its own step throws, as the kind of error that it 
 })
 
 test('when a thread ends or its module is none then who waits hears of it', async () => {
-  const ended = new Ahead<Counted>(module, shared({ fails: 1, how: 'exit' }), { workers: 1 })
+  const ended = new Prefetcher<Counted>(module, shared({ fails: 1, how: 'exit' }), { workers: 1 })
   await ended.at(0)
   await assert.rejects(ended.at(1), /ended with code 3/)
-  const absent = new Ahead<Counted>(new URL('./absent.js', import.meta.url), shared(), { workers: 1 })
+  const absent = new Prefetcher<Counted>(new URL('./absent.js', import.meta.url), shared(), { workers: 1 })
   await assert.rejects(absent.at(0), /Cannot find module/)
 })
 
@@ -93,7 +93,7 @@ test('when many batches were taken then none of them stays in memory', async () 
   }
   const size = 2 ** 18
   const bytes = 4 * size
-  const ahead = new Ahead<Counted>(module, shared({ size }), { workers: 2 })
+  const ahead = new Prefetcher<Counted>(module, shared({ size }), { workers: 2 })
   for (let step = 0; step < 20; step++) await ahead.at(step)
   const before = await held()
   for (let step = 20; step < 60; step++) await ahead.at(step)

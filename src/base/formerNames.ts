@@ -1,0 +1,39 @@
+/** Former names of options: configurations that were saved under them still load. */
+
+type Tree = { [key: string]: unknown }
+
+/** Path of an option, and the key that it had before. */
+const options: readonly { path: string; was: string }[] = [
+  { path: 'data.normalize', was: 'normalise' },
+  { path: 'model.behaviorSearch', was: 'gsu' },
+]
+
+/** Values of an option, by its key wherever it is, and what they were called before. */
+const values: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  transform: { standardise: 'standardize' },
+}
+
+/** A copy of a configuration in which options and values that were renamed have their current names. */
+export function withCurrentNames(tree: Tree): Tree {
+  const current = withCurrentValues(tree) as Tree
+  for (const { path, was } of options) {
+    const keys = path.split('.')
+    const name = keys.pop()!
+    const parent = keys.reduce<unknown>((at, key) => (isTree(at) ? at[key] : undefined), current)
+    if (!isTree(parent) || !(was in parent)) continue
+    // Where both are given the current name wins, and the former one is reported as unknown.
+    if (name in parent) continue
+    parent[name] = parent[was]
+    delete parent[was]
+  }
+  return current
+}
+
+function withCurrentValues(value: unknown, key = ''): unknown {
+  if (Array.isArray(value)) return value.map((inner) => withCurrentValues(inner))
+  if (isTree(value)) return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, withCurrentValues(v, k)]))
+  const former = values[key]
+  return typeof value === 'string' && former && Object.hasOwn(former, value) ? former[value] : value
+}
+
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
