@@ -1,7 +1,8 @@
 /** `--dry-run`: a few steps, an evaluation and a save, to see that all works and what the whole run would cost. */
 import { replaceFolder } from '../base/files.js'
-import { save, start } from './progress.js'
+import { Meter, save, start } from './progress.js'
 import type { Estimate, Run } from './run.js'
+import { takeStep } from './step.js'
 import type { LoopOptions, TrainingTask } from './task.js'
 
 /** Steps that are done; the first one, in which the engine prepares itself, does not count as time. */
@@ -11,11 +12,12 @@ const tried = 3
 export async function estimateCost(task: TrainingTask, options: LoopOptions, run: Run) {
   const progress = start()
   const steps = Math.min(tried, options.steps)
+  const meter = new Meter(progress.sums)
   const times: number[] = []
   for (; progress.step < steps; progress.step++) {
-    const started = performance.now()
-    await task.step(progress.step)
-    times.push((performance.now() - started) / 1000)
+    const taken = await takeStep(task, progress.step, options)
+    meter.add(taken)
+    times.push(taken.elapsed / 1000)
   }
   const counted = times.length > 1 ? times.slice(1) : times
   const evaluating = performance.now()
@@ -33,5 +35,6 @@ export async function estimateCost(task: TrainingTask, options: LoopOptions, run
     save_seconds: (ended - saving) / 1000,
   }
   run.estimated(estimate, times.reduce((a, b) => a + b, 0) + (ended - evaluating) / 1000)
-  return { best: metrics, bestStep: steps, steps, stopped: 'dry-run' as const }
+  const { samplesPerSecond } = meter
+  return { best: metrics, bestStep: steps, steps, samplesPerSecond, stopped: 'dry-run' as const }
 }

@@ -6,6 +6,7 @@ import { estimateCost } from './estimate.js'
 import { isGreaterBetter } from './monitor.js'
 import { type Best, Meter, type Progress, restore, save, setAside } from './progress.js'
 import type { Run } from './run.js'
+import { takeStep } from './step.js'
 import type { LoopOptions, Trained, TrainingTask } from './task.js'
 
 /**
@@ -29,11 +30,9 @@ export async function train(task: TrainingTask, options: LoopOptions, run: Run):
   let evaluated = false
 
   while (progress.step < steps && !stopsEarly() && !timeIsUp()) {
-    const started = performance.now()
-    const result = await task.step(progress.step)
-    progress.step++
-    const { step } = progress
-    meter.add(result, performance.now() - started)
+    const result = await takeStep(task, progress.step, options)
+    const step = ++progress.step
+    meter.add(result)
     if (!Number.isFinite(result.loss))
       throw new Error(`the loss is ${result.loss} at step ${step}; lower the learning rate`)
 
@@ -61,15 +60,22 @@ export async function train(task: TrainingTask, options: LoopOptions, run: Run):
   // Without a step there is still a model to judge and to leave.
   if (steps === 0 && !progress.best) await evaluate(task, options, progress, run)
   const { step } = progress
+  const { samplesPerSecond } = meter
   if (step < steps && !stopsEarly()) {
     const best = evaluated ? progress.best : await evaluateBetween(task, options, progress, run)
     run.say(`stopped at step ${step} of ${steps}: ${maxTime} are over; --resume goes on`)
-    return { best: best?.metrics ?? {}, bestStep: best?.step ?? 0, steps: step, stopped: 'max-time' }
+    return { best: best?.metrics ?? {}, bestStep: best?.step ?? 0, steps: step, samplesPerSecond, stopped: 'max-time' }
   }
   const early = step < steps
   if (early) run.say(`stopped early: no better ${options.monitor} in ${patience} evaluations`)
   const { best } = progress
-  return { best: best?.metrics ?? {}, bestStep: best?.step ?? 0, steps: step, stopped: early ? 'patience' : 'steps' }
+  return {
+    best: best?.metrics ?? {},
+    bestStep: best?.step ?? 0,
+    steps: step,
+    samplesPerSecond,
+    stopped: early ? 'patience' : 'steps',
+  }
 }
 
 export async function evaluate(task: TrainingTask, options: LoopOptions, progress: Progress, run: Run): Promise<void> {

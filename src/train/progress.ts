@@ -3,7 +3,8 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { replaceFolder } from '../base/files.js'
 import type { Run } from './run.js'
-import type { StepResult, TrainingTask } from './task.js'
+import type { TakenStep } from './step.js'
+import type { TrainingTask } from './task.js'
 
 export interface Progress {
   step: number
@@ -74,21 +75,30 @@ function takeBack(progress: Progress, run: Run): void {
 
 /** Adds up steps between two rows of history. */
 export class Meter {
+  private readonly process = { samples: 0, elapsed: 0 }
+
   constructor(private readonly sums: Sums) {}
 
-  add({ loss, named = {}, samples, waited }: StepResult, milliseconds: number): void {
+  add({ loss, named = {}, samples, waited, elapsed }: TakenStep): void {
     const { sums } = this
     sums.loss += loss
     for (const [name, value] of Object.entries(named)) sums.named[name] = (sums.named[name] ?? 0) + value
     sums.steps++
     sums.samples += samples
     sums.waited += waited
-    sums.elapsed += milliseconds
+    sums.elapsed += elapsed
+    this.process.samples += samples
+    this.process.elapsed += elapsed
   }
 
   /** Share of the time that steps waited for data. */
   get waitShare(): number {
     return this.sums.waited / this.sums.elapsed
+  }
+
+  /** Rows per second over all steps of this process; NaN without a step. */
+  get samplesPerSecond(): number {
+    return (1000 * this.process.samples) / this.process.elapsed
   }
 
   /** Means and rates since the last row. */

@@ -1,43 +1,53 @@
+/** What the training loop needs from a stage, and what it returns. */
+import type { Schedule } from './schedule.js'
+
 export interface StepResult {
+  /** Mean loss over the rows of the batch, before the update. */
   loss: number
-  /** What the loss is made of, and whatever else the log should tell; the same names at every step. */
+  /** Terms of the loss and other figures for the log, by name; the same names at every step. */
   named?: Record<string, number>
-  /** Rows of data that the step learned from. */
+  /** Rows in the batch. */
   samples: number
-  /** Milliseconds that it waited for them. */
-  waited: number
-  learningRate: number
 }
 
-/** What is being trained. */
-export interface TrainingTask {
-  /** Does step `step` (from 0); all randomness must come from the seed and this number. */
-  step(step: number): Promise<StepResult>
-  /** Metrics by name. May choose variables by what it sees; state that was saved before does not depend on it. */
+/** Batches by step number; a `Prefetcher` is one. */
+export interface BatchSource<Batch> {
+  at(step: number): Promise<Batch>
+}
+
+/** A model in training. The loop fetches the batch and computes the learning rate; the task owns model and loss. */
+export interface TrainingTask<Batch = unknown> {
+  /** Where the loop gets batches from. */
+  readonly batches: BatchSource<Batch>
+  /** Called before the batch of step `step` is fetched; may replace `batches`. */
+  beforeStep?(step: number): Promise<void>
+  /** Trains on one batch. All randomness must come from the seed and `step` (from 0). */
+  step(batch: Batch, step: number, rate: number): StepResult
+  /** Returns metrics by name. May set variables by what it measures, but never those that `saveState` writes. */
   evaluate(): Promise<Record<string, number>>
   /** Writes everything that the next step depends on into `folder`. */
   saveState(folder: string): void | Promise<void>
   loadState(folder: string): void | Promise<void>
-  /** Writes what users of the model need into `folder`. */
+  /** Writes the files of the trained model into `folder`. */
   saveModel(folder: string): void | Promise<void>
-  /** Tensors alive in the engine, to catch leaks. */
+  /** Number of tensors alive in the engine, to detect leaks. */
   liveTensors(): number
 }
 
-export interface LoopOptions {
+export interface LoopOptions extends Schedule {
   steps: number
   logEvery: number
   /** Steps between evaluations. */
   evaluateEvery: number
-  /** Steps between saves of the state, which every evaluation does too; 0: only these. */
+  /** Steps between saves of the state; every evaluation saves it too. 0: at evaluations only. */
   saveEvery: number
-  /** The metric of `evaluate` that tells the best model. */
+  /** The metric of `evaluate` that determines the best model. */
   monitor: string
-  /** Names of metrics that `evaluate` gives, if they are known beforehand. */
+  /** Names of the metrics that `evaluate` returns, if they are known beforehand. */
   metrics?: readonly string[]
-  /** Evaluations without a better value after which training stops; 0: never. */
+  /** Training stops after this many evaluations without improvement; 0: never. */
   patience: number
-  /** Time from the start of the run after which training ends, such as `30m`; null: none. */
+  /** Training stops this long after the start of the run, such as `30m`; null: no limit. */
   maxTime: string | null
 }
 
@@ -48,7 +58,9 @@ export interface Trained {
   /** Metrics of the best evaluation, and its step. */
   best: Record<string, number>
   bestStep: number
-  /** Steps done. */
+  /** Steps taken. */
   steps: number
+  /** Rows per second over the steps of this process, waiting included; NaN without a step. */
+  samplesPerSecond: number
   stopped: Stopped
 }

@@ -18,10 +18,11 @@ function counting(session: Session, leaksFrom: number): TrainingTask & { kept: t
   const kept: tf.Tensor[] = []
   return {
     kept,
-    async step(step) {
+    batches: { at: async () => undefined },
+    step(_, step) {
       const loss = session.run('count')['count'].data[0]
       if (step >= leaksFrom) kept.push(tf.zeros([1]))
-      return { loss, samples: 1, waited: 0, learningRate: 0 }
+      return { loss, samples: 1 }
     },
     evaluate: async () => ({ auc: session.read('count')[0] }),
     saveState() {},
@@ -31,7 +32,8 @@ function counting(session: Session, leaksFrom: number): TrainingTask & { kept: t
   }
 }
 
-const options = { logEvery: 10, evaluateEvery: 10, saveEvery: 10, monitor: 'auc', patience: 0, maxTime: null }
+const rate = { learningRate: 0, schedule: 'constant', warmup: 0 } as const
+const options = { ...rate, logEvery: 10, evaluateEvery: 10, saveEvery: 10, monitor: 'auc', patience: 0, maxTime: null }
 
 await onEachEngine('the training loop', (engine) => {
   const trains = async (name: string, task: TrainingTask, steps: number) => {

@@ -11,9 +11,10 @@ import { openModel } from '../../src/runtime/model.js'
 import { ctrBatch, ctrFeatures, paddedHistories } from '../../src/stages/ctr/batch.js'
 import { withVectors } from '../../src/stages/ctr/predict.js'
 import { ctrPrograms } from '../../src/stages/ctr/programs.js'
+import { takeStep } from '../../src/train/step.js'
 import { onEachEngine } from '../engines.js'
 import { close } from '../ops/check.js'
-import { allRows, clickConfig, clickData, openTask } from '../stages/ctr/clickData.js'
+import { allRows, clickConfig, clickData, openTask, schedule } from '../stages/ctr/clickData.js'
 
 const each = [
   ...modelNames.map((name) => [`model.name=${name}`]),
@@ -44,9 +45,10 @@ await onEachEngine('click models', (engine) => {
   for (const sets of each) {
     test(`when ${sets.join(' ')} is trained then the loss falls and ONNX Runtime predicts the same from what was saved`, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'mim-click-'))
-      const task = openTask(engine, [...sets, 'model.dropout=0', 'train.learningRate=0.01'], { steps: 24 })
+      const task = openTask(engine, [...sets, 'model.dropout=0'])
+      const options = { ...schedule, learningRate: 0.01, steps: 24 }
       const losses: number[] = []
-      for (let at = 0; at < 24; at++) losses.push((await task.step(at)).loss)
+      for (let at = 0; at < 24; at++) losses.push((await takeStep(task, at, options)).loss)
       const mean = (part: number[]) => part.reduce((a, b) => a + b, 0) / part.length
       assert.ok(mean(losses.slice(-4)) < mean(losses.slice(2, 6)), `${losses}`)
       task.saveModel(folder)
@@ -125,10 +127,10 @@ await onEachEngine('click models', (engine) => {
     const task = openTask(engine, ['train.makeEpochs=1'])
     const idsOf = () => task.logits(allRows)[0]
     const [before, content] = task.logits(allRows)
-    for (let at = 0; at < task.stepsPerEpoch; at++) await task.step(at)
+    for (let at = 0; at < task.stepsPerEpoch; at++) await takeStep(task, at, schedule)
     assert.deepEqual(idsOf(), before)
     assert.notDeepEqual(task.logits(allRows)[1], content)
-    await task.step(task.stepsPerEpoch)
+    await takeStep(task, task.stepsPerEpoch, schedule)
     assert.notDeepEqual(idsOf(), before)
     await task.close()
     rmSync(folder, { recursive: true })

@@ -16,12 +16,14 @@ const folder = await temporaryFolder()
 const found = [3, 9, 1, 5, 2, 8, 4, 9, 2, 6]
 
 /** A sum of the numbers of the steps; it shows whether a step was left out or done twice. */
-class Summing implements TrainingTask {
+class Summing implements TrainingTask<number> {
   private sum = 0
 
-  async step(step: number) {
-    this.sum += step + 1
-    return { loss: 1 / (this.sum + 0.1), samples: 4, waited: 0, learningRate: 0.1 }
+  batches = { at: async (step: number) => step + 1 }
+
+  step(batch: number) {
+    this.sum += batch
+    return { loss: 1 / (this.sum + 0.1), samples: 4 }
   }
 
   async evaluate(): Promise<Record<string, number>> {
@@ -44,7 +46,10 @@ class Summing implements TrainingTask {
   liveTensors = () => 0
 }
 
-const plain = {
+const plain: LoopOptions = {
+  learningRate: 0.1,
+  schedule: 'cosine',
+  warmup: 0.2,
   steps: 10,
   logEvery: 4,
   evaluateEvery: 3,
@@ -58,7 +63,7 @@ const plain = {
 async function trained(name: string, options: Partial<LoopOptions> = {}) {
   const out = join(folder, name)
   return Run.with({ out, stage: 'test', config: {}, resume: true }, async (run) => {
-    const result = await train(new Summing(), { ...plain, ...options }, run)
+    const { samplesPerSecond: _, ...result } = await train(new Summing(), { ...plain, ...options }, run)
     const history = run.history.rows.map(({ samples_per_second: _, data_wait_share: __, ...row }) => row)
     await run.finish({ stopped: result.stopped })
     return { result, history, model: Number(readFileSync(join(out, 'checkpoint', 'model'), 'utf8')) }

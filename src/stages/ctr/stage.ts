@@ -40,7 +40,7 @@ async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, r
     const { stepsPerEpoch } = task
     const steps = task.allSteps
     const result = await train(
-      task.plan(steps),
+      task,
       {
         ...config.train,
         steps,
@@ -68,7 +68,7 @@ async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, r
       engine: engine.name,
       load_seconds: loaded,
       load_rows_per_second: data.impressions.rows / loaded,
-      train_rows_per_second: task.rowsPerSecond,
+      train_rows_per_second: result.samplesPerSecond,
       train_seconds: trained,
       seconds: run.seconds,
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { CtrConfig } from '../../config/ctr.js'
 import { ctrColumns } from '../../data/clicks/columns.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
-import { blocks, isFile, type RowRange, stretch } from '../../data/tables/column.js'
+import { blocks, type Column, isFile, type RowRange, stretch } from '../../data/tables/column.js'
 import { keptRows, stepsPerEpoch } from '../../data/tables/epochOrder.js'
 import { shareArray } from '../../data/tables/sharedMemory.js'
 import type { Engine, Session } from '../../engine/index.js'
@@ -13,8 +13,8 @@ import { initializeTable, initialValues, loadVariables, saveVariables } from '..
 import { auc, gauc, logLoss } from '../../metrics/index.js'
 import { contentTable, mixVariable, searchOf } from '../../models/ctr/index.js'
 import { Prefetcher } from '../../train/prefetcher.js'
-import { rateAt } from '../../train/schedule.js'
-import type { StepResult, TrainingTask } from '../../train/task.js'
+import { SessionTask } from '../../train/sessionTask.js'
+import type { StepResult } from '../../train/task.js'
 import { type CtrBatches, ctrBatch, ctrFeatures } from './batch.js'
 import { type CtrPrograms, ctrPrograms, makePrefix } from './programs.js'
 
@@ -24,15 +24,11 @@ const scoring = 4096
 /** What every evaluation tells of the validation part. */
 export const validMetrics = ['valid_auc', 'valid_gauc', 'valid_logloss']
 
-export class CtrTask implements TrainingTask {
+export class CtrTask extends SessionTask<Part[]> {
   readonly stepsPerEpoch: number
-  private readonly batches: Prefetcher<Part[]>
-  private readonly session: Session
   private readonly made: CtrPrograms
   /** Steps at the start in which the content branch learns alone. */
   private readonly makeSteps: number
-  private readonly done = { rows: 0, milliseconds: 0 }
-  private steps = 0
 
   constructor(
     engine: Engine,
@@ -42,54 +38,30 @@ export class CtrTask implements TrainingTask {
     const { train } = config
     const rows = keptRows(data.split.train, data.impressions.label, train.negatives, config.seed, data.store)
     const batch = Math.min(train.batch, rows.length)
+    const made = ctrPrograms(ctrFeatures(data), config)
+    const { programs, parameters, training, stateVariables: state, allVariables: variables } = made
+    const { prefix } = training.evaluated
+    super(engine, { programs, variables, state, parameters, prefix }, openBatches(data, rows, batch, config))
+    this.made = made
     this.stepsPerEpoch = stepsPerEpoch(rows.length, batch)
-    const shared: CtrBatches = {
-      columns: ctrColumns(data),
-      rows: isFile(rows) ? rows : shareArray(rows),
-      batch,
-      accumulate: train.accumulate,
-      buffer: train.buffer,
-      behaviorSearch: searchOf(config.model),
-      seed: config.seed,
-    }
-    this.batches = new Prefetcher(new URL('./batch.js', import.meta.url), shared, train)
-    this.made = ctrPrograms(ctrFeatures(data), config)
-    this.makeSteps = this.made.make ? Math.round(this.stepsPerEpoch * train.makeEpochs) : 0
-    this.session = engine.open(this.made.programs, this.made.allVariables)
+    this.makeSteps = made.make ? Math.round(this.stepsPerEpoch * train.makeEpochs) : 0
     this.initialize()
   }
 
-  /** Steps of all epochs, those of the content branch alone included. */
+  /** Steps of all epochs, including those of the content branch alone. */
   get allSteps(): number {
     return this.makeSteps + Math.max(1, Math.round(this.stepsPerEpoch * this.config.train.epochs))
   }
 
-  /** Impressions a second of the steps that this process did, waiting for batches included; NaN without any. */
-  get rowsPerSecond(): number {
-    return (1000 * this.done.rows) / this.done.milliseconds
-  }
-
-  plan(steps: number): this {
-    this.steps = steps
-    return this
-  }
-
-  async step(step: number): Promise<StepResult> {
-    const waiting = performance.now()
-    const parts = await this.batches.at(step)
-    const waited = performance.now() - waiting
-    const learningRate = rateAt(this.config.train, step, this.steps)
-    const loss = this.trainStep(parts, step, learningRate)
+  step(parts: Part[], step: number, rate: number): StepResult {
     const samples = parts.reduce((n, { rows }) => n + rows, 0)
-    this.done.rows += samples
-    this.done.milliseconds += performance.now() - waiting
-    return { loss, samples, waited, learningRate }
+    return { loss: this.trainStep(parts, step, rate), samples }
   }
 
-  private trainStep(parts: readonly Part[], step: number, rate: number): number {
+  private trainStep(parts: Part[], step: number, rate: number): number {
     const { session, made, makeSteps } = this
     if (made.make && step < makeSteps) return made.make.step(prefixed(session, makePrefix), parts, step, rate)
-    // Where both learn together the optimizer starts anew: ids have no past.
+    // Where both branches train together the optimizer starts at step 0 again, because ids have no past.
     return made.training.step(session, parts, step - makeSteps, rate)
   }
 
@@ -145,14 +117,6 @@ export class CtrTask implements TrainingTask {
     return scores
   }
 
-  saveState(folder: string): void {
-    saveVariables(this.session, this.made.stateVariables, join(folder, 'state.safetensors'))
-  }
-
-  loadState(folder: string): void {
-    loadVariables(this.session, this.made.stateVariables, join(folder, 'state.safetensors'))
-  }
-
   saveModel(folder: string): void {
     saveVariables(this.session, this.made.modelVariables, join(folder, 'model.safetensors'), this.published)
     writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type: 'mim_ctr', ...this.config.model }, null, 2))
@@ -160,15 +124,6 @@ export class CtrTask implements TrainingTask {
 
   loadModel(folder: string): void {
     loadVariables(this.session, this.made.modelVariables, join(folder, 'model.safetensors'), this.published)
-  }
-
-  liveTensors(): number {
-    return this.session.liveTensors()
-  }
-
-  async close(): Promise<void> {
-    await this.batches.close()
-    this.session.dispose()
   }
 
   /** Name of a variable in the model file, where averages take the place of parameters. */
@@ -191,9 +146,9 @@ export class CtrTask implements TrainingTask {
 
   private initialize(): void {
     const { session, config, data, made } = this
-    const { training, parameters, tables, running } = made
+    const { parameters, tables, running } = made
     for (const parameter of parameters) {
-      training.start(session, parameter.name, initialValues(parameter, config.seed))
+      this.start(parameter.name, initialValues(parameter, config.seed))
     }
     for (const table of tables) initializeTable(session, table, 0.01, config.seed)
     for (const { name, shape, start } of running) session.write(name, new Float32Array(shape[0]).fill(start))
@@ -202,9 +157,22 @@ export class CtrTask implements TrainingTask {
     // The model starts at the click rate, so that the first steps need not find it.
     const rate = this.clickRate()
     for (const { name } of parameters) {
-      if (name.endsWith('head.out.bias')) training.start(session, name, Float32Array.of(Math.log(rate / (1 - rate))))
+      if (name.endsWith('head.out.bias')) this.start(name, Float32Array.of(Math.log(rate / (1 - rate))))
     }
   }
+}
+
+function openBatches(data: CtrDataset, rows: Column<'int32'>, batch: number, { train, model, seed }: CtrConfig) {
+  const shared: CtrBatches = {
+    columns: ctrColumns(data),
+    rows: isFile(rows) ? rows : shareArray(rows),
+    batch,
+    accumulate: train.accumulate,
+    buffer: train.buffer,
+    behaviorSearch: searchOf(model),
+    seed,
+  }
+  return new Prefetcher<Part[]>(new URL('./batch.js', import.meta.url), shared, train)
 }
 
 /** The session with programs that have `prefix` in front of their names. */

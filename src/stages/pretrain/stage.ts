@@ -68,7 +68,7 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
     steps: done,
     stopped,
   } = await train(
-    task.plan(steps),
+    task,
     {
       ...config.train,
       steps,

@@ -10,18 +10,18 @@ import { type Catalogue, equalTitles, shareCatalogue } from '../../data/items/ca
 import { stepsPerEpoch } from '../../data/tables/epochOrder.js'
 import { shareArray } from '../../data/tables/sharedMemory.js'
 import { textEncoder } from '../../data/text/tokenizer.js'
-import type { Engine, Session, VariableSpec } from '../../engine/index.js'
+import type { Engine, VariableSpec } from '../../engine/index.js'
 import type { Part } from '../../engine/session.js'
-import { initialValues, loadVariables, saveVariables } from '../../engine/state.js'
+import { initialValues } from '../../engine/state.js'
 import type { Training } from '../../engine/training.js'
 import { type EncoderShape, encoderPrograms } from '../../models/encoder.js'
 import { frozenBy } from '../../models/freeze.js'
 import { type ParameterSpec, Parameters } from '../../nn/parameters.js'
 import { Prefetcher } from '../../train/prefetcher.js'
-import { rateAt } from '../../train/schedule.js'
-import type { StepResult, TrainingTask } from '../../train/task.js'
+import { SessionTask } from '../../train/sessionTask.js'
+import type { StepResult } from '../../train/task.js'
 import { encodeContent, encodeImages, encodeItems, encodeTexts, type ItemVectors } from '../shared/encode.js'
-import { viewOptions } from '../shared/views.js'
+import { type ViewOptions, viewOptions } from '../shared/views.js'
 import { ItemViews, type PretrainBatches } from './batch.js'
 import { judgeVectors, retrieval } from './judge.js'
 import type { Split } from './split.js'
@@ -30,20 +30,16 @@ import { pretrainTraining } from './training.js'
 /** A model to start from: one without a path is new. */
 export type OpenModel = Omit<ModelFolder, 'path'> & { path?: string }
 
-export class PretrainTask implements TrainingTask {
-  private readonly session: Session
+/** Trains on batches of items; evaluates on the held-out ones. */
+export class PretrainTask extends SessionTask<Part> {
   private readonly training: Training
-  /** Those of the loss and of the encoder. */
   private readonly parameters: readonly ParameterSpec[]
-  /** Variables that no step changes: what is frozen, and a tower whose modality the catalogue lacks. */
-  private readonly fixed: readonly VariableSpec[]
   private readonly views: ItemViews
-  private readonly batches: Prefetcher<Part>
   readonly stepsPerEpoch: number
-  /** What the first evaluation found, and the latest. */
+  /** Metrics of the first evaluation and of the latest one. */
   private judgment: Judgment | undefined
-  private steps = 0
 
+  /** @throws UserError `tensor-missing` if the checkpoint lacks a parameter of a tower. */
   constructor(
     engine: Engine,
     private readonly catalogue: Catalogue,
@@ -52,52 +48,18 @@ export class PretrainTask implements TrainingTask {
     private readonly shape: EncoderShape,
     private readonly config: PretrainConfig,
   ) {
-    const options = viewOptions(model, shape, config.augment)
-    this.views = new ItemViews(options, catalogue)
-    const { batch } = config.train
-    this.stepsPerEpoch = stepsPerEpoch(split.train.length, batch)
-    const shared: PretrainBatches = {
-      catalogue: shareCatalogue(catalogue),
-      titleGroups: shareArray(equalTitles(catalogue.items.titles)),
-      pictureGroups: shareArray(catalogue.pictures.groups()),
-      train: shareArray(split.train),
-      modalities: split.modalities,
-      views: options,
-      fusion: config.fusion,
-      batch,
-      seed: config.seed,
-    }
-    this.batches = new Prefetcher(new URL('./batch.js', import.meta.url), shared, config.train)
-    const p = Parameters.frozenWhere(frozenBy(config.freeze, shape.config, config.adapt.projection !== null))
-    this.training = pretrainTraining(p, shape, split.modalities, config)
-    const { programs, evaluated, state, scratch } = this.training
-    const encoder = encoderPrograms(evaluated, shape)
-    const read = [...p.list(), ...evaluated.list()]
-    // What a loss reads and the encoder too is there twice where averages are evaluated.
-    const { length } = evaluated.prefix
-    const plain = read.map((spec) => (p.has(spec.name) ? spec : { ...spec, name: spec.name.slice(length) }))
-    this.parameters = [...new Map(plain.map((spec) => [spec.name, spec])).values()]
-    const changing = new Set(state.map(({ name }) => name))
-    const fixed = new Map(read.filter(({ name }) => !changing.has(name)).map(({ name, shape }) => [name, shape]))
-    this.fixed = [...fixed].map(([name, shape]): VariableSpec => ({ name, shape, dtype: 'float32' }))
-    this.session = engine.open({ ...programs, ...encoder }, [...state, ...this.fixed, ...scratch])
+    const views = viewOptions(model, shape, config.augment)
+    const { training, setup } = taskSetup(shape, split, config)
+    super(engine, setup, openBatches(catalogue, split, views, config))
+    this.training = training
+    this.parameters = setup.parameters
+    this.views = new ItemViews(views, catalogue)
+    this.stepsPerEpoch = stepsPerEpoch(split.train.length, config.train.batch)
     this.initialize()
   }
 
-  /** Sets how many steps the learning rate's course spans. */
-  plan(steps: number): this {
-    this.steps = steps
-    return this
-  }
-
-  async step(step: number): Promise<StepResult> {
-    const { config } = this
-    const waiting = performance.now()
-    const part = await this.batches.at(step)
-    const waited = performance.now() - waiting
-    const learningRate = rateAt(config.train, step, this.steps)
-    const loss = this.training.step(this.session, [part], step, learningRate)
-    return { loss, samples: config.train.batch, waited, learningRate }
+  step(batch: Part, step: number, rate: number): StepResult {
+    return { loss: this.training.step(this.session, [batch], step, rate), samples: batch.rows }
   }
 
   async evaluate(): Promise<Record<string, number>> {
@@ -162,53 +124,61 @@ export class PretrainTask implements TrainingTask {
     return encodeItems(this.session, this.catalogue, this.split.heldOut, this.shape, this.model.preprocessing)
   }
 
-  saveState(folder: string): void {
-    saveVariables(this.session, this.training.state, `${folder}/state.safetensors`)
-  }
-
-  loadState(folder: string): void {
-    loadVariables(this.session, this.training.state, `${folder}/state.safetensors`)
-  }
-
   saveModel(folder: string): void {
-    const { evaluated } = this.training
-    const value = (name: string) => this.session.read(evaluated.prefix + name)
-    writeModelFolder(folder, this.model, this.parameters, value, this.judgment)
-  }
-
-  liveTensors(): number {
-    return this.session.liveTensors()
-  }
-
-  async close(): Promise<void> {
-    await this.batches.close()
-    this.session.dispose()
-    this.catalogue.pictures.close()
+    writeModelFolder(folder, this.model, this.parameters, this.value, this.judgment)
   }
 
   loadModel(folder: string): void {
-    const weights = openWeights(folder)
-    const { prefix } = this.training.evaluated
-    for (const parameter of this.parameters) this.session.write(prefix + parameter.name, weights.read(parameter)!)
-    weights.close()
+    this.setParameters(openWeights(folder))
   }
 
-  /** From the checkpoint where it has the parameter, else from the seed. */
+  /** Takes each parameter from the checkpoint if it has it, else from the seed. */
   private initialize(): void {
     const { path } = this.model
     const fresh = (parameter: ParameterSpec) => initialValues(parameter, this.config.seed)
     const weights = path === undefined ? undefined : adaptedWeights(openWeights(path), fresh)
-    const { state, evaluated } = this.training
-    const variables = new Set([...state, ...this.fixed].map(({ name }) => name))
-    for (const parameter of this.parameters) {
-      const { name } = parameter
-      const values = weights?.read(parameter)
-      if (weights && !values && !isOurs(name)) throw missingTensor(path!, name)
-      const first = values ?? fresh(parameter)
-      for (const variable of new Set([name, evaluated.prefix + name])) {
-        if (variables.has(variable)) this.session.write(variable, first)
+    try {
+      for (const parameter of this.parameters) {
+        const values = weights?.read(parameter)
+        if (weights && !values && !isOurs(parameter.name)) throw missingTensor(path!, parameter.name)
+        this.start(parameter.name, values ?? fresh(parameter))
       }
+    } finally {
+      weights?.close()
     }
-    weights?.close()
   }
+}
+
+/** Programs and variables of the training and of the encoder that evaluates it. */
+function taskSetup(shape: EncoderShape, { modalities }: Split, config: PretrainConfig) {
+  const p = Parameters.frozenWhere(frozenBy(config.freeze, shape.config, config.adapt.projection !== null))
+  const training = pretrainTraining(p, shape, modalities, config)
+  const { programs, evaluated, state, scratch } = training
+  const encoder = encoderPrograms(evaluated, shape)
+  const { prefix } = evaluated
+  const read = [...p.list(), ...evaluated.list()]
+  // Where averages are kept, a parameter that both the loss and the encoder read occurs twice.
+  const plain = read.map((spec) => (p.has(spec.name) ? spec : { ...spec, name: spec.name.slice(prefix.length) }))
+  const parameters: ParameterSpec[] = [...new Map(plain.map((spec) => [spec.name, spec])).values()]
+  // No step changes these: frozen parameters, and the tower of a modality that the catalogue lacks.
+  const trained = new Set(state.map(({ name }) => name))
+  const fixed = new Map(read.filter(({ name }) => !trained.has(name)).map(({ name, shape }) => [name, shape]))
+  const constants = [...fixed].map(([name, shape]): VariableSpec => ({ name, shape, dtype: 'float32' }))
+  const variables = [...state, ...constants, ...scratch]
+  return { training, setup: { programs: { ...programs, ...encoder }, variables, state, parameters, prefix } }
+}
+
+function openBatches(catalogue: Catalogue, split: Split, views: ViewOptions, config: PretrainConfig): Prefetcher<Part> {
+  const shared: PretrainBatches = {
+    catalogue: shareCatalogue(catalogue),
+    titleGroups: shareArray(equalTitles(catalogue.items.titles)),
+    pictureGroups: shareArray(catalogue.pictures.groups()),
+    train: shareArray(split.train),
+    modalities: split.modalities,
+    views,
+    fusion: config.fusion,
+    batch: config.train.batch,
+    seed: config.seed,
+  }
+  return new Prefetcher(new URL('./batch.js', import.meta.url), shared, config.train)
 }

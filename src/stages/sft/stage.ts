@@ -51,7 +51,7 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
   const { stepsPerEpoch } = task
   const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
   const result = await train(
-    task.plan(steps),
+    task,
     {
       ...config.train,
       steps,
@@ -61,9 +61,7 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
     },
     run,
   )
-  const best = openWeights(run.path('checkpoint'))
-  task.loadModel(best)
-  best.close()
+  task.loadModel(run.path('checkpoint'))
   const after = await task.judge('test')
   run.say(`after: ${text(after.metrics)}`, after.metrics)
   await run.show(() => recallSection(after.judged.map((found, i) => recallTask(found, before.judged[i].ranks))))

@@ -4,19 +4,19 @@ import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import { writeModelFolder } from '../../checkpoint/model.js'
-import { isOurs, type Weights } from '../../checkpoint/weights.js'
+import { isOurs, openWeights, type Weights } from '../../checkpoint/weights.js'
 import type { SftConfig } from '../../config/sft.js'
 import type { ItemLists } from '../../data/choices/itemLists.js'
 import type { Part } from '../../data/choices/positives.js'
 import { shareArrays } from '../../data/tables/sharedMemory.js'
-import type { Engine, Session, Value } from '../../engine/index.js'
-import { initialValues, loadVariables, saveVariables } from '../../engine/state.js'
+import type { Engine, Value } from '../../engine/index.js'
+import { initialValues } from '../../engine/state.js'
 import { type EncoderShape, encoderPrograms } from '../../models/encoder.js'
 import { batchOf, type SftSizes } from '../../models/sft.js'
 import { type ParameterSpec, Parameters } from '../../nn/parameters.js'
 import { Prefetcher } from '../../train/prefetcher.js'
-import { rateAt } from '../../train/schedule.js'
-import type { StepResult, TrainingTask } from '../../train/task.js'
+import { SessionTask } from '../../train/sessionTask.js'
+import type { StepResult } from '../../train/task.js'
 import { encodeItems, type ItemVectors } from '../shared/encode.js'
 import { viewOptions } from '../shared/views.js'
 import { planBatches, type SftShared, shareSft } from './batch.js'
@@ -29,17 +29,15 @@ import { momentumOf, type SftTraining, sftTraining } from './training.js'
 /** Mined neighbors, in the folder of the last state. */
 const minedFile = 'mined.json'
 
-export class SftTask implements TrainingTask {
+export class SftTask extends SessionTask<Record<string, Value>> {
   readonly stepsPerEpoch: number
   private readonly shared: SftShared
-  private batches: Prefetcher<Record<string, Value>>
   private readonly sizes: SftSizes
-  private readonly session: Session
   private readonly training: SftTraining
   /** Items that a pair of the training part ends in. */
   readonly seen: Set<number>
-  private steps = 0
 
+  /** @throws UserError `tensor-missing` if `weights` lack a parameter of a tower. */
   constructor(
     engine: Engine,
     private readonly data: SftData,
@@ -48,37 +46,35 @@ export class SftTask implements TrainingTask {
     private readonly config: SftConfig,
     weights: Weights,
   ) {
-    this.seen = seenItems(data.positives)
     const plan = planBatches(data, config)
     const { sizes, stepsPerEpoch } = plan
-    this.sizes = sizes
-    this.stepsPerEpoch = stepsPerEpoch
-    this.shared = shareSft(data, plan, viewOptions(model, shape, config.augment), config)
-    this.batches = this.openBatches()
-    this.training = sftTraining(new Parameters(), shape, sizes, config)
-    const { programs, evaluated, state, scratch } = this.training
+    const shared = shareSft(data, plan, viewOptions(model, shape, config.augment), config)
+    const training = sftTraining(new Parameters(), shape, sizes, config)
+    const { evaluated, state, scratch, parameters } = training
     const encoder = encoderPrograms(evaluated, shape)
     const used = (['content', ...sizes.towers] as const).map((name) => [name, encoder[name]])
-    this.session = engine.open({ ...programs, ...Object.fromEntries(used) }, [...state, ...scratch])
-    this.initialize(weights)
+    const programs = { ...training.programs, ...Object.fromEntries(used) }
+    const variables = [...state, ...scratch]
+    super(engine, { programs, variables, state, parameters, prefix: evaluated.prefix }, openBatches(shared, config))
+    this.seen = seenItems(data.positives)
+    this.sizes = sizes
+    this.stepsPerEpoch = stepsPerEpoch
+    this.shared = shared
+    this.training = training
+    for (const parameter of parameters) {
+      const values = firstValues(parameter, model, weights, config.seed)
+      this.start(parameter.name, values, momentumOf(parameter.name))
+    }
   }
 
-  /** Sets how many steps the learning rate's course spans. */
-  plan(steps: number): this {
-    this.steps = steps
-    return this
-  }
-
-  async step(step: number): Promise<StepResult> {
-    const { config } = this
-    const { mineEvery } = config.negatives
+  /** Finds new hard negatives every `negatives.mineEvery` steps. */
+  async beforeStep(step: number): Promise<void> {
+    const { mineEvery } = this.config.negatives
     if (mineEvery > 0 && step % mineEvery === 0) await this.mine(step)
-    const waiting = performance.now()
-    const inputs = await this.batches.at(step)
-    const waited = performance.now() - waiting
-    const learningRate = rateAt(config.train, step, this.steps)
-    const { loss, named } = this.training.step(this.session, inputs, step, learningRate)
-    return { loss, named, samples: batchOf(this.sizes), waited, learningRate }
+  }
+
+  step(inputs: Record<string, Value>, step: number, rate: number): StepResult {
+    return { ...this.training.step(this.session, inputs, step, rate), samples: batchOf(this.sizes) }
   }
 
   async evaluate(): Promise<Record<string, number>> {
@@ -107,10 +103,6 @@ export class SftTask implements TrainingTask {
     return encodeItems(session, data.catalogue, rows, shape, model.preprocessing)
   }
 
-  private openBatches(): Prefetcher<Record<string, Value>> {
-    return new Prefetcher(new URL('./batch.js', import.meta.url), this.shared, this.config.train)
-  }
-
   /** Finds the hard negatives of the steps from `step` on; batches made ahead without them are dropped. */
   private async mine(step: number): Promise<void> {
     const { data, config, shared } = this
@@ -118,11 +110,11 @@ export class SftTask implements TrainingTask {
     const count = data.catalogue.items.count
     const mined = await mineNeighbors(count, step, config, async (rows) => (await this.encode(rows)).content)
     shared.mined = shareArrays(mined)
-    this.batches = this.openBatches()
+    this.batches = openBatches(shared, config)
   }
 
-  saveState(folder: string): void {
-    saveVariables(this.session, this.training.state, join(folder, 'state.safetensors'))
+  override saveState(folder: string): void {
+    super.saveState(folder)
     const { mined } = this.shared
     if (mined) {
       const lists = { items: Array.from(mined.items), offsets: Array.from(mined.offsets) }
@@ -130,8 +122,8 @@ export class SftTask implements TrainingTask {
     }
   }
 
-  loadState(folder: string): void {
-    loadVariables(this.session, this.training.state, join(folder, 'state.safetensors'))
+  override loadState(folder: string): void {
+    super.loadState(folder)
     if (!existsSync(join(folder, minedFile))) return
     const lists = JSON.parse(readFileSync(join(folder, minedFile), 'utf8')) as Record<keyof ItemLists, number[]>
     const { items, offsets } = lists
@@ -139,39 +131,24 @@ export class SftTask implements TrainingTask {
   }
 
   saveModel(folder: string): void {
-    const { evaluated } = this.training
     const { matryoshka } = this.config.levels
     const mim = { ...this.model.mim, ...(matryoshka.length > 0 ? { matryoshka } : {}) }
-    const model = { ...this.model, mim }
-    writeModelFolder(folder, model, this.training.parameters, (name) => this.session.read(evaluated.prefix + name))
+    writeModelFolder(folder, { ...this.model, mim }, this.training.parameters, this.value)
   }
 
-  loadModel(weights: Weights): void {
-    const { prefix } = this.training.evaluated
-    for (const parameter of this.training.parameters)
-      this.session.write(prefix + parameter.name, weights.read(parameter)!)
+  loadModel(folder: string): void {
+    this.setParameters(openWeights(folder))
   }
 
-  liveTensors(): number {
-    return this.session.liveTensors()
-  }
-
-  async close(): Promise<void> {
-    await this.batches.close()
-    this.session.dispose()
+  override async close(): Promise<void> {
+    await super.close()
     this.data.catalogue.pictures.close()
     this.data.anchors.pictures.close()
   }
+}
 
-  /** The momentum encoder starts where the encoder does. */
-  private initialize(weights: Weights): void {
-    for (const parameter of this.training.parameters) {
-      const first = firstValues(parameter, this.model, weights, this.config.seed)
-      this.training.start(this.session, parameter.name, first)
-      const momentumEncoder = momentumOf(parameter.name)
-      if (this.training.state.some(({ name }) => name === momentumEncoder)) this.session.write(momentumEncoder, first)
-    }
-  }
+function openBatches(shared: SftShared, config: SftConfig): Prefetcher<Record<string, Value>> {
+  return new Prefetcher(new URL('./batch.js', import.meta.url), shared, config.train)
 }
 
 /**

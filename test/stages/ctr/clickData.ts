@@ -56,10 +56,13 @@ const small = ['model.dim=3', 'model.attention=[4]', 'model.head=[6]', 'model.co
 
 export const clickConfig = (sets: string[]) => loadConfig(ctrConfig, { sets: [...small, ...sets] })
 
+/** The learning rate of eight steps. */
+export const schedule = { ...clickConfig([]).train, steps: 8 }
+
 export function openTask(
   engine: Engine,
   sets: string[],
-  { type = 'float32', steps = 8, store }: { type?: ContentTable['type']; steps?: number; store?: ColumnStore } = {},
+  { type = 'float32', store }: { type?: ContentTable['type']; store?: ColumnStore } = {},
 ): CtrTask {
-  return new CtrTask(engine, clickData(type, store), clickConfig(sets)).plan(steps)
+  return new CtrTask(engine, clickData(type, store), clickConfig(sets))
 }

@@ -12,6 +12,7 @@ import { paddingRow, unknownRow } from '../../../src/ops/tableRows.js'
 import { ctrBatch, ctrFeatures } from '../../../src/stages/ctr/batch.js'
 import { loadDataset, saveFeatures } from '../../../src/stages/ctr/load.js'
 import { CtrTask } from '../../../src/stages/ctr/task.js'
+import { takeStep } from '../../../src/train/step.js'
 import { unstored } from '../../data/clicks/featureColumns.js'
 import { openTables } from '../../data/tables.js'
 import { onEachEngine } from '../../engines.js'
@@ -176,9 +177,10 @@ describe('Features by configuration', () => {
 await onEachEngine('a model with features of all kinds', (engine) => {
   test('when it is trained then it learns from them', async () => {
     const sets = ['model.dim=4', 'model.head=[8]', 'model.attention=[4]', 'train.batch=28', 'train.learningRate=0.05']
-    const task = new CtrTask(engine, data, config(sets)).plan(12)
+    const task = new CtrTask(engine, data, config(sets))
+    const schedule = { ...config(sets).train, steps: 12 }
     const losses: number[] = []
-    for (let step = 0; step < 12; step++) losses.push((await task.step(step)).loss)
+    for (let step = 0; step < 12; step++) losses.push((await takeStep(task, step, schedule)).loss)
     assert.ok(losses[11] < losses[0] - 0.1, `${losses}`)
     assert.ok(ctrFeatures(data).impression.some(({ isWeighted }) => isWeighted))
     await task.close()

@@ -6,8 +6,9 @@ import { test } from 'node:test'
 import { ColumnStore } from '../../../src/data/tables/column.js'
 import type { ContentTable } from '../../../src/data/vectors/contentTable.js'
 import { SafetensorsFile } from '../../../src/formats/safetensors.js'
+import { takeStep } from '../../../src/train/step.js'
 import { onEachEngine } from '../../engines.js'
-import { allRows, openTask } from './clickData.js'
+import { allRows, openTask, schedule } from './clickData.js'
 
 await onEachEngine('training of a click model', (engine) => {
   const options = [
@@ -21,11 +22,11 @@ await onEachEngine('training of a click model', (engine) => {
       const whole = openTask(engine, sets)
       for (let at = 0; at < 4; at++) {
         if (at === 2) whole.saveState(folder)
-        await whole.step(at)
+        await takeStep(whole, at, schedule)
       }
       const resumed = openTask(engine, sets)
       resumed.loadState(folder)
-      for (let at = 2; at < 4; at++) await resumed.step(at)
+      for (let at = 2; at < 4; at++) await takeStep(resumed, at, schedule)
       assert.deepEqual(resumed.predict(allRows), whole.predict(allRows))
       await whole.close()
       await resumed.close()
@@ -43,7 +44,7 @@ await onEachEngine('training of a click model', (engine) => {
     ]
     const trained = async (store: ColumnStore | undefined, buffer: number, resumeAt = 12) => {
       const folder = mkdtempSync(join(tmpdir(), 'mim-state-'))
-      const open = () => openTask(engine, [...sets, `train.buffer=${buffer}`], { store, steps: 12 })
+      const open = () => openTask(engine, [...sets, `train.buffer=${buffer}`], { store })
       let task = open()
       // Three passes over the rows, or nearly.
       for (let at = 0; at < 12; at++) {
@@ -53,7 +54,7 @@ await onEachEngine('training of a click model', (engine) => {
           task = open()
           task.loadState(folder)
         }
-        await task.step(at)
+        await takeStep(task, at, { ...schedule, steps: 12 })
       }
       const scores = task.predict(allRows)
       await task.close()
@@ -71,7 +72,7 @@ await onEachEngine('training of a click model', (engine) => {
   test('when averages are kept then the model that is saved has them under the names of the parameters', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mim-model-'))
     const averaged = openTask(engine, ['train.ema=0.5'])
-    for (let at = 0; at < 3; at++) await averaged.step(at)
+    for (let at = 0; at < 3; at++) await takeStep(averaged, at, schedule)
     averaged.saveModel(folder)
     averaged.saveState(folder)
     const [model, state] = ['model', 'state'].map((name) => new SafetensorsFile(join(folder, `${name}.safetensors`)))

@@ -16,6 +16,7 @@ import { Parameters } from '../../../src/nn/parameters.js'
 import { splitItems } from '../../../src/stages/pretrain/split.js'
 import { PretrainTask } from '../../../src/stages/pretrain/task.js'
 import { encodeItems } from '../../../src/stages/shared/encode.js'
+import { takeStep } from '../../../src/train/step.js'
 import { workplace } from '../../e2e/stages.js'
 import { onEachEngine } from '../../engines.js'
 import { sharedFile } from '../../fixtures.js'
@@ -39,8 +40,7 @@ await onEachEngine('Trained foundation models', (engine) => {
       const split = splitItems(catalogue, config)
       const task = new PretrainTask(engine, catalogue, split, model, shape, config)
       const before = await task.heldOutVectors()
-      task.plan(2)
-      for (const step of [0, 1]) await task.step(step)
+      for (const step of [0, 1]) await takeStep(task, step, { ...config.train, steps: 2 })
       const trained = await task.heldOutVectors()
       const saved = join(folder, `${name} ${engine.name}`)
       mkdirSync(saved)
@@ -59,7 +59,7 @@ await onEachEngine('Trained foundation models', (engine) => {
       weights.close()
       const read = await encodeItems(session, catalogue, split.heldOut, shape, again.preprocessing)
       session.dispose()
-      task.close()
+      await task.close()
       for (const kind of ['image', 'text', 'content'] as const) {
         const distance = (a: Float32Array) => a.reduce((d, x, i) => Math.max(d, Math.abs(x - trained[kind][i])), 0)
         assert.ok(distance(read[kind]) <= 1e-6, `${kind}: ${distance(read[kind])}`)
