@@ -1,4 +1,3 @@
-export { AucAccumulator } from './accumulator.js'
 export { auc } from './auc.js'
 export { type BootstrapOptions, type Interval, userBootstrap } from './bootstrap.js'
 export { aucByBucket, type BucketAuc, type Buckets, buckets, DEFAULT_BUCKETS } from './buckets.js'
