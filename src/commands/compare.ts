@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { replaceFile, writeJson } from '../base/files.js'
-import { aligned, comparisonReport, duration, four, interval, spread } from '../report/index.js'
+import { labelOf } from '../metrics/index.js'
+import { aligned, comparedMetrics, comparisonReport, duration, four, interval, spread } from '../report/index.js'
 import { type Comparison, compareRuns, findRuns } from '../studies/compare.js'
 
 export async function run(folders: string[], flags: { out?: string; json?: boolean }): Promise<void> {
@@ -32,15 +33,13 @@ function page({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): str
 
 /** The comparison as people read it. */
 function table({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): string {
-  const header = ['model', 'vectors', 'AUC', 'GAUC', 'log loss', 'unseen items', 'rare items', 'AUC over baseline']
+  const [first, ...others] = comparedMetrics
+  const header = ['model', 'vectors', ...comparedMetrics.map(labelOf), 'AUC − baseline [95 % of users]']
   const body = rows.map((row) => [
     row.model,
     row.vectors,
-    spread(row.auc, row.auc_sd, row.seeds),
-    four(row.gauc),
-    four(row.logloss),
-    four(row.auc_unseen),
-    four(row.auc_rare),
+    spread(row[first], row[`${first}_sd`], row.seeds),
+    ...others.map((name) => four(row[name])),
     row.over_baseline ? interval(row.over_baseline) : '',
   ])
   const notes = [

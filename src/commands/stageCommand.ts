@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
 import { loadConfig, shapeOf } from '../config/load.js'
 import { engineNames } from '../engine/index.js'
+import { splitName } from '../metrics/index.js'
 import { shown } from '../report/text.js'
 import { type Metrics, Run } from '../train/run.js'
 
@@ -73,24 +74,23 @@ export function environmentEngine(): string | undefined {
   throw new UserError({ id: 'engine-name', where: 'MIM_ENGINE', what: `'${name}'`, expected: engineNames.join(', ') })
 }
 
-/** Results on standard output: one JSON object, or a line each; what is known before and after shares a line. */
+/** Writes results to standard output: one JSON object, or one line each; before and after share a line. */
 export function print(metrics: Metrics, json = false): void {
   if (json) {
     process.stdout.write(`${JSON.stringify(metrics)}\n`)
     return
   }
   const entries = Object.entries(metrics).filter(([, value]) => typeof value !== 'object')
-  const isCompared = (name: string) => `before_${name}` in metrics && `after_${name}` in metrics
-  const plain = (name: string) => name.replace(/^(before|after)_/, '')
-  const rows = entries.filter(([name]) => !name.startsWith('before_') || !isCompared(plain(name)))
-  const texts = rows.map(([name, value]) => {
-    const compared = name.startsWith('after_') && isCompared(plain(name))
-    return compared ? [plain(name), shown(metrics[`before_${plain(name)}`]), shown(value)] : [name, shown(value)]
-  })
-  const pairs = texts.filter(({ length }) => length === 3)
-  const table = pairs.length > 0 ? [['', 'before', 'after'], ...pairs, ...texts.filter((t) => t.length < 3)] : texts
-  const width = Math.max(...table.map(([name]) => name.length))
-  for (const [name, ...values] of table) {
+  const [compared, single]: string[][][] = [[], []]
+  for (const [name, value] of entries) {
+    const { variant, metric } = splitName(name)
+    const before = `before_${metric}`
+    if (variant === 'after' && before in metrics) compared.push([metric, shown(metrics[before]), shown(value)])
+    else if (variant !== 'before' || !(`after_${metric}` in metrics)) single.push([name, shown(value)])
+  }
+  const rows = compared.length > 0 ? [['', 'before', 'after'], ...compared, ...single] : single
+  const width = Math.max(...rows.map(([name]) => name.length))
+  for (const [name, ...values] of rows) {
     const cells = values.length > 1 ? values.map((value) => value.padStart(9)) : values
     process.stdout.write(`${name.padEnd(width)}  ${cells.join(' ')}\n`)
   }

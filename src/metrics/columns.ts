@@ -13,16 +13,16 @@ export function checkLength(name: string, length: number, rows: number): void {
 
 /**
  * Refuses what no ranking metric can order: a NaN score (`score-nan`) or a label other than 0 and 1
- * (`label-value`). Rows are told counted from 1, after `firstRow` rows that came before these.
+ * (`label-value`). Errors count rows from 1.
  */
-export function checkScored(labels: Labels, scores: Scores, firstRow = 0): void {
+export function checkScored(labels: Labels, scores: Scores): void {
   checkLength('scores', scores.length, labels.length)
   for (let row = 0; row < scores.length; row++) {
     if (labels[row] !== 0 && labels[row] !== 1) {
       throw new UserError({
         id: 'label-value',
         what: `label ${labels[row]}`,
-        where: `row ${firstRow + row + 1}`,
+        where: `row ${row + 1}`,
         expected: '0 or 1',
       })
     }
@@ -30,7 +30,7 @@ export function checkScored(labels: Labels, scores: Scores, firstRow = 0): void 
       throw new UserError({
         id: 'score-nan',
         what: 'score NaN',
-        where: `row ${firstRow + row + 1}`,
+        where: `row ${row + 1}`,
         expected: 'a number',
         remedy: 'see in the log whether training diverged',
       })

@@ -1,4 +1,3 @@
-export { AucAccumulator } from './accumulator.js'
 export { auc } from './auc.js'
 export { type BootstrapOptions, type Interval, userBootstrap } from './bootstrap.js'
 export { aucByBucket, type BucketAuc, type Buckets, buckets, DEFAULT_BUCKETS } from './buckets.js'
@@ -17,6 +16,7 @@ export { aucOfGroups, type Gauc, type GroupAucs, gauc } from './gauc.js'
 export { type Difference, meanInterval, metricInterval, pairedDifference, type ResampledMetric } from './intervals.js'
 export { nearestItems } from './nearest.js'
 export { type RankOptions, ranksOfTargets } from './ranks.js'
+export { isPrinted, labelOf, meaningOf, metricOf, splitName, type Variant, variants } from './registry.js'
 export {
   alignment,
   COLLAPSED_COSINE,

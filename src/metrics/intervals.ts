@@ -1,7 +1,8 @@
-import { type BootstrapOptions, type Interval, userBootstrap } from './bootstrap.js'
+import { type BootstrapOptions, DEFAULT_CONFIDENCE, type Interval, userBootstrap } from './bootstrap.js'
 import { LOG_LOSS_EPSILON } from './calibration.js'
 import { checkProbabilities, countGroups, type Labels, type Scores } from './columns.js'
 import { aucOfGroups } from './gauc.js'
+import { studentQuantile } from './student.js'
 import { rankRows, weightedAuc, weightedGauc } from './weighted.js'
 
 export interface Difference {
@@ -89,15 +90,11 @@ function logLossOf(labels: Labels, scores: Scores, users: Int32Array): Resampled
   }
 }
 
-/** 97.5 % quantile of Student's t for 1, 2, … degrees of freedom; beyond them that of the normal distribution. */
-const studentQuantiles = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228]
-const normalQuantile = 1.96
-
-/** Mean of a few values, such as one for each seed, with the 95 % t interval of the mean; NaN bounds of a single one. */
+/** Mean of a few values, such as one per seed, with the 95 % t interval of the mean; NaN bounds for a single value. */
 export function meanInterval(values: readonly number[]): Interval {
   const n = values.length
   const value = values.reduce((a, b) => a + b, 0) / n
   const variance = values.reduce((sum, x) => sum + (x - value) ** 2, 0) / (n - 1)
-  const half = (studentQuantiles[n - 2] ?? normalQuantile) * Math.sqrt(variance / n)
+  const half = studentQuantile(DEFAULT_CONFIDENCE, n - 1) * Math.sqrt(variance / n)
   return { value, low: value - half, high: value + half, samples: n }
 }

@@ -1,9 +1,9 @@
 /** The report of a run: what came out, how it learned, and what the stage itself has to show. */
 import { stringify } from 'yaml'
+import { labelOf, meaningOf, splitName, type Variant, variants } from '../metrics/index.js'
 import { curvesSection, type HistoryRow } from './charts/curves.js'
 import { duration, exact } from './charts/scale.js'
 import { type Child, h } from './markup.js'
-import { meaningOf } from './meanings.js'
 import { page, section, type Tile, table } from './page.js'
 
 export interface RunSummary {
@@ -25,30 +25,12 @@ const titles: Record<string, string> = {
   ctr: 'Click model',
 }
 
-/** Results in large type, by stage: the name of one, and what it is called. */
-const headlines: Record<string, [name: string, label: string][]> = {
-  pretrain: [
-    ['image_to_title_recall_10', 'picture → title, recall@10'],
-    ['title_to_image_recall_10', 'title → picture, recall@10'],
-    ['image_to_title_median_rank', 'middle place of the right title'],
-    ['view_recall_1', 'view → item, recall@1'],
-  ],
-  sft: [
-    ['recall_10', 'query → chosen item, recall@10'],
-    ['recall_50', 'recall@50'],
-    ['recall_10_unseen', 'recall@10, unseen items'],
-  ],
-  embed: [
-    ['items', 'items'],
-    ['computed', 'vectors made'],
-    ['items_per_second', 'items a second'],
-  ],
-  ctr: [
-    ['auc', 'AUC'],
-    ['gauc', 'GAUC'],
-    ['logloss', 'log loss'],
-    ['auc_unseen', 'AUC, unseen items'],
-  ],
+/** Results in large type, by stage. */
+const headlines: Record<string, readonly string[]> = {
+  pretrain: ['image_to_title_recall_10', 'title_to_image_recall_10', 'image_to_title_median_rank', 'view_recall_1'],
+  sft: ['recall_10', 'recall_50', 'recall_10_unseen'],
+  embed: ['items', 'computed', 'items_per_second'],
+  ctr: ['auc', 'gauc', 'logloss', 'auc_unseen'],
 }
 
 export function stageReport({ stage, folder, finished, config, metrics, history, sections }: RunSummary): string {
@@ -78,44 +60,34 @@ export function stageReport({ stage, folder, finished, config, metrics, history,
 }
 
 function tiles(stage: string, metrics: RunSummary['metrics']): Tile[] {
-  return (headlines[stage] ?? []).flatMap(([name, label]) => {
+  return (headlines[stage] ?? []).flatMap((name) => {
     const value = metrics[`after_${name}`] ?? metrics[name]
     if (typeof value !== 'number') return []
-    const before = metrics[`before_${name}`]
+    const [label, before] = [labelOf(name), metrics[`before_${name}`]]
     return [{ value: exact(value), label: typeof before === 'number' ? `${label}; before ${exact(before)}` : label }]
   })
 }
 
-/** A result may exist several times: before training, after it, on the validation part, and by counting alone. */
-const variants = [
-  ['before_', 'before'],
-  ['after_', 'result'],
-  ['valid_', 'validation'],
-  ['popularity_', 'by popularity'],
-  ['cooccurrence_', 'by co-occurrence'],
-] as const
-
-/** Every number and name of `metrics.json`; lists in it are what plots are made of. */
+/** Every number and word of `metrics.json`, its variants side by side; lists and trees are left to the charts. */
 function resultsSection(metrics: RunSummary['metrics']): Child {
-  const rows = new Map<string, Partial<Record<string, string>>>()
-  for (const [key, value] of Object.entries(metrics)) {
+  const rows = new Map<string, Partial<Record<Variant, string>>>()
+  for (const [name, value] of Object.entries(metrics)) {
     if (typeof value === 'object' && value !== null) continue
-    const [prefix, column] = variants.find(([p]) => key.startsWith(p)) ?? ['', 'result']
-    const name = key.slice(prefix.length)
-    const shown = typeof value === 'number' || value === null ? exact(value ?? Number.NaN) : String(value)
-    rows.set(name, { ...rows.get(name), [column]: shown })
+    const { variant = 'after', metric } = splitName(name)
+    const text = typeof value === 'number' || value === null ? exact(value ?? Number.NaN) : String(value)
+    rows.set(metric, { ...rows.get(metric), [variant]: text })
   }
   if (rows.size === 0) return undefined
-  const columns = variants.map(([, column]) => column).filter((c) => [...rows.values()].some((row) => c in row))
+  const columns = (Object.keys(variants) as Variant[]).filter((v) => [...rows.values()].some((row) => v in row))
   const header = [
     { text: '' },
-    ...columns.map((text) => ({ text, style: 'number' as const })),
-    { text: 'what it means', style: 'meaning' as const },
+    ...columns.map((variant) => ({ text: variants[variant], style: 'number' as const })),
+    { text: 'meaning', style: 'meaning' as const },
   ]
-  const body = [...rows].map(([name, row]) => [
-    { text: name },
-    ...columns.map((c) => ({ text: row[c] ?? '', style: 'number' as const })),
-    { text: meaningOf(name), style: 'meaning' as const },
+  const body = [...rows].map(([metric, row]) => [
+    { text: metric },
+    ...columns.map((variant) => ({ text: row[variant] ?? '', style: 'number' as const })),
+    { text: meaningOf(metric), style: 'meaning' as const },
   ])
-  return section('All figures', 'Named as in metrics.json.', table(header, body))
+  return section('All results', 'The names are those in metrics.json.', table(header, body))
 }

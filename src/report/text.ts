@@ -18,6 +18,8 @@ export const interval = ({ difference, low, high }: Difference) =>
 export const spread = (mean: number, deviation: number, runs: number) =>
   runs > 1 ? `${four(mean)} ± ${four(deviation)}` : four(mean)
 
+export const capitalized = (text: string) => text[0].toUpperCase() + text.slice(1)
+
 /** Lines of cells, each column as wide as its widest cell. */
 export function aligned(rows: readonly string[][]): string {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((cells) => cells[i].length)))

@@ -1,4 +1,6 @@
-/** `before_auc`, `after_auc`, …: results of the same name at several times. */
-export function prefixed(prefix: string, metrics: Record<string, number>): Record<string, number> {
-  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${prefix}_${name}`, value]))
+import type { Variant } from '../metrics/index.js'
+
+/** Names of metrics with a variant in front: `before_recall_10`. */
+export function prefixed(variant: Variant, metrics: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${variant}_${name}`, value]))
 }

@@ -2,8 +2,8 @@
  * Tables of embeddings side by side, one of them published: `embeddings` is a link to `tables/N`. A link is
  * replaced in one step, so that at any moment, even after `kill -9`, the link leads to a whole table.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 const folderName = 'tables'
 
@@ -42,11 +42,6 @@ export async function publishTable(
 export function recoverTable(link: string): void {
   const newest = numbers(join(dirname(link), folderName)).at(-1)
   if (newest !== undefined && !lstatSync(link, { throwIfNoEntry: false })) lead(link, newest)
-}
-
-/** Number of the published table; 0 where there is none. */
-export function publishedNumber(link: string): number {
-  return lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() ? Number(basename(readlinkSync(link))) : 0
 }
 
 function lead(link: string, number: number): void {

@@ -6,8 +6,8 @@ import { replaceFile, writeJson } from '../base/files.js'
 import type { CtrConfig } from '../config/ctr.js'
 import type { GridConfig } from '../config/grid.js'
 import { writeRows } from '../data/tables/writeRows.js'
-import type { Difference } from '../metrics/index.js'
-import { interval, markdown, spread } from '../report/index.js'
+import { type Difference, labelOf, type ResampledMetric } from '../metrics/index.js'
+import { comparedMetrics, interval, markdown, spread } from '../report/index.js'
 import type { Metrics } from '../train/run.js'
 import { differenceOf, readPredictions, type Summary, summaryOf } from './paired.js'
 import { runTrial, slug, type TrialFlags, trialConfig } from './trial.js'
@@ -17,7 +17,7 @@ export type GridRow = Summary & {
   row: string
   /** Name of the content vectors; empty where the row names none. */
   vectors: string
-  over_base?: { auc: Difference; gauc: Difference; logloss: Difference }
+  over_base?: Record<ResampledMetric, Difference>
 }
 
 export interface Grid {
@@ -68,7 +68,7 @@ export async function grid(
     if (planned === base) rows.push(row)
     else {
       const own = await read(planned)
-      const over = (metric: 'auc' | 'gauc' | 'logloss') => differenceOf(metric, own, ofBase)
+      const over = (metric: ResampledMetric) => differenceOf(metric, own, ofBase)
       rows.push({ ...row, over_base: { auc: over('auc'), gauc: over('gauc'), logloss: over('logloss') } })
     }
   }
@@ -117,16 +117,14 @@ function baseOf({ base }: GridConfig, planned: Planned[]): Planned {
   throw new UserError({ id: 'grid-base', what: `base '${base}' is no row`, expected })
 }
 
-const shown = ['auc', 'gauc', 'logloss', 'auc_unseen', 'auc_rare'] as const
-
 /** The grid in Markdown. */
 export function gridTable({ base, rows }: Grid): string {
-  const header = ['model', 'vectors', 'seeds', 'AUC', 'GAUC', 'log loss', 'unseen items', 'rare items', `AUC − ${base}`]
+  const header = ['model', 'vectors', 'seeds', ...comparedMetrics.map(labelOf), `AUC − ${base} [95 % of users]`]
   const body = rows.map((row) => [
     row.row,
     row.vectors || '–',
     String(row.seeds),
-    ...shown.map((name) => spread(row[name], row[`${name}_sd`], row.seeds)),
+    ...comparedMetrics.map((name) => spread(row[name], row[`${name}_sd`], row.seeds)),
     row.over_base ? interval(row.over_base.auc) : '',
   ])
   return markdown([header, ...body])
@@ -135,7 +133,7 @@ export function gridTable({ base, rows }: Grid): string {
 /** One line a row; differences to the base as `auc_over_base`, `auc_over_base_low`, …; null for the base itself. */
 async function writeTable(path: string, rows: readonly GridRow[]): Promise<void> {
   const flat = rows.map(({ over_base, ...row }) => {
-    const ofMetric = (metric: 'auc' | 'gauc' | 'logloss') => {
+    const ofMetric = (metric: ResampledMetric) => {
       const { difference, low, high } = over_base?.[metric] ?? {}
       const name = `${metric}_over_base`
       return { [name]: difference ?? null, [`${name}_low`]: low ?? null, [`${name}_high`]: high ?? null }

@@ -6,6 +6,7 @@ import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
 import { Random } from '../base/random.js'
 import type { TuneConfig } from '../config/tune.js'
+import { metricOf } from '../metrics/index.js'
 import { four, markdown } from '../report/index.js'
 import { drawAnywhere, drawLikely, type Values } from './sampler.js'
 import { runTrial, type TrialFlags, trialConfig } from './trial.js'
@@ -71,7 +72,7 @@ export async function tune(
 }
 
 const loss = (metric: TuneConfig['metric'], { value }: Trial) =>
-  value === null ? Number.POSITIVE_INFINITY : metric === 'valid_logloss' ? value : -value
+  value === null ? Number.POSITIVE_INFINITY : metricOf(metric)!.better === 'less' ? value : -value
 
 /** The values of a trial follow from the seed, its number and what the trials before it reached. */
 function draw({ ranges, sampler, startup, seed, metric }: TuneConfig, before: readonly Trial[], trial: number): Values {

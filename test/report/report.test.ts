@@ -36,7 +36,7 @@ describe('report of a stage', () => {
 
   test('when there are results then the table has each with its variants and what it means', () => {
     const rows = all(report(), 'tr').map((row) => row.children.map(({ text }) => text))
-    assert.deepEqual(rows[0], ['', 'result', 'validation', 'what it means'])
+    assert.deepEqual(rows[0], ['', 'result', 'validation', 'meaning'])
     const auc = rows.find(([name]) => name === 'auc')!
     assert.deepEqual(auc.slice(1, 3), ['0.7500', '0.7600'])
     assert.match(auc[3], /ranked above/)

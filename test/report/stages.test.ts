@@ -11,6 +11,7 @@ import { embedConfig } from '../../src/config/embed.js'
 import { pretrainConfig } from '../../src/config/pretrain.js'
 import { sftConfig } from '../../src/config/sft.js'
 import { Database, literal } from '../../src/data/tables/duckdb.js'
+import { meaningOf } from '../../src/metrics/index.js'
 import { generateSample } from '../../src/sample/index.js'
 import { ctr } from '../../src/stages/ctr/stage.js'
 import { embed } from '../../src/stages/embed/stage.js'
@@ -35,7 +36,16 @@ async function reportOf<S extends z.ZodType<Record<string, unknown>>>(
 ): Promise<Element> {
   const config = schema.parse(options)
   const out = join(root, name)
-  await Run.with({ out, stage: name, config }, async (run) => run.finish(await work(config, run)))
+  const names = await Run.with({ out, stage: name, config }, async (run) => {
+    const metrics = await work(config, run)
+    await run.finish(metrics)
+    return [metrics, ...run.history.rows].flatMap((values) => Object.keys(values))
+  })
+  assert.deepEqual(
+    names.filter((name) => !meaningOf(name)),
+    [],
+    'metrics without a definition in src/metrics/definitions.ts',
+  )
   return read(readFileSync(join(out, 'report.html'), 'utf8'))
 }
 
@@ -52,7 +62,7 @@ test('when pretraining ends then its report shows recalls, what was found for he
     'Titles found for pictures',
     'Pictures found for titles',
     'Learning curves',
-    'All figures',
+    'All results',
   ])
   // Eight pictures that titles were found for, and seven found for each of four titles.
   assert.equal(pictures(page).length, 8 + 4 * 7)
@@ -77,7 +87,7 @@ test('when C-SFT ends then its report shows for each kind of query what was aske
   const small = { negatives: { queue: 0, hard: 0 }, evaluation: { queries: 60 } }
   const options = { data: catalogue, init: checkpoint, train, positives, ...small }
   const page = await reportOf('sft', sftConfig, options, sft)
-  assert.deepEqual(headings(page), ['Finding the right one', 'What is found', 'Learning curves', 'All figures'])
+  assert.deepEqual(headings(page), ['Finding the right one', 'What is found', 'Learning curves', 'All results'])
   const [recalls, searches] = all(page, 'section')
   assert.deepEqual(
     all(recalls, 'figcaption').map(({ children: [title] }) => title.text),
@@ -90,7 +100,7 @@ test('when C-SFT ends then its report shows for each kind of query what was aske
 
 test('when vectors are made then the report counts modalities and shows neighbors', async () => {
   const page = await reportOf('embed', embedConfig, { data, checkpoint, provider: 'cpu' }, embed)
-  assert.deepEqual(headings(page), ['Items', 'Nearest neighbors', 'All figures'])
+  assert.deepEqual(headings(page), ['Items', 'Nearest neighbors', 'All results'])
   assert.equal(all(page, 'ol').length, 6)
   for (const list of all(page, 'ol')) assert.equal(list.children.length, 7)
   const cells = new Map(all(page, 'tr').map(({ children: [name, value] }) => [name.text, Number(value.text)]))
@@ -105,7 +115,7 @@ test('when no item has a picture then the report lacks the gallery and nothing e
     TO ${literal(items)} (FORMAT parquet)`)
   db.close()
   const page = await reportOf('titles', embedConfig, { data: { items }, checkpoint, provider: 'cpu' }, embed)
-  assert.deepEqual(headings(page), ['Items', 'All figures'])
+  assert.deepEqual(headings(page), ['Items', 'All results'])
 })
 
 test('when a click model is trained then its report shows buckets, calibration, ROC curve and majority', async () => {
@@ -115,7 +125,7 @@ test('when a click model is trained then its report shows buckets, calibration, 
     'How far to trust it',
     'Against the majority',
     'Learning curves',
-    'All figures',
+    'All results',
   ])
 })
 

@@ -51,8 +51,8 @@ test('when seeds are compared then effects are paired by seed, with the t interv
   // Differences 0.1, 0.2, 0.3: 0.2 ± 4.303 · 0.1 / √3.
   const { difference, low, high, samples } = other.effect!
   near(difference, 0.2)
-  near(low, 0.2 - (4.303 * 0.1) / Math.sqrt(3))
-  near(high, 0.2 + (4.303 * 0.1) / Math.sqrt(3))
+  near(low, 0.2 - (4.3026527 * 0.1) / Math.sqrt(3))
+  near(high, 0.2 + (4.3026527 * 0.1) / Math.sqrt(3))
   assert.equal(samples, 3)
   assert.match(ablationText(table), /\| without x \| 3 \| .* \| \+0\.2000 \[−0\.0484, \+0\.4484\] \|/)
 })

@@ -1,4 +1,5 @@
-import { aligned, four, interval, signed } from '../../report/index.js'
+import { labelOf } from '../../metrics/index.js'
+import { aligned, comparedMetrics, four, interval, signed } from '../../report/index.js'
 import { type BucketPair, comparePair, type PairComparison } from '../../studies/comparePair.js'
 
 export async function run(folderA: string, folderB: string, { json }: { json?: boolean }): Promise<void> {
@@ -6,18 +7,9 @@ export async function run(folderA: string, folderB: string, { json }: { json?: b
   process.stdout.write(json ? `${JSON.stringify(comparison)}\n` : text(comparison))
 }
 
-const measures = [
-  ['auc', 'AUC'],
-  ['gauc', 'GAUC'],
-  ['logloss', 'log loss'],
-  ['auc_unseen', 'AUC, unseen items'],
-  ['auc_rare', 'AUC, rare items'],
-] as const
-
-/** The comparison as people read it. */
 function text({ a, b, differences, by_item_frequency, by_history_length }: PairComparison): string {
-  const rows = measures.map(([name, label]) => [
-    label,
+  const rows = comparedMetrics.map((name) => [
+    labelOf(name),
     four(a.summary[name]),
     four(b.summary[name]),
     name in differences

@@ -1,3 +1,4 @@
+import { labelOf } from '../../metrics/index.js'
 import { aligned, four } from '../../report/index.js'
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../studies/evaluate.js'
 
@@ -9,15 +10,11 @@ export async function run(path: string, { json, ...options }: Flags): Promise<vo
 }
 
 function text({ rows, positives, reliability, ...metrics }: Evaluation, group: string): string {
-  const { auc, gauc, gauc_groups, groups, logloss, ece, predicted_over_observed } = metrics
+  const { gauc_groups, groups, ...values } = metrics
   const lines = [
     ['impressions', String(rows)],
     ['clicks', String(positives)],
-    ['AUC', four(auc)],
-    ['GAUC', four(gauc)],
-    ['log loss', four(logloss)],
-    ['ECE', four(ece)],
-    ['predicted / observed', four(predicted_over_observed)],
+    ...Object.entries(values).map(([name, value]) => [labelOf(name), four(value)]),
   ]
   const definition =
     `GAUC: mean of the AUCs inside each ${group}, weighted by impressions, over the ${gauc_groups} of ${groups} that ` +

@@ -1,20 +1,13 @@
-/** Click models side by side. */
-import type { Difference } from '../../metrics/index.js'
-import { barPlot } from '../charts/bars.js'
+/** The report of `mim compare`: click models side by side. */
+import { type Difference, labelOf, meaningOf, metricOf } from '../../metrics/index.js'
+import { type BarPlot, barPlot } from '../charts/bars.js'
 import { exact } from '../charts/scale.js'
 import { h, type Markup } from '../markup.js'
 import { type Cell, type Fact, page, plots, section, table } from '../page.js'
+import { capitalized } from '../text.js'
 
 export const comparedMetrics = ['auc', 'gauc', 'logloss', 'auc_unseen', 'auc_rare'] as const
 export type ComparedMetric = (typeof comparedMetrics)[number]
-
-const named: Record<ComparedMetric, { label: string; hint: string; guessing: number }> = {
-  auc: { label: 'AUC', hint: 'a click ranked above a non-click', guessing: 0.5 },
-  gauc: { label: 'GAUC', hint: 'the same inside each user', guessing: 0.5 },
-  logloss: { label: 'Log loss', hint: 'surprise at what was clicked: to the left is better', guessing: 0 },
-  auc_unseen: { label: 'AUC, unseen items', hint: 'items that training never showed', guessing: 0.5 },
-  auc_rare: { label: 'AUC, rare items', hint: 'items that training seldom showed', guessing: 0.5 },
-}
 
 /** One model on one kind of vectors: means over seeds and, as `…_sd`, their sample standard deviations. */
 export type ComparisonRow = {
@@ -22,54 +15,57 @@ export type ComparisonRow = {
   /** What made the content vectors; `none` for a model of ids. */
   vectors: string
   seeds: number
-  /** AUC minus that of the baseline on the same impressions, with a 95 % interval over users. */
+  /** AUC minus the AUC of the baseline on the same impressions, with a 95 % interval over users. */
   over_baseline?: Difference
 } & Record<ComparedMetric | `${ComparedMetric}_sd`, number>
 
 export interface ComparisonOptions {
   title?: string
   facts?: readonly Fact[]
-  /** AUC of one who knows the truth behind the data, where they tell it. */
+  /** AUC of the true click probabilities, where the data contain them. */
   oracle?: number
-  /** Model that the others are held against; default `din`, which has no content. */
+  /** Model that the others are compared with; default `din`, which has no content. */
   baseline?: string
 }
 
-/** A page of bars and a table; any number of rows, also none. */
+/** A page of charts and a table; any number of rows, also none. */
 export function comparisonReport(rows: readonly ComparisonRow[], options: ComparisonOptions = {}): string {
-  const { title = 'Click models compared', facts = [], oracle, baseline: name = 'din' } = options
+  const { title = 'Comparison of click models', facts = [], oracle, baseline: name = 'din' } = options
   const baseline = rows.find(({ model }) => model === name)
   const against = baseline ? nameOf(baseline) : undefined
-  const bars = (metric: ComparedMetric, base: number | undefined, wide: boolean) =>
-    barPlot({
-      title: named[metric].label,
-      hint: named[metric].hint,
-      wide,
-      series: [named[metric].label],
-      base: base ?? named[metric].guessing,
-      groups: rows.map((row) => ({
-        label: nameOf(row),
-        bars: [{ value: row[metric], deviation: row[`${metric}_sd`] }],
-      })),
-      marks: wide ? marks(baseline, oracle) : [],
-    })
   const [first, ...others] = comparedMetrics
+  const whiskers = 'whiskers show the standard deviation over seeds.'
   return page({
     title,
     facts,
     content: [
       section(
-        'From guessing to the truth',
-        'Bars start at guessing, 0.5; whiskers are the standard deviation over seeds.',
-        plots(bars(first, undefined, true)),
+        'From random to oracle',
+        `Bars start at the AUC of random scores, 0.5; ${whiskers}`,
+        plots(barsOf(rows, first, { wide: true, marks: marks(baseline, oracle) })),
       ),
       section(
-        against ? `What is gained over ${against}` : 'The other measures',
-        against ? `Bars start at ${against}; whiskers are the standard deviation over seeds.` : undefined,
-        plots((against ? comparedMetrics : others).map((metric) => bars(metric, baseline?.[metric], false))),
+        against ? `Gain over ${against}` : 'Other metrics',
+        against ? `Bars start at the value of ${against}; ${whiskers}` : undefined,
+        plots((against ? comparedMetrics : others).map((metric) => barsOf(rows, metric, { base: baseline?.[metric] }))),
       ),
-      section('All figures', undefined, tableOf(rows, oracle)),
+      section('All results', undefined, tableOf(rows, oracle)),
     ],
+  })
+}
+
+function barsOf(rows: readonly ComparisonRow[], metric: ComparedMetric, options: Partial<BarPlot>): Markup {
+  const { label, chance = 0 } = metricOf(metric)!
+  return barPlot({
+    title: capitalized(label),
+    hint: meaningOf(metric),
+    series: [label],
+    groups: rows.map((row) => ({
+      label: nameOf(row),
+      bars: [{ value: row[metric], deviation: row[`${metric}_sd`] }],
+    })),
+    ...options,
+    base: options.base ?? chance,
   })
 }
 
@@ -86,7 +82,7 @@ function tableOf(rows: readonly ComparisonRow[], oracle: number | undefined): Ma
   const best = Object.fromEntries(
     comparedMetrics.map((metric) => {
       const values = rows.map((row) => row[metric]).filter(Number.isFinite)
-      return [metric, metric === 'logloss' ? Math.min(...values) : Math.max(...values)]
+      return [metric, metricOf(metric)!.better === 'less' ? Math.min(...values) : Math.max(...values)]
     }),
   )
   const number = (text: string, small?: string): Cell => ({ text, small, style: 'number' })
@@ -105,11 +101,11 @@ function tableOf(rows: readonly ComparisonRow[], oracle: number | undefined): Ma
     { text: 'model' },
     { text: 'vectors' },
     number('seeds'),
-    ...comparedMetrics.map((metric) => number(named[metric].label)),
-    number('AUC over baseline'),
+    ...comparedMetrics.map((metric) => number(labelOf(metric))),
+    number('AUC − baseline'),
   ]
-  const truth = h('p', {}, `Oracle AUC, of one who knows every taste: ${exact(oracle ?? Number.NaN)}`)
-  return h('div', {}, table(header, body), oracle !== undefined && truth)
+  const note = h('p', {}, `Oracle AUC (scores by the true click probabilities): ${exact(oracle ?? Number.NaN)}`)
+  return h('div', {}, table(header, body), oracle !== undefined && note)
 }
 
 const signed = (x: number) => (x > 0 ? `+${exact(x)}` : exact(x))

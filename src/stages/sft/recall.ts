@@ -17,9 +17,6 @@ export interface Judged {
 /** Places within which a chosen item counts as found. */
 export const ks = [1, 10, 50, 100]
 
-/** What a line on an evaluation tells; the rest is in metrics.json. */
-export const told = /^(recall_(1|10|50)|recall_10_[a-z]+|title_to_image_recall_10|category_purity_10|mean_cosine)$/
-
 /** Places of chosen items, by kind of anchor. */
 export type Found = Pick<Judged, 'kind' | 'targets' | 'ranks'>
 

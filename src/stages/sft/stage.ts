@@ -9,7 +9,7 @@ import type { Catalogue } from '../../data/items/catalogue.js'
 import { findTable } from '../../data/tables/contract.js'
 import { type Engine, openEngine } from '../../engine/index.js'
 import { inPrecision } from '../../engine/precision.js'
-import { isCollapsed, recallAtK } from '../../metrics/index.js'
+import { isCollapsed, isPrinted, recallAtK } from '../../metrics/index.js'
 import { contentWidth, encoderPrograms, encoderShape } from '../../models/encoder.js'
 import { Parameters } from '../../nn/parameters.js'
 import { type RecallTask, recallSection } from '../../report/index.js'
@@ -20,7 +20,7 @@ import { encodeItems, type ItemVectors } from '../shared/encode.js'
 import { showSearches } from './gallery.js'
 
 import { loadSftData } from './load.js'
-import { type Judged, recallMetrics, told } from './recall.js'
+import { type Judged, recallMetrics } from './recall.js'
 import { firstValues, SftTask } from './task.js'
 
 export async function sft(config: SftConfig, run: Run): Promise<Record<string, unknown>> {
@@ -57,7 +57,7 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
       steps,
       evaluateEvery: config.train.evaluateEvery || stepsPerEpoch,
       monitor: config.train.monitor ?? 'valid_recall_10',
-      metrics: Object.keys(before.metrics).flatMap((name) => (told.test(name) ? [`valid_${name}`] : [])),
+      metrics: Object.keys(before.metrics).flatMap((name) => (isPrinted(name) ? [`valid_${name}`] : [])),
     },
     run,
   )
@@ -145,6 +145,6 @@ function recallTask({ kind, ranks }: Judged, ranksBefore: Float64Array): RecallT
 /** The figures that a line has room for. */
 const text = (metrics: Record<string, number>) =>
   Object.entries(metrics)
-    .filter(([name]) => told.test(name))
+    .filter(([name]) => isPrinted(name))
     .map(([name, value]) => `${name} ${value.toFixed(4)}`)
     .join(', ')

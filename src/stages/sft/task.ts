@@ -11,6 +11,7 @@ import type { Part } from '../../data/choices/positives.js'
 import { shareArrays } from '../../data/tables/sharedMemory.js'
 import type { Engine, Value } from '../../engine/index.js'
 import { initialValues } from '../../engine/state.js'
+import { isPrinted } from '../../metrics/index.js'
 import { type EncoderShape, encoderPrograms } from '../../models/encoder.js'
 import { batchOf, type SftSizes } from '../../models/sft.js'
 import { type ParameterSpec, Parameters } from '../../nn/parameters.js'
@@ -23,7 +24,7 @@ import { planBatches, type SftShared, shareSft } from './batch.js'
 import { contentMetrics, findChosen } from './judge.js'
 import type { SftData } from './load.js'
 import { mineNeighbors } from './mining.js'
-import { type Judged, judgedPairs, recallMetrics, seenItems, told } from './recall.js'
+import { type Judged, judgedPairs, recallMetrics, seenItems } from './recall.js'
 import { momentumOf, type SftTraining, sftTraining } from './training.js'
 
 /** Mined neighbors, in the folder of the last state. */
@@ -79,7 +80,7 @@ export class SftTask extends SessionTask<Record<string, Value>> {
 
   async evaluate(): Promise<Record<string, number>> {
     const { metrics } = await this.judge('valid')
-    const shown = Object.entries(metrics).filter(([name]) => told.test(name))
+    const shown = Object.entries(metrics).filter(([name]) => isPrinted(name))
     return Object.fromEntries(shown.map(([name, value]) => [`valid_${name}`, value]))
   }
 
