@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { feature, sideFeature } from '../data/clicks/featureSpec.js'
+import { behaviorFeature, feature } from '../data/clicks/featureSpec.js'
 import { modelNames, searchKinds } from '../models/ctr/config.js'
 import { activationNames } from '../nn/norm.js'
 import {
@@ -127,7 +127,7 @@ export const ctrConfig = z.strictObject({
         ),
       context: z.array(feature).default([]).describe('Columns of the impressions table, given as those of items'),
       history: z
-        .array(sideFeature)
+        .array(behaviorFeature)
         .default([])
         .describe('What else is known of a behavior: {kind: category, column, target} or {kind: gap}'),
       minCount: z

@@ -107,7 +107,12 @@ await onEachEngine('click models', (engine) => {
 
   test('when the target has no vector or the history is empty then learned defaults change just these rows', async () => {
     const data = clickData()
-    const { item, events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
+    const {
+      item,
+      behaviorItem: events,
+      historyStart,
+      historyEnd,
+    } = inMemory(data, new Int32Array(0)).columns.impressions
     const predict = async (sets: string[]) => {
       const task = openTask(engine, ['model.name=content', 'model.simTier=false', ...sets])
       const result = task.predict(allRows)
@@ -139,7 +144,7 @@ await onEachEngine('click models', (engine) => {
 
 test('when a search is hard then the latest behaviors of the category of the target are left, in their order', () => {
   const data = clickData()
-  const { item, events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
+  const { item, behaviorItem: events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
   const { rowOf } = data.itemFeatures.find(({ name }) => name === 'category')!
   const rows = Int32Array.from({ length: data.impressions.rows }, (_, i) => i)
   const behaviorSearch = { kind: 'hard', topK: 2, feature: 'category' } as const
@@ -158,7 +163,7 @@ test('when a search is hard then the latest behaviors of the category of the tar
 
 test('when a search is soft then the behaviors nearest to the target are left, in their order', () => {
   const data = clickData()
-  const { item, events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
+  const { item, behaviorItem: events, historyStart, historyEnd } = inMemory(data, new Int32Array(0)).columns.impressions
   const { vectors, width, rowOf } = data.content!
   const vector = (i: number) => Array.from(vectors.subarray(rowOf[i] * width, (rowOf[i] + 1) * width))
   const product = (a: number, b: number) => vector(a).reduce((sum, x, i) => sum + x * vector(b)[i], 0)

@@ -2,11 +2,11 @@
 import { isFile, pick, readInto, type Stored } from '../tables/column.js'
 import type { ContentTable } from '../vectors/contentTable.js'
 import type { CtrDataset } from './dataset.js'
-import type { EventFeature, RowFeature } from './features.js'
+import type { BehaviorFeature, RowFeature } from './features.js'
 
 /** Columns that differ from impression to impression, or from behavior to behavior. */
 interface Varying {
-  /** `time` and `eventTime` are there where the gap between them is a feature. */
+  /** `time` and `behaviorTime` are there where the gap between them is a feature. */
   impressions: {
     item: Int32Array
     label: Uint8Array
@@ -14,11 +14,11 @@ interface Varying {
     time: Float64Array
     historyStart: Int32Array
     historyEnd: Int32Array
-    events: Int32Array
-    eventTime: Float64Array
+    behaviorItem: Int32Array
+    behaviorTime: Float64Array
   }
   impressionFeatures: RowFeature[]
-  eventFeatures: EventFeature[]
+  behaviorFeatures: BehaviorFeature[]
 }
 
 type Fixed = Pick<CtrDataset, 'itemFeatures' | 'gap' | 'trainCount'> & {
@@ -32,13 +32,13 @@ export type StoredCtrColumns = Fixed & Stored<Varying>
 
 /** The columns of a data set without what batches do not need, for other threads. */
 export function ctrColumns(data: CtrDataset): StoredCtrColumns {
-  const { impressions, impressionFeatures, itemFeatures, eventFeatures, gap, trainCount, content } = data
-  const { item, label, weight, time, historyStart, historyEnd, events, eventTime } = impressions
+  const { impressions, impressionFeatures, itemFeatures, behaviorFeatures, gap, trainCount, content } = data
+  const { item, label, weight, time, historyStart, historyEnd, behaviorItem, behaviorTime } = impressions
   return {
-    impressions: { item, label, weight, time, historyStart, historyEnd, events, eventTime },
+    impressions: { item, label, weight, time, historyStart, historyEnd, behaviorItem, behaviorTime },
     impressionFeatures,
     itemFeatures,
-    eventFeatures,
+    behaviorFeatures,
     gap,
     trainCount,
     content: content && {
@@ -52,7 +52,7 @@ export function ctrColumns(data: CtrDataset): StoredCtrColumns {
 
 /** The impressions `rows` alone, in memory; of their behaviors only where they stand. */
 export function atRows(columns: StoredCtrColumns, rows: Int32Array) {
-  const { item, label, weight, time, historyStart, historyEnd, events, eventTime } = columns.impressions
+  const { item, label, weight, time, historyStart, historyEnd, behaviorItem, behaviorTime } = columns.impressions
   return {
     ...columns,
     impressions: {
@@ -62,8 +62,8 @@ export function atRows(columns: StoredCtrColumns, rows: Int32Array) {
       time: time.length > 0 ? pick(time, rows) : new Float64Array(0),
       historyStart: pick(historyStart, rows),
       historyEnd: pick(historyEnd, rows),
-      events,
-      eventTime,
+      behaviorItem,
+      behaviorTime,
     },
     impressionFeatures: columns.impressionFeatures.map(
       (feature): RowFeature => ({
@@ -72,7 +72,7 @@ export function atRows(columns: StoredCtrColumns, rows: Int32Array) {
         weight: feature.weight && pick(feature.weight, rows),
       }),
     ),
-    eventFeatures: columns.eventFeatures.map(({ target, ...feature }) => ({
+    behaviorFeatures: columns.behaviorFeatures.map(({ target, ...feature }) => ({
       ...feature,
       target: target && pick(target, rows),
     })),
@@ -81,9 +81,9 @@ export function atRows(columns: StoredCtrColumns, rows: Int32Array) {
 
 /** Columns in memory that have the impressions `rows` and their histories, and the places of `rows` in them. */
 export function inMemory(columns: StoredCtrColumns, rows: Int32Array): { columns: CtrColumns; rows: Int32Array } {
-  if (!isFile(columns.impressions.events)) return { columns: columns as CtrColumns, rows }
+  if (!isFile(columns.impressions.behaviorItem)) return { columns: columns as CtrColumns, rows }
   const alone = atRows(columns, rows)
-  const { historyStart: starts, historyEnd: ends, events, eventTime } = alone.impressions
+  const { historyStart: starts, historyEnd: ends, behaviorItem, behaviorTime } = alone.impressions
   const historyEnd = new Int32Array(rows.length)
   let length = 0
   for (let i = 0; i < rows.length; i++) historyEnd[i] = length += ends[i] - starts[i]
@@ -99,11 +99,11 @@ export function inMemory(columns: StoredCtrColumns, rows: Int32Array): { columns
     ...alone.impressions,
     historyStart,
     historyEnd,
-    events: laid(events, new Int32Array(length)),
-    eventTime: laid(eventTime, new Float64Array(columns.gap ? length : 0)),
+    behaviorItem: laid(behaviorItem, new Int32Array(length)),
+    behaviorTime: laid(behaviorTime, new Float64Array(columns.gap ? length : 0)),
   }
-  const eventFeatures = alone.eventFeatures.map(
-    (feature): EventFeature => ({ ...feature, rowOf: laid(feature.rowOf, new Int32Array(length)) }),
+  const behaviorFeatures = alone.behaviorFeatures.map(
+    (feature): BehaviorFeature => ({ ...feature, rowOf: laid(feature.rowOf, new Int32Array(length)) }),
   )
-  return { columns: { ...alone, impressions, eventFeatures }, rows: Int32Array.from(rows.keys()) }
+  return { columns: { ...alone, impressions, behaviorFeatures }, rows: Int32Array.from(rows.keys()) }
 }

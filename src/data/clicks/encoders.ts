@@ -4,17 +4,15 @@ import { join } from 'node:path'
 import { lowerBound, valuesOfRanks } from '../../metrics/order.js'
 import { paddingRow, unknownRow } from '../../ops/tableRows.js'
 import type { Column, ColumnStore, Stored } from '../tables/column.js'
-import { type Database, identifier, literal } from '../tables/duckdb.js'
+import { type Database, literal } from '../tables/duckdb.js'
 import type { Whitening } from '../vectors/whitening.js'
-import type { Feature } from './featureSpec.js'
+import type { FeatureSpec } from './featureSpec.js'
 import type { FeatureColumn, RowFeature } from './features.js'
+import type { ClickNumbers } from './numbers.js'
 import type { Vocabulary } from './vocabulary.js'
 
 /** Of a number: what is subtracted and divided by after the transform. Of a bucket: where ranges begin. */
 export type Scaling = { mean: number; deviation: number } | { edges: number[] }
-
-/** DuckDB tables of the `count` values that have numbers, by embedding table, with the names of their columns. */
-export type NumberTables = Record<string, { numbers: string; value: string; number: string; count: number }>
 
 export interface Encoders {
   /** By embedding table; rows by the dense numbers of this data. */
@@ -31,7 +29,7 @@ export interface Encoders {
 const numberRow = unknownRow + 1
 
 /** The transform of `spec` learned from training values, NaN where missing; `values` gives them again and again. */
-export function fitScaling(spec: Feature, values: () => Iterable<Float32Array>): Scaling {
+export function fitScaling(spec: FeatureSpec, values: () => Iterable<Float32Array>): Scaling {
   if (spec.kind === 'bucket') return { edges: spec.edges ?? quantiles(values, spec.count) }
   const count = sumOf(values, () => 1)
   if (spec.kind !== 'number' || spec.transform === 'none' || count === 0) return { mean: 0, deviation: 1 }
@@ -47,7 +45,7 @@ function sumOf(values: () => Iterable<Float32Array>, f: (x: number) => number): 
   return sum
 }
 
-function transform(spec: Feature, x: number): number {
+function transform(spec: FeatureSpec, x: number): number {
   return spec.kind === 'number' && spec.transform === 'log1p' ? Math.sign(x) * Math.log1p(Math.abs(x)) : x
 }
 
@@ -127,7 +125,7 @@ interface Saved {
 export async function saveEncoders(
   db: Database,
   { vocabularies, scalings, trainCount, whitening }: Encoders,
-  tables: NumberTables,
+  { byTable }: ClickNumbers,
   folder: string,
 ): Promise<void> {
   const sizes = Object.fromEntries(Object.entries(vocabularies).map(([name, { size }]) => [name, size]))
@@ -146,23 +144,23 @@ export async function saveEncoders(
     })
   }
   appender.closeSync()
-  const queries = Object.entries(tables).map(
-    ([name, { numbers, value, number }]) =>
+  const queries = Object.entries(byTable).map(
+    ([name, { name: numbers, value, number }]) =>
       `SELECT r.name AS "table", CAST(n.${value} AS VARCHAR) AS value, r.row, r.count FROM rows_of_values r
-       JOIN ${identifier(numbers)} n ON r.number = n.${number} WHERE r.name = ${literal(name)}`,
+       JOIN ${numbers} n ON r.number = n.${number} WHERE r.name = ${literal(name)}`,
   )
   await db.writeParquet(`${queries.join(' UNION ALL ')} ORDER BY "table", row`, join(folder, vocabularyFile))
   await db.run('DROP TABLE rows_of_values')
 }
 
 /** The encoders in `folder`, for the values that have numbers in `tables`: what training did not know is unknown. */
-export async function loadEncoders(db: Database, folder: string, tables: NumberTables): Promise<Encoders> {
+export async function loadEncoders(db: Database, folder: string, { byTable }: ClickNumbers): Promise<Encoders> {
   const { sizes, scalings, whitening } = JSON.parse(readFileSync(join(folder, featureFile), 'utf8')) as Saved
   const vocabularies: Record<string, Vocabulary> = {}
   let trainCount: Int32Array = new Int32Array(0)
-  for (const [name, { numbers, value, number }] of Object.entries(tables)) {
+  for (const [name, { name: numbers, value, number }] of Object.entries(byTable)) {
     const read = await db.columns(
-      `SELECT coalesce(v.row, ${unknownRow}) AS row, coalesce(v.count, 0) AS count FROM ${identifier(numbers)} n
+      `SELECT coalesce(v.row, ${unknownRow}) AS row, coalesce(v.count, 0) AS count FROM ${numbers} n
        LEFT JOIN (SELECT value, row, count FROM read_parquet(${literal(join(folder, vocabularyFile))})
          WHERE "table" = ${literal(name)}) v ON v.value = CAST(n.${value} AS VARCHAR) ORDER BY n.${number}`,
       { row: 'int32', count: 'int32' },

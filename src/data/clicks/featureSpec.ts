@@ -71,7 +71,7 @@ export const feature = z.preprocess(
   kinds,
 )
 
-export const sideFeature = z.discriminatedUnion('kind', [
+export const behaviorFeature = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('category').describe('A value that a behavior has'),
     name,
@@ -85,5 +85,5 @@ export const sideFeature = z.discriminatedUnion('kind', [
   }),
 ])
 
-export type Feature = z.output<typeof kinds>
-export type SideFeature = z.output<typeof sideFeature>
+export type FeatureSpec = z.output<typeof kinds>
+export type BehaviorFeatureSpec = z.output<typeof behaviorFeature>

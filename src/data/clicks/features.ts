@@ -3,23 +3,23 @@ import { UserError } from '../../base/errors.js'
 import { unknownRow } from '../../ops/tableRows.js'
 import { blocks, type Column, ColumnStore, stretch } from '../tables/column.js'
 import type { Table } from '../tables/contract.js'
-import { type Database, identifier, literal } from '../tables/duckdb.js'
-import type { Feature, SideFeature } from './featureSpec.js'
+import { identifier, literal } from '../tables/duckdb.js'
+import type { BehaviorFeatureSpec, FeatureSpec } from './featureSpec.js'
 
 /** A feature of impressions, items or behaviors, and where its values come from. */
 export interface FeaturePlan {
   name: string
-  spec: Feature
+  spec: FeatureSpec
   /** Name of the embedding table. */
   table: string
-  /** DuckDB table (value, number) that gives texts their numbers; none where no vocabulary is needed. */
+  /** SQL name of the DuckDB table (value, number) that numbers its values; undefined if it needs no vocabulary. */
   numbers: string | undefined
   /** SQL of the texts, one for each value that the feature has, or of the number. */
   sql: string[]
 }
 
 /** A feature of behaviors. `target` is SQL of the impression's own value; none: it is unknown. */
-export interface SidePlan extends FeaturePlan {
+export interface BehaviorFeaturePlan extends FeaturePlan {
   target: string | undefined
 }
 
@@ -30,16 +30,16 @@ export interface FeatureColumn extends FeaturePlan {
   numbersOfRows?: Column<'float32'>
 }
 
-/** DuckDB tables of numbered values, by embedding table. */
-const numbersOf = (table: string) => `numbers of ${table}`
+/** SQL name of the DuckDB table that numbers the values of an embedding table. */
+export const numbersOf = (table: string) => identifier(`numbers of ${table}`)
 
 const taken = ['item', 'user', 'content', 'gap']
 
 export const nameOf = ({ name, column }: { name: string | null; column: string | string[] }) =>
   name ?? (typeof column === 'string' ? column : column.join('+'))
 
-/** The features that read `table`, whose rows SQL calls by `alias`. @throws UserError `column-missing`, `column-type` */
-export function planFeatures(specs: readonly Feature[], table: Table, alias: string): FeaturePlan[] {
+/** The features that read `table`, which SQL calls `t`. @throws UserError `column-missing`, `column-type` */
+export function planFeatures(specs: readonly FeatureSpec[], table: Table): FeaturePlan[] {
   return specs.map((spec): FeaturePlan => {
     const names = typeof spec.column === 'string' ? [spec.column] : spec.column
     const types = names.map((name) => typeOf(table, name))
@@ -55,13 +55,13 @@ export function planFeatures(specs: readonly Feature[], table: Table, alias: str
     if (isNumber && !/INT|FLOAT|DOUBLE|DECIMAL|BOOLEAN/.test(types[0])) throw refuse('a number', 'use kind: category')
     const name = nameOf(spec)
     const own = 'table' in spec ? (spec.table ?? name) : name
-    const quoted = names.map((column) => `${alias}.${identifier(column)}`)
+    const quoted = names.map((column) => `t.${identifier(column)}`)
     const numbers = spec.kind === 'category' || spec.kind === 'list' ? numbersOf(own) : undefined
     return { name, spec, table: own, numbers, sql: sqlOf(spec, quoted) }
   })
 }
 
-function sqlOf(spec: Feature, columns: string[]): string[] {
+function sqlOf(spec: FeatureSpec, columns: string[]): string[] {
   if (spec.kind === 'number' || spec.kind === 'bucket') return [`CAST(${columns[0]} AS FLOAT)`]
   if (spec.kind === 'list') {
     const text = (i: number) => `CAST(${columns[0]}[${i + 1}] AS VARCHAR)`
@@ -75,12 +75,12 @@ function sqlOf(spec: Feature, columns: string[]): string[] {
 }
 
 /** Side features, whose values are in `behaviors`, or, where histories are listed, in lists of the impressions. */
-export function planSides(
-  specs: readonly SideFeature[],
+export function planBehaviorFeatures(
+  specs: readonly BehaviorFeatureSpec[],
   impressions: Table,
   behaviors: Table | undefined,
-): { sides: SidePlan[]; gap: boolean } {
-  const sides = specs.flatMap((spec): SidePlan[] => {
+): { behaviorFeatures: BehaviorFeaturePlan[]; gap: boolean } {
+  const behaviorFeatures = specs.flatMap((spec): BehaviorFeaturePlan[] => {
     if (spec.kind === 'gap') return []
     const name = nameOf(spec)
     const table = spec.table ?? name
@@ -107,7 +107,7 @@ export function planSides(
     const what = 'features.history: gap, but histories are listed and have no times'
     throw new UserError({ id: 'feature-gap', what, remedy: 'leave the gap out' })
   }
-  return { sides, gap }
+  return { behaviorFeatures, gap }
 }
 
 /** @throws UserError `feature-names` for two features of one name. */
@@ -125,39 +125,12 @@ function typeOf(table: Table, name: string): string {
   throw new UserError({ id: 'column-missing', where: table.path, what: `column '${name}' is missing`, expected })
 }
 
-/** Where the values of a feature stand: SQL of texts, and of what follows FROM. */
-export interface ValueSource {
-  plan: FeaturePlan
-  sql: readonly string[]
-  from: string
-}
-
-/**
- * Gives the distinct texts of each vocabulary dense numbers from 0, in their own order.
- * @returns where they are and how many, by embedding table.
- */
-export async function numberValues(db: Database, sources: readonly ValueSource[]) {
-  const counts: Record<string, { numbers: string; count: number }> = {}
-  for (const { plan } of sources) {
-    const { table, numbers } = plan
-    if (numbers === undefined || table in counts) continue
-    const queries = sources
-      .filter((source) => source.plan.numbers === numbers)
-      .flatMap(({ sql, from }) => sql.map((text) => `SELECT ${text} AS value FROM ${from}`))
-    await db.run(`CREATE OR REPLACE TEMP TABLE ${identifier(numbers)} AS
-      SELECT value, CAST(row_number() OVER (ORDER BY value) - 1 AS INTEGER) AS number
-      FROM (SELECT DISTINCT value FROM (${queries.join(' UNION ALL ')}) WHERE value IS NOT NULL)`)
-    counts[table] = { numbers, count: await db.count(identifier(numbers)) }
-  }
-  return counts
-}
-
 /** A stable hash of a text to the rows of a table beyond those of padding and of what is unknown. */
 export const hashedRow = (text: string, rows: number) =>
   `CAST(md5_number_lower(${text}) % ${rows - unknownRow - 1} + ${unknownRow + 1} AS INTEGER)`
 
 /** SQL that a query must select and join, so that `columnsOf` finds the features in its result. */
-export function selectFeatures(plans: readonly FeaturePlan[]): { select: string; joins: string } {
+export function selectFeatures(plans: readonly FeaturePlan[]): { select: string[]; joins: string } {
   const select: string[] = []
   const joins: string[] = []
   for (const [p, { spec, numbers, sql }] of plans.entries()) {
@@ -165,12 +138,12 @@ export function selectFeatures(plans: readonly FeaturePlan[]): { select: string;
       const column = columnName(p, i)
       if (numbers !== undefined) {
         select.push(`coalesce(${column}_v.number, -1) AS ${column}`)
-        joins.push(`LEFT JOIN ${identifier(numbers)} ${column}_v ON ${column}_v.value = ${text}`)
+        joins.push(`LEFT JOIN ${numbers} ${column}_v ON ${column}_v.value = ${text}`)
       } else if (spec.kind === 'hash') select.push(`coalesce(${hashedRow(text, spec.rows)}, -1) AS ${column}`)
       else select.push(`coalesce(${text}, ${literal('nan')}::FLOAT) AS ${column}`)
     }
   }
-  return { select: select.map((column) => `, ${column}`).join(''), joins: joins.join('\n') }
+  return { select, joins: joins.join('\n') }
 }
 
 const columnName = (plan: number, value: number) => `feature_${plan}_${value}`
@@ -229,7 +202,7 @@ export interface RowFeature {
 }
 
 /** A feature of behaviors: rows by event, and of the target by impression (`unknownRow` where it is not told). */
-export interface EventFeature {
+export interface BehaviorFeature {
   name: string
   table: string
   size: number

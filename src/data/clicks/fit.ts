@@ -1,109 +1,130 @@
-import { blocks, type Column, type ColumnStore, isFile, pick, stretch, valuesOf } from '../tables/column.js'
+/** Learns vocabularies and scalings from the training impressions and the histories that they see. */
+import { blocks, type Column, type ColumnStore, pick, stretch, valuesOf } from '../tables/column.js'
 import type { ContentTable } from '../vectors/contentTable.js'
 import { fitWhitening, type WhitenOptions } from '../vectors/whitening.js'
-import { type Encoders, fitScaling, type NumberTables, type Scaling } from './encoders.js'
+import { type Encoders, fitScaling, type Scaling } from './encoders.js'
 import type { FeatureColumn } from './features.js'
-import type { Impressions } from './impressions.js'
+import type { Clicks, Impressions } from './read.js'
 import { tally, type Vocabulary, vocabulary } from './vocabulary.js'
 
 export interface DatasetOptions {
   split: { train: number; valid: number }
   user: boolean
+  /** Least occurrences of a value that gets a row of its own, unless its feature says otherwise. */
   minCount: number
   gap?: boolean
-  /** Where the values of the embedding tables are. */
-  tables: NumberTables
   timeOrder?: Record<string, number>
-  /** Rows by dense number, where ids are hashed. */
+  /** Rows by dense number if ids are hashed. */
   hashed?: { item: Vocabulary; user: Vocabulary }
-  /** How content vectors are whitened; none, or none kept: they stay as they are. */
+  /** Whitening of content vectors; undefined, or 0 dimensions kept: none. */
   whiten?: WhitenOptions
-  /** Those of a trained model, for impressions to be scored: all of them are the test part then. */
+  /** Encoders of a trained model: all impressions are then the test part, to be scored. */
   encoders?: Encoders
-  /** What keeps the columns of `impressions`; default: memory. */
+  /** Where columns are stored; default: memory. */
   store?: ColumnStore
 }
 
 /** Learns encoders from the first `trained` impressions and the histories that they see. */
 export function fit(
-  impressions: Impressions,
-  itemColumns: readonly FeatureColumn[],
+  clicks: Clicks,
   content: ContentTable | undefined,
   trained: number,
-  { user, minCount, hashed, tables, whiten }: DatasetOptions,
+  { user, minCount, hashed, whiten }: DatasetOptions,
 ): Encoders {
-  const { item, context, sides } = impressions
+  const { impressions } = clicks
   const trainCount = new Int32Array(impressions.items)
-  for (const items of valuesOf(item, 0, trained)) tally(trainCount, items)
+  for (const items of valuesOf(impressions.item, 0, trained)) tally(trainCount, items)
   const itemCounts = trainCount.slice()
-
-  /** How often the values of each table occur, and how often they must. */
-  const occurrences = new Map<string, { counts: Int32Array; minCount: number }>()
-  /** What counts the values of a feature; texts that are hashed, and numbers, are not counted. */
-  const counter = ({ table, spec, numbers }: Pick<FeatureColumn, 'table' | 'spec' | 'numbers'>, least: number) => {
-    if (numbers === undefined) return () => {}
-    const own = ('minCount' in spec ? spec.minCount : null) ?? least
-    const { counts, minCount } = occurrences.get(table) ?? {
-      counts: new Int32Array(tables[table].count),
-      minCount: own,
-    }
-    occurrences.set(table, { counts, minCount: Math.min(minCount, own) })
-    return (codes: Int32Array) => tally(counts, codes)
-  }
-
-  const countItems = itemColumns.map((column) => counter(column, 1))
-  const countContext = context.map((column) => counter(column, minCount))
-  const countSides = sides.map((side) => counter(side, minCount))
-  for (const { from, isSeen } of seenEvents(impressions, trained)) {
-    const kept = (column: Column<'int32'>) =>
-      stretch(column, from, from + isSeen.length).filter((_, i) => isSeen[i] === 1)
-    tally(itemCounts, kept(impressions.events))
-    for (const [s, { codes }] of sides.entries()) countSides[s](kept(codes))
-  }
-  for (const [s, { targetCodes }] of sides.entries()) {
-    if (targetCodes) for (const codes of valuesOf(targetCodes, 0, trained)) countSides[s](codes)
-  }
-  for (const [c, { codes: all, values }] of context.entries()) {
-    if (all) for (const codes of valuesOf(all, 0, trained * values)) countContext[c](codes)
-  }
-  // An item counts once for its side columns: what few items have may be shown often.
+  const counts = new ValueCounts(clicks, minCount)
+  countHistories(impressions, trained, itemCounts, counts)
+  for (const feature of impressions.context) counts.add(feature, feature.codes, trained * feature.values)
+  // Each item counts once for its features: a value of few items may be shown often.
   const known = Int32Array.from(itemCounts.keys()).filter((i) => itemCounts[i] > 0)
-  for (const [c, { codes, values }] of itemColumns.entries()) if (codes) countItems[c](pick(codes, known, values))
+  for (const feature of clicks.items) counts.add(feature, feature.codes && pick(feature.codes, known, feature.values))
 
   const vocabularies: Record<string, Vocabulary> = { item: hashed?.item ?? vocabulary(itemCounts, minCount) }
   if (user) {
-    const counts = new Int32Array(impressions.users)
-    for (const users of valuesOf(impressions.user, 0, trained)) tally(counts, users)
-    vocabularies['user'] = hashed?.user ?? vocabulary(counts, minCount)
+    const userCounts = new Int32Array(impressions.users)
+    for (const users of valuesOf(impressions.user, 0, trained)) tally(userCounts, users)
+    vocabularies['user'] = hashed?.user ?? vocabulary(userCounts, minCount)
   }
-  for (const [table, { counts, minCount }] of occurrences) vocabularies[table] = vocabulary(counts, minCount)
+  Object.assign(vocabularies, counts.vocabularies())
+  const withVector = content && whiten?.kept ? known.map((i) => content.rowOf[i]).filter((row) => row > 0) : nothing
+  const whitening = withVector.length > 0 ? fitWhitening(content!, withVector, whiten!) : undefined
+  return { vocabularies, scalings: fitScalings(clicks, trained), trainCount, whitening }
+}
 
+type Counted = Pick<FeatureColumn, 'table' | 'spec' | 'numbers'>
+
+/** Occurrences of each value, by embedding table. */
+class ValueCounts {
+  private readonly byTable = new Map<string, { counts: Int32Array; minCount: number }>()
+
+  constructor({ impressions: { context, behaviorFeatures }, items, numbers }: Clicks, minCount: number) {
+    const register = ({ table, spec, numbers: numbered }: Counted, least: number) => {
+      if (numbered === undefined) return
+      const own = ('minCount' in spec ? spec.minCount : null) ?? least
+      const known = this.byTable.get(table)
+      const counts = known?.counts ?? new Int32Array(numbers.byTable[table].count)
+      this.byTable.set(table, { counts, minCount: Math.min(known?.minCount ?? own, own) })
+    }
+    for (const feature of items) register(feature, 1)
+    for (const feature of [...context, ...behaviorFeatures]) register(feature, minCount)
+  }
+
+  /** Counts the first `length` codes of a feature; numbers and hashed texts are not counted. */
+  add({ table, numbers }: Counted, codes: Column<'int32'> | undefined, length = codes?.length): void {
+    if (numbers === undefined || codes === undefined) return
+    const { counts } = this.byTable.get(table)!
+    for (const some of valuesOf(codes, 0, length)) tally(counts, some)
+  }
+
+  vocabularies(): Record<string, Vocabulary> {
+    const entries = [...this.byTable].map(([table, { counts, minCount }]) => [table, vocabulary(counts, minCount)])
+    return Object.fromEntries(entries)
+  }
+}
+
+/** Counts the behaviors that the first `trained` impressions see, each once, and the values of their targets. */
+function countHistories(impressions: Impressions, trained: number, itemCounts: Int32Array, counts: ValueCounts): void {
+  const { behaviorItem, behaviorFeatures } = impressions
+  for (const { from, isSeen } of seenBehaviors(impressions, trained)) {
+    const seen = (column: Column<'int32'>) =>
+      stretch(column, from, from + isSeen.length).filter((_, i) => isSeen[i] === 1)
+    tally(itemCounts, seen(behaviorItem))
+    for (const feature of behaviorFeatures) counts.add(feature, seen(feature.codes))
+  }
+  for (const feature of behaviorFeatures) counts.add(feature, feature.targetCodes, trained)
+}
+
+/** Scalings of numbers, by feature: of impressions, and of items by the impressions that show them. */
+function fitScalings({ impressions: { item, context }, items }: Clicks, trained: number): Record<string, Scaling> {
   const scalings: Record<string, Scaling> = {}
   for (const { name, spec, numbersOfRows } of context) {
     if (numbersOfRows) scalings[name] = fitScaling(spec, () => valuesOf(numbersOfRows, 0, trained))
   }
-  for (const { name, spec, numbersOfRows } of itemColumns) {
+  for (const { name, spec, numbersOfRows } of items) {
     if (!numbersOfRows) continue
     scalings[name] = fitScaling(spec, function* () {
-      for (const items of valuesOf(item, 0, trained)) yield pick(numbersOfRows, items)
+      for (const shown of valuesOf(item, 0, trained)) yield pick(numbersOfRows, shown)
     })
   }
-  const withVector = content && whiten?.kept ? known.map((i) => content.rowOf[i]).filter((row) => row > 0) : nothing
-  const whitening = withVector.length > 0 ? fitWhitening(content!, withVector, whiten!) : undefined
-  return { vocabularies, scalings, trainCount, whitening }
+  return scalings
 }
 
-/** Which events some of the first `rows` impressions see: 1 for each that is seen, from event `from` on. */
-export function* seenEvents(
-  { events, historyStart, historyEnd }: Impressions,
+/** Behaviors that are processed at once, to bound memory. */
+const behaviorsAtOnce = 2 ** 24
+
+/** Which behaviors some of the first `rows` impressions see: 1 for each that is seen, from behavior `from` on. */
+function* seenBehaviors(
+  { behaviorItem, historyStart, historyEnd }: Impressions,
   rows: number,
 ): Generator<{ from: number; isSeen: Uint8Array }> {
-  const atOnce = isFile(events) ? eventsAtOnce : events.length
-  for (let from = 0; from < events.length; from += atOnce) {
-    const count = Math.min(atOnce, events.length - from)
-    // +1 where a history starts, −1 where it ends: the running sum tells how many see an event.
+  for (let from = 0; from < behaviorItem.length; from += behaviorsAtOnce) {
+    const count = Math.min(behaviorsAtOnce, behaviorItem.length - from)
+    // +1 where a history starts, −1 where it ends: the running sum is the number of histories that have a behavior.
     const change = new Int32Array(count + 1)
-    const within = (event: number) => Math.max(0, Math.min(count, event - from))
+    const within = (behavior: number) => Math.max(0, Math.min(count, behavior - from))
     for (const { from: row, values: starts } of blocks(historyStart, 0, rows)) {
       const ends = stretch(historyEnd, row, row + starts.length)
       for (let i = 0; i < starts.length; i++) {
@@ -113,15 +134,12 @@ export function* seenEvents(
     }
     let open = 0
     const isSeen = new Uint8Array(count)
-    for (let event = 0; event < count; event++) {
-      open += change[event]
-      if (open > 0) isSeen[event] = 1
+    for (let behavior = 0; behavior < count; behavior++) {
+      open += change[behavior]
+      if (open > 0) isSeen[behavior] = 1
     }
     yield { from, isSeen }
   }
 }
-
-/** Events that are looked at at once. */
-export const eventsAtOnce = 2 ** 24
 
 export const nothing = new Float64Array(0)

@@ -1,38 +1,46 @@
-/** Histories of impressions: stretches of behaviors that lie end to end. */
+/** Histories of impressions: ranges of behaviors that are stored one after another. */
 import { UserError } from '../../base/errors.js'
 import { lowerBound } from '../../metrics/order.js'
 import { blocks, type Column, type ColumnStore, put, type RowRange, stretch, valuesOf } from '../tables/column.js'
-import { microseconds, type Table } from '../tables/contract.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
-import { type ImpressionOptions, itemNumbers, userNumbers } from './contract.js'
-import { columnsOf, featureKinds, type SidePlan, selectFeatures } from './features.js'
+import { type BehaviorFeaturePlan, columnsOf } from './features.js'
 import { HashIndex, halvesOf, hashOf } from './hashIndex.js'
+import type { ClickNumbers, NumberTable } from './numbers.js'
+import type { ClickPlan } from './plan.js'
 
-/** A side feature: codes by event and, where impressions tell it, of their targets; -1 for none. */
-export interface SideColumn extends SidePlan {
+/** A behavior feature: codes by behavior and, if impressions have them, of the target by impression; -1 for none. */
+export interface BehaviorColumn extends BehaviorFeaturePlan {
   codes: Column<'int32'>
   targetCodes?: Column<'int32'>
 }
 
+/** Impression i sees the behaviors `historyStart[i] … historyEnd[i] - 1`, oldest first. */
 export interface Histories {
   /** Item numbers of behaviors. */
-  events: Column<'int32'>
-  /** Microseconds since 1970 by event; empty where histories are listed. */
-  eventTime: Column<'float64'>
-  sides: SideColumn[]
+  behaviorItem: Column<'int32'>
+  /** Microseconds since 1970 by behavior; empty if histories are listed. */
+  behaviorTime: Column<'float64'>
+  behaviorFeatures: BehaviorColumn[]
   historyStart: Column<'int32'>
   historyEnd: Column<'int32'>
 }
 
-/** Of each impression: dense number of the user, and microseconds since 1970. */
+/** Dense numbers of users, of which there are `users`, and microseconds since 1970, by impression. */
 interface Moments {
   user: Column<'int32'>
   time: Column<'float64'>
-  sides: readonly SidePlan[]
+  users: number
 }
 
-/** Events whose times are held at once, but for a user who has more. */
-const eventsHeld = 2 ** 24
+interface BehaviorRows {
+  rows: number
+  usr: Column<'int32'>
+  item: Column<'int32'>
+  ts: Column<'float64'>
+}
+
+/** Behaviors that have their times in memory at once; more if one user has more. */
+const behaviorsAtOnce = 2 ** 24
 
 /**
  * Behaviors sorted by user and time; the history of an impression ends before the first that is not older than it.
@@ -40,64 +48,67 @@ const eventsHeld = 2 ** 24
  */
 export async function builtHistories(
   db: Database,
-  { path, source, columns: types, rows }: Table,
-  { columns, timeUnit, actions, length }: ImpressionOptions,
-  { user, time, sides }: Moments,
+  plan: ClickPlan,
+  moments: Moments,
   store: ColumnStore,
 ): Promise<Histories> {
-  const wanted = actions.map(literal).join(', ')
-  const { select, joins } = selectFeatures(sides)
-  const table = { path, source, columns: types, rows }
-  const read = await db.stored(
-    `SELECT u.usr, n.item, ${microseconds(table, columns.time!, timeUnit)} AS ts ${select}
-     FROM ${source} t
-     JOIN ${userNumbers} u ON t.${identifier(columns.user!)} = u.user_id
-     JOIN ${itemNumbers} n ON t.${identifier(columns.item)} = n.item_id
-     ${joins}
-     WHERE ${identifier(columns.action)} IN (${wanted})
-     ORDER BY 1, 3, 2`,
-    { usr: 'int32', item: 'int32', ts: 'float64', ...featureKinds(sides) },
-    store,
-  )
-  if (read.rows === 0) {
-    const found = await db.rows<{ action: string }>(
-      `SELECT DISTINCT ${identifier(columns.action)} AS action FROM ${source} LIMIT 20`,
-    )
-    throw new UserError({
-      id: 'history-empty',
-      where: path,
-      what: `no behavior of the users in the impressions has an action of ${wanted}`,
-      expected: `history.actions among ${found.map((row) => row.action).join(', ')}`,
-    })
-  }
-  const [historyStart, historyEnd] = [store.zeros('int32', user.length), store.zeros('int32', user.length)]
-  const first = firstOfUsers(read.usr, await db.count(userNumbers))
-  for (const users of together(first)) {
-    const offset = first[users.from]
-    const times = stretch(read.ts, offset, first[users.to])
-    for (const { from, values: owners } of blocks(user)) {
-      const to = from + owners.length
-      const [moments, starts, ends] = [
-        stretch(time, from, to),
-        stretch(historyStart, from, to),
-        stretch(historyEnd, from, to),
-      ]
-      for (let i = 0; i < owners.length; i++) {
-        const u = owners[i]
-        if (u < users.from || u >= users.to) continue
-        // An event of the same microsecond is not before.
-        ends[i] = offset + lowerBound(times, moments[i], first[u] - offset, first[u + 1] - offset)
-        starts[i] = Math.max(first[u], ends[i] - length)
-      }
-      put(historyStart, from, starts)
-      put(historyEnd, from, ends)
-    }
-  }
-  const codes = columnsOf(sides, read, store).map((column, i) => ({ ...sides[i], codes: column.codes! }))
-  return { events: read.item, eventTime: read.ts, sides: codes, historyStart, historyEnd }
+  const { sql, kinds } = plan.behaviors!
+  const read = await db.stored(sql, kinds, store)
+  const { rows, usr, item, ts } = read as unknown as BehaviorRows
+  if (rows === 0) throw await noBehaviors(db, plan)
+  const ends = rangesOf(usr, ts, moments, plan.history.length, store)
+  const behaviorFeatures = columnsOf(plan.behaviorFeatures, read, store).map(({ codes }, i) => ({
+    ...plan.behaviorFeatures[i],
+    codes: codes!,
+  }))
+  return { behaviorItem: item, behaviorTime: ts, behaviorFeatures, ...ends }
 }
 
-/** Where the events of each user begin; those of user u end where those of u + 1 begin. */
+async function noBehaviors(db: Database, { tables, columns, history }: ClickPlan): Promise<UserError> {
+  const { path, source } = tables.behaviors!
+  const found = await db.rows<{ action: string }>(
+    `SELECT DISTINCT ${identifier(columns.action)} AS action FROM ${source} LIMIT 20`,
+  )
+  return new UserError({
+    id: 'history-empty',
+    where: path,
+    what: `no behavior of the users in the impressions has an action of ${history.actions.map(literal).join(', ')}`,
+    expected: `history.actions among ${found.map((row) => row.action).join(', ')}`,
+  })
+}
+
+/** The `length` latest behaviors of each impression's user before its time; behaviors are sorted by user and time. */
+function rangesOf(
+  usr: Column<'int32'>,
+  ts: Column<'float64'>,
+  { user, time, users }: Moments,
+  length: number,
+  store: ColumnStore,
+): Pick<Histories, 'historyStart' | 'historyEnd'> {
+  const [historyStart, historyEnd] = [store.zeros('int32', user.length), store.zeros('int32', user.length)]
+  const first = firstOfUsers(usr, users)
+  for (const group of usersAtOnce(first)) {
+    const offset = first[group.from]
+    const times = stretch(ts, offset, first[group.to])
+    for (const { from, values: owners } of blocks(user)) {
+      const [impressionTimes, starts, ends] = [time, historyStart, historyEnd].map((column) =>
+        stretch<'int32' | 'float64'>(column, from, from + owners.length),
+      )
+      for (let i = 0; i < owners.length; i++) {
+        const u = owners[i]
+        if (u < group.from || u >= group.to) continue
+        // A behavior of the same microsecond is not before.
+        ends[i] = offset + lowerBound(times, impressionTimes[i], first[u] - offset, first[u + 1] - offset)
+        starts[i] = Math.max(first[u], ends[i] - length)
+      }
+      put(historyStart, from, starts as Int32Array)
+      put(historyEnd, from, ends as Int32Array)
+    }
+  }
+  return { historyStart, historyEnd }
+}
+
+/** Index of the first behavior of each user; those of user u end before the first of u + 1. */
 function firstOfUsers(sorted: Column<'int32'>, users: number): Int32Array {
   const first = new Int32Array(users + 1)
   for (const values of valuesOf(sorted)) for (const u of values) first[u + 1]++
@@ -105,88 +116,99 @@ function firstOfUsers(sorted: Column<'int32'>, users: number): Int32Array {
   return first
 }
 
-/** Users that follow one another, as many as have `eventsHeld` events together, at least one. */
-function* together(first: Int32Array): Generator<RowRange> {
+/** Consecutive users with at most `behaviorsAtOnce` behaviors in all, or one user with more. */
+function* usersAtOnce(first: Int32Array): Generator<RowRange> {
   const users = first.length - 1
   for (let [from, to] = [0, 0]; from < users; from = to) {
-    for (to = from + 1; to < users && first[to + 1] - first[from] <= eventsHeld; ) to++
+    for (to = from + 1; to < users && first[to + 1] - first[from] <= behaviorsAtOnce; ) to++
     yield { from, to }
   }
 }
 
-/** Histories that the impressions bring along, the last `length` of each list, without nulls and padding. */
+/** Histories that are lists of the impressions: the last `length` items of each, without nulls and padding. */
 export async function listedHistories(
   db: Database,
-  { length, padding }: ImpressionOptions,
-  sides: readonly SidePlan[],
+  { history: { length, padding }, behaviorFeatures: plans }: ClickPlan,
+  impressions: string,
+  numbers: ClickNumbers,
   store: ColumnStore,
 ): Promise<Histories> {
-  const { type } = await db.row<{ type: string }>(
-    `SELECT column_type AS type FROM (DESCRIBE ${itemNumbers}) WHERE column_name = 'item_id'`,
-  )
-  const index = await indexOf(db, itemNumbers, 'item_id', 'item')
-  const ofSides: HashIndex[] = []
-  for (const { numbers } of sides) ofSides.push(await indexOf(db, numbers!, 'value', 'number'))
-  const isPadding = padding === null ? 'false' : `CAST(x AS VARCHAR) = ${literal(String(padding))}`
-  const lists = [
-    `list_transform(list_0, lambda x: CASE WHEN ${isPadding} THEN -1 ELSE ${hashOf(`CAST(x AS ${type})`)} END) AS items`,
-    ...sides.map((_, i) => `list_transform(list_${i + 1}, lambda x: ${hashOf('CAST(x AS VARCHAR)')}) AS side_${i}`),
-  ]
-  const sideKinds = Object.fromEntries(sides.map((_, i) => [`side_${i}`, 'int64[]' as const]))
-  const events = store.growing('int32')
-  const codes = sides.map(() => store.growing('int32'))
-  const stretches = new Stretches([events, ...codes])
+  const itemIndex = await indexOf(db, numbers.items)
+  const indexes: HashIndex[] = []
+  for (const { table } of plans) indexes.push(await indexOf(db, numbers.byTable[table]))
+  const items = store.growing('int32')
+  const codes = plans.map(() => store.growing('int32'))
+  const ranges = new Ranges([items, ...codes])
   const [starts, ends] = [store.growing('int32'), store.growing('int32')]
-  const query = `SELECT ${lists.join(', ')} FROM impression_rows`
-  for await (const batch of db.batches(query, { items: 'int64[]' as const, ...sideKinds })) {
-    const { offsets, values } = batch.items
-    const halves = halvesOf(values)
-    const beside = sides.map((_, i) => (batch as unknown as Record<string, typeof batch.items>)[`side_${i}`])
-    const besideHalves = beside.map((list) => halvesOf(list.values))
+  const { sql, names } = await listQuery(db, impressions, padding, plans.length, numbers.items)
+  for await (const batch of db.batches(sql, Object.fromEntries(names.map((name) => [name, 'int64[]' as const])))) {
+    const [itemList, ...lists] = names.map((name) => ({ ...batch[name], halves: halvesOf(batch[name].values) }))
     for (let row = 0; row < batch.rows; row++) {
-      const [from, to] = [offsets[row], offsets[row + 1]]
+      const [from, to] = [itemList.offsets[row], itemList.offsets[row + 1]]
       let start = to
-      for (let left = length; start > from && left > 0; start--) if (index.at(halves, start - 1) >= 0) left--
-      const begin = events.length
+      for (let left = length; start > from && left > 0; start--) {
+        if (itemIndex.at(itemList.halves, start - 1) >= 0) left--
+      }
+      const begin = items.length
       for (let i = start; i < to; i++) {
-        const item = index.at(halves, i)
+        const item = itemIndex.at(itemList.halves, i)
         if (item < 0) continue
-        events.add(item)
-        for (const [s, list] of beside.entries()) {
-          const at = list.offsets[row] + i - from
-          codes[s].add(at < list.offsets[row + 1] ? ofSides[s].at(besideHalves[s], at) : -1)
+        items.add(item)
+        for (const [f, { offsets, halves }] of lists.entries()) {
+          const at = offsets[row] + i - from
+          codes[f].add(at < offsets[row + 1] ? indexes[f].at(halves, at) : -1)
         }
       }
-      const count = events.length - begin
-      const first = stretches.firstOf(begin, count)
+      const count = items.length - begin
+      const first = ranges.firstOf(begin, count)
       starts.add(first)
       ends.add(first + count)
     }
   }
   return {
-    events: events.finish(),
-    eventTime: new Float64Array(0),
-    sides: sides.map((side, i) => ({ ...side, codes: codes[i].finish() })),
+    behaviorItem: items.finish(),
+    behaviorTime: new Float64Array(0),
+    behaviorFeatures: plans.map((plan, f) => ({ ...plan, codes: codes[f].finish() })),
     historyStart: starts.finish(),
     historyEnd: ends.finish(),
   }
 }
 
-/** Stretches that are remembered. */
-const mostStretches = 2 ** 20
+/** SQL of the hashes of listed items, -1 for padding, and of `features` listed features; with the names of the columns. */
+async function listQuery(
+  db: Database,
+  impressions: string,
+  padding: string | number | null,
+  features: number,
+  { name, value }: NumberTable,
+): Promise<{ sql: string; names: string[] }> {
+  const { type } = await db.row<{ type: string }>(
+    `SELECT column_type AS type FROM (DESCRIBE ${name}) WHERE column_name = ${literal(value)}`,
+  )
+  const hash = hashOf(`CAST(x AS ${type})`)
+  const ofItem =
+    padding === null ? hash : `CASE WHEN CAST(x AS VARCHAR) = ${literal(String(padding))} THEN -1 ELSE ${hash} END`
+  const lambdas = [ofItem, ...Array.from({ length: features }, () => hashOf('CAST(x AS VARCHAR)'))]
+  const names = lambdas.map((_, i) => `list_${i}`)
+  const lists = lambdas.map((lambda, i) => `list_transform(${names[i]}, lambda x: ${lambda}) AS ${names[i]}`)
+  return { sql: `SELECT ${lists.join(', ')} FROM ${impressions}`, names }
+}
 
-/** Impressions of a user often list the same behaviors: equal stretches not far from one another are kept once. */
-class Stretches {
+/** Ranges that are remembered. */
+const mostRanges = 2 ** 20
+
+/** Impressions of a user often list the same behaviors: equal ranges near one another are stored once. */
+class Ranges {
   private readonly begins = new Map<number, number>()
 
   constructor(private readonly columns: readonly ReturnType<ColumnStore['growing']>[]) {}
 
-  /** Where the last `length` behaviors, from `begin` on, stand first; where that is elsewhere they are removed. */
+  /** Where the last `length` behaviors, from `begin` on, are stored; removes them if equal ones come before. */
   firstOf(begin: number, length: number): number {
     const hash = this.hashOf(begin, length)
     const before = this.begins.get(hash)
     if (before === undefined || !this.isEqual(before, begin, length)) {
-      if (this.begins.size === mostStretches) this.begins.clear()
+      if (this.begins.size === mostRanges) this.begins.clear()
       this.begins.set(hash, begin)
       return begin
     }
@@ -211,8 +233,8 @@ class Stretches {
   }
 }
 
-async function indexOf(db: Database, table: string, id: string, number: string): Promise<HashIndex> {
-  const query = `SELECT ${hashOf(id)} AS hash, ${number} AS number FROM ${identifier(table)}`
+async function indexOf(db: Database, { name, value, number }: NumberTable): Promise<HashIndex> {
+  const query = `SELECT ${hashOf(value)} AS hash, ${number} AS number FROM ${name}`
   const read = await db.columns(query, { hash: 'int64', number: 'int32' })
   return new HashIndex(read.hash, read.number)
 }

@@ -1,10 +1,10 @@
 /** Signs that a feature tells what could not be known when an impression was shown. */
 import { auc } from '../../metrics/index.js'
-import { ascendingOrder } from '../../metrics/order.js'
-import { type Column, pick, type RowRange, stretch } from '../tables/column.js'
+import { stretch } from '../tables/column.js'
 import { atRows } from './columns.js'
 import type { CtrDataset } from './dataset.js'
 import type { RowFeature } from './features.js'
+import { sampled } from './timeOrder.js'
 
 export interface Leak {
   feature: string
@@ -18,8 +18,6 @@ const mostAuc = 0.99
 const mostOrder = 0.99
 /** Share of clicks whose own item ends the history, and how many times that of the impressions not clicked. */
 const [mostOwn, timesOthers] = [0.5, 5]
-/** Impressions that are looked at. */
-const looked = 200_000
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 
@@ -94,13 +92,13 @@ function scoreOf({ rowOf, values, weight }: RowFeature, at: number, rates: Float
 /** Histories that end with the very event that is to be predicted. */
 function ownEvents(data: CtrDataset): Leak[] {
   const { impressions } = atRows(data, sampled({ from: 0, to: data.split.test.to }))
-  const { item, label, events, historyStart, historyEnd } = impressions
+  const { item, label, behaviorItem, historyStart, historyEnd } = impressions
   const ends = [0, 0]
   const rows = [0, 0]
   for (let row = 0; row < item.length; row++) {
     rows[label[row]]++
     const [start, end] = [historyStart[row], historyEnd[row]]
-    if (end > start && stretch(events, end - 1, end)[0] === item[row]) ends[label[row]]++
+    if (end > start && stretch(behaviorItem, end - 1, end)[0] === item[row]) ends[label[row]]++
   }
   const [others, own] = [ends[0] / rows[0], ends[1] / rows[1]]
   if (!(own > mostOwn && own > timesOthers * others)) return []
@@ -114,46 +112,4 @@ function timedIds({ timeOrder }: CtrDataset): Leak[] {
     const what = `'${feature}' grows with time (rank correlation ${order.toFixed(4)}): it names rows, not what they are of`
     return [{ feature, what }]
   })
-}
-
-/**
- * Rank correlation (Spearman) of the values of a column in the order of time, or of what `rankOf` makes of them, with time.
- * Few values say nothing: NaN below one for every hundred rows.
- */
-export function orderInTime(
-  column: Column<'int32'>,
-  distinct: number,
-  rankOf: (value: number) => number = (value) => value,
-): number {
-  const rows = column.length
-  if (distinct < Math.max(2, rows / 100)) return Number.NaN
-  const all = pick(column, sampled({ from: 0, to: rows }))
-  const ranks = ranksOf(Float64Array.from(all, rankOf))
-  const middle = (all.length - 1) / 2
-  let [product, squares, ranked] = [0, 0, 0]
-  for (let i = 0; i < ranks.length; i++) {
-    product += (ranks[i] - middle) * (i - middle)
-    squares += (i - middle) ** 2
-    ranked += (ranks[i] - middle) ** 2
-  }
-  return product / Math.sqrt(squares * ranked)
-}
-
-/** Ranks from 0; equal values share the mean of theirs. */
-function ranksOf(values: Float64Array): Float64Array {
-  const order = ascendingOrder(values)
-  const ranks = new Float64Array(values.length)
-  for (let start = 0; start < order.length; ) {
-    let end = start + 1
-    while (end < order.length && values[order[end]] === values[order[start]]) end++
-    for (let i = start; i < end; i++) ranks[order[i]] = (start + end - 1) / 2
-    start = end
-  }
-  return ranks
-}
-
-/** Rows at equal distances, `looked` at most. */
-function sampled({ from, to }: RowRange): Int32Array {
-  const count = Math.min(looked, to - from)
-  return Int32Array.from({ length: count }, (_, i) => from + Math.floor((i * (to - from)) / count))
 }

@@ -1,6 +1,6 @@
 import type { RowRange } from '../tables/column.js'
 import type { DatasetOptions } from './fit.js'
-import type { Impressions } from './impressions.js'
+import type { Impressions } from './read.js'
 
 /** The rows of each part of a data set. */
 export interface Split {

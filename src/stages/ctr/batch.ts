@@ -20,7 +20,7 @@ import { searched } from './search.js'
 
 /** What the model of a data set may read. */
 export function ctrFeatures(data: CtrDataset): CtrFeatures {
-  const { impressionFeatures, itemFeatures, eventFeatures, gap, content } = data
+  const { impressionFeatures, itemFeatures, behaviorFeatures, gap, content } = data
   const feature = ({ name, table, size, values, weight }: Stored<RowFeature>): TableFeature => ({
     name,
     table,
@@ -33,7 +33,7 @@ export function ctrFeatures(data: CtrDataset): CtrFeatures {
     impression: impressionFeatures.map(feature),
     item: [
       ...itemFeatures.map(feature),
-      ...eventFeatures.map(({ name, table, size }) => event(name, table, size)),
+      ...behaviorFeatures.map(({ name, table, size }) => event(name, table, size)),
       ...(gap ? [event(gapFeature, gapFeature, gapRows)] : []),
     ],
     isWeighted: data.impressions.weight.length > 0,
@@ -89,7 +89,7 @@ export function ctrBatch(
   behaviorSearch: BehaviorSearch,
 ): Record<string, Value> {
   const { columns: data, rows } = inMemory(columns, impressions)
-  const { item, label, weight, time, eventTime } = data.impressions
+  const { item, label, weight, time, behaviorTime } = data.impressions
   const { owner, history, event } = searched(data, rows, behaviorSearch)
   const targets = pick(item, rows)
   const inputs: Record<string, Value> = { owner: ints(owner), label: floats(Float32Array.from(pick(label, rows))) }
@@ -110,13 +110,13 @@ export function ctrBatch(
     put(targetInput(feature.name), feature, targets)
     put(historyInput(feature.name), feature, history)
   }
-  for (const { name, rowOf, target } of data.eventFeatures) {
+  for (const { name, rowOf, target } of data.behaviorFeatures) {
     inputs[targetInput(name)] = ints(target ? pick(target, rows) : unknown(rows.length))
     inputs[historyInput(name)] = ints(pick(rowOf, event))
   }
   if (data.gap) {
     inputs[targetInput(gapFeature)] = ints(unknown(rows.length))
-    inputs[historyInput(gapFeature)] = ints(event.map((e, i) => gapRow(time[rows[owner[i]]] - eventTime[e])))
+    inputs[historyInput(gapFeature)] = ints(event.map((e, i) => gapRow(time[rows[owner[i]]] - behaviorTime[e])))
   }
   return inputs
 }

@@ -25,7 +25,7 @@ export function describe(
   { model, data, train }: CtrConfig,
   run: Run,
 ) {
-  const { rows, users, items, events, historyStart, historyEnd, item } = impressions
+  const { rows, users, items, behaviorItem, historyStart, historyEnd, item } = impressions
   const size = ({ from, to }: RowRange) => to - from
   let seen = 0
   for (const { from, values: ends } of blocks(historyEnd)) {
@@ -34,7 +34,7 @@ export function describe(
   }
   run.say(
     `${model.name}: ${size(split.train)} impressions train, ${size(split.valid)} validate, ${size(split.test)} test; ` +
-      `${users} users, ${items} items, ${events.length} behaviors, ${(seen / rows).toFixed(1)} in a history on average`,
+      `${users} users, ${items} items, ${behaviorItem.length} behaviors, ${(seen / rows).toFixed(1)} in a history on average`,
   )
   if (store.isOnDisk) {
     run.say(
@@ -48,7 +48,7 @@ export function describe(
     return (100 * found) / column.length
   }
   run.say(
-    `content vectors: ${share(item).toFixed(1)} % of targets and ${share(events).toFixed(1)} % of behaviors have one`,
+    `content vectors: ${share(item).toFixed(1)} % of targets and ${share(behaviorItem).toFixed(1)} % of behaviors have one`,
   )
 }
 

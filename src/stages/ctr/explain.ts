@@ -1,6 +1,5 @@
 /** Which behaviors a score was drawn from: those of the greatest weight in each attention, and the nearest ones. */
 import { inMemory } from '../../data/clicks/columns.js'
-import { itemNumbers } from '../../data/clicks/contract.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import type { Database } from '../../data/tables/duckdb.js'
 import type { Value } from '../../engine/index.js'
@@ -93,7 +92,7 @@ export class Explanations {
            FILTER (part <> '${similarityOutput}') AS by_attention,
          list({item_id: item_id, similarity: weight} ORDER BY place)
            FILTER (part = '${similarityOutput}') AS by_similarity
-       FROM named JOIN ${itemNumbers} USING (item) GROUP BY row`,
+       FROM named ${this.data.numbers.joinItems} GROUP BY row`,
       `SELECT row, list({part: ${part}, weight: weight} ORDER BY part) AS other_attention FROM others GROUP BY row`,
     ]
     const names = ['by_attention', 'other_attention', 'by_similarity']

@@ -5,7 +5,6 @@ import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
 import { type CtrConfig, ctrConfig } from '../../config/ctr.js'
 import { loadConfig } from '../../config/load.js'
-import { itemNumbers, userNumbers } from '../../data/clicks/contract.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import { stretch } from '../../data/tables/column.js'
 import { Database } from '../../data/tables/duckdb.js'
@@ -70,7 +69,7 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
     data.store.close()
     const { select, join: joins } = explanations?.columns() ?? { select: '', join: '' }
     const named = `SELECT user_id, item_id, probability ${select} FROM ${scores.table()} s
-      JOIN ${userNumbers} USING (usr) JOIN ${itemNumbers} USING (item) ${joins} ORDER BY s.row`
+      ${data.numbers.joinUsers} ${data.numbers.joinItems} ${joins} ORDER BY s.row`
     await replaceFile(out, (file) => db.writeParquet(named, file))
     return { impressions: rows, provider: model.provider, out, seconds: (Date.now() - started) / 1000 }
   } finally {

@@ -1,8 +1,7 @@
 /** What is told of the test period: metrics and predictions. */
 import { replaceFile } from '../../base/files.js'
-import { itemNumbers, userNumbers } from '../../data/clicks/contract.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
-import type { Impressions } from '../../data/clicks/impressions.js'
+import type { Impressions } from '../../data/clicks/read.js'
 import { type RowRange, stretch, sum } from '../../data/tables/column.js'
 import type { Database } from '../../data/tables/duckdb.js'
 import { auc, aucByBucket, buckets, calibration, gauc, logLoss, metricInterval } from '../../metrics/index.js'
@@ -80,7 +79,7 @@ export function showClicks(
 /** The scored test period, with ids as they came in. */
 export async function writePredictions(
   db: Database,
-  { impressions, split: { test } }: CtrDataset,
+  { impressions, split: { test }, numbers }: CtrDataset,
   scores: Float32Array,
   path: string,
 ) {
@@ -99,6 +98,6 @@ export async function writePredictions(
   })
   appender.closeSync()
   const named = `SELECT user_id, item_id, label, probability FROM scored
-    JOIN ${userNumbers} USING (usr) JOIN ${itemNumbers} USING (item) ORDER BY row`
+    ${numbers.joinUsers} ${numbers.joinItems} ORDER BY row`
   await replaceFile(path, (temporary) => db.writeParquet(named, temporary))
 }

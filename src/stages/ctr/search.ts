@@ -9,14 +9,14 @@ import type { BehaviorSearch } from '../../models/ctr/index.js'
 export interface LaidOut {
   /** Place in the batch of the impression that a behavior belongs to [N]. */
   owner: Int32Array
-  /** Numbers of the events, and of their items [N]. */
+  /** Numbers of the behaviorItem, and of their items [N]. */
   event: Int32Array
   history: Int32Array
 }
 
 /** The behaviors that the search leaves of the impressions `rows`; all of them where there is no search. */
 export function searched(data: CtrColumns, rows: Int32Array, behaviorSearch: BehaviorSearch): LaidOut {
-  const { events, historyStart, historyEnd } = data.impressions
+  const { behaviorItem, historyStart, historyEnd } = data.impressions
   const most = behaviorSearch.kind === 'none' ? Number.POSITIVE_INFINITY : behaviorSearch.topK
   let length = 0
   for (const row of rows) length += Math.min(most, historyEnd[row] - historyStart[row])
@@ -31,10 +31,10 @@ export function searched(data: CtrColumns, rows: Int32Array, behaviorSearch: Beh
     at += count
   }
   const kept = event.slice(0, at)
-  return { owner: owner.slice(0, at), event: kept, history: pick(events, kept) }
+  return { owner: owner.slice(0, at), event: kept, history: pick(behaviorItem, kept) }
 }
 
-/** Writes the events of [from, to) that the impression calls for to the front of `into`, in order; returns how many. */
+/** Writes the behaviorItem of [from, to) that the impression calls for to the front of `into`, in order; returns how many. */
 type Selector = (into: Int32Array, from: number, to: number, row: number) => number
 
 function selector(data: CtrColumns, { kind, topK, feature }: BehaviorSearch): Selector {
@@ -49,8 +49,8 @@ const all: Selector = (into, from, to) => {
 }
 
 /** The latest of the target's own category, or whatever the feature is, of items or of behaviors. */
-function alike({ impressions, itemFeatures, eventFeatures }: CtrColumns, topK: number, feature: string): Selector {
-  const { events, item } = impressions
+function alike({ impressions, itemFeatures, behaviorFeatures }: CtrColumns, topK: number, feature: string): Selector {
+  const { behaviorItem, item } = impressions
   const ofItems = itemFeatures.find(({ name }) => name === feature)
   const latest = (into: Int32Array, from: number, to: number, isAlike: (event: number) => boolean) => {
     let count = 0
@@ -62,22 +62,22 @@ function alike({ impressions, itemFeatures, eventFeatures }: CtrColumns, topK: n
     const { rowOf } = ofItems
     return (into, from, to, row) => {
       const wanted = rowOf[item[row]]
-      return latest(into, from, to, (e) => rowOf[events[e]] === wanted)
+      return latest(into, from, to, (e) => rowOf[behaviorItem[e]] === wanted)
     }
   }
-  const { rowOf, target } = eventFeatures.find(({ name }) => name === feature)!
+  const { rowOf, target } = behaviorFeatures.find(({ name }) => name === feature)!
   return (into, from, to, row) => latest(into, from, to, (e) => rowOf[e] === target![row])
 }
 
 /** The `topK` of the highest product with the target's vector; of equal ones the latest. A missing vector is zero. */
-function nearest({ impressions: { events, item }, content }: CtrColumns, topK: number): Selector {
+function nearest({ impressions: { behaviorItem, item }, content }: CtrColumns, topK: number): Selector {
   const { rowOf } = content!
   const search = Nearest.of(content!, topK)
   return (into, from, to, row) => {
     if (to - from <= topK) return all(into, from, to, row)
     // Nothing is nearer than another to what has no vector.
     if (rowOf[item[row]] === 0) return all(into, to - topK, to, row)
-    const places = search.among(events.subarray(from, to), item[row])
+    const places = search.among(behaviorItem.subarray(from, to), item[row])
     for (let i = 0; i < topK; i++) into[i] = from + places[i]
     return topK
   }

@@ -1,15 +1,7 @@
 /** Where the columns of impressions and behaviors are kept. */
-import type { CtrConfig } from '../../config/ctr.js'
-import type { ImpressionTables } from '../../data/clicks/contract.js'
-import type { FeaturePlan, SidePlan } from '../../data/clicks/features.js'
+import type { ClickPlan } from '../../data/clicks/plan.js'
 import { ColumnStore } from '../../data/tables/column.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
-
-export interface PlannedFeatures {
-  context: readonly FeaturePlan[]
-  sides: readonly SidePlan[]
-  gap: boolean
-}
 
 /** Numbers of 4 bytes are most of all. */
 const number = 4
@@ -18,22 +10,18 @@ const ofImpression = 7 * number + 1
 /** Item; while histories are looked up also user and time. */
 const ofBehavior = 2 * number + 8
 
-/** Memory where the columns take no more than `data.memory`, else files. */
-export async function storeFor(
-  db: Database,
-  { data, history }: CtrConfig,
-  { impressions, behaviors }: ImpressionTables,
-  { context, sides, gap }: PlannedFeatures,
-): Promise<ColumnStore> {
-  const { weight, history: list } = data.columns
+/** Memory if the columns fit in `memory`, a size such as 2GB; else files. */
+export async function storeFor(db: Database, memory: string, plan: ClickPlan): Promise<ColumnStore> {
+  const { tables, columns, history, context, targets, behaviorFeatures, gap } = plan
+  const { impressions, behaviors } = tables
   const values = context.reduce((sum, { sql, spec }) => sum + sql.length * (spec.kind === 'number' ? 2 : 1), 0)
-  const targets = sides.filter(({ target }) => target !== undefined).length
-  const perImpression = ofImpression + number * (values + targets + (weight ? 1 : 0)) + (gap ? 8 : 0)
-  const perBehavior = ofBehavior + number * sides.length
-  const listed = `(SELECT least(len(${identifier(list ?? '')}), ${history.length}) AS n FROM ${impressions.source})`
-  const count = behaviors?.rows ?? Number((await db.row<{ n: bigint | null }>(`SELECT sum(n) AS n FROM ${listed}`)).n)
+  const perImpression = ofImpression + number * (values + targets.length + (columns.weight ? 1 : 0)) + (gap ? 8 : 0)
+  const perBehavior = ofBehavior + number * behaviorFeatures.length
+  const lengths = `SELECT least(len(${identifier(columns.history ?? '')}), ${history.length}) AS n FROM ${impressions.source}`
+  const count =
+    behaviors?.rows ?? Number((await db.row<{ n: bigint | null }>(`SELECT sum(n) AS n FROM (${lengths})`)).n)
   const bytes = impressions.rows * perImpression + count * perBehavior
-  return bytes <= bytesIn(data.memory) ? new ColumnStore() : new ColumnStore(db.temporary)
+  return bytes <= bytesIn(memory) ? new ColumnStore() : new ColumnStore(db.temporary)
 }
 
 /** Bytes of a size such as 2GB or 512 MiB. */

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { buildDataset } from '../../../src/data/clicks/dataset.js'
-import type { Impressions } from '../../../src/data/clicks/impressions.js'
+import { encodeClicks } from '../../../src/data/clicks/dataset.js'
+import type { Impressions } from '../../../src/data/clicks/read.js'
 import { vocabulary } from '../../../src/data/clicks/vocabulary.js'
 import { stretch } from '../../../src/data/tables/column.js'
 import { paddingRow, unknownRow } from '../../../src/ops/tableRows.js'
-import { plainImpressions, textColumn } from './featureColumns.js'
+import { numbersOf, plainImpressions, textColumn } from './featureColumns.js'
 
 /**
- * Ten impressions: seven train, one validates, two test. Events 0 to 2 are seen by training impressions,
- * event 3 lies between two histories, event 4 is seen by the test only.
+ * Ten impressions: seven train, one validates, two test. Behaviors 0 to 2 are seen by training impressions,
+ * behavior 3 lies between two histories, behavior 4 is seen by the test only.
  */
 const page = textColumn('page', ['home', 'home', 'list', null, 'home', 'home', 'list', 'cart', 'home', 'cart'])
 const impressions: Impressions = {
@@ -18,7 +18,7 @@ const impressions: Impressions = {
   user: Int32Array.of(0, 0, 0, 1, 1, 1, 1, 0, 2, 2),
   item: Int32Array.of(0, 0, 1, 1, 0, 1, 0, 6, 7, 0),
   label: new Uint8Array(10),
-  events: Int32Array.of(2, 3, 2, 4, 5),
+  behaviorItem: Int32Array.of(2, 3, 2, 4, 5),
   historyStart: Int32Array.of(0, 0, 0, 0, 2, 2, 2, 0, 0, 4),
   historyEnd: Int32Array.of(0, 1, 2, 2, 3, 3, 3, 2, 0, 5),
   users: 3,
@@ -28,8 +28,9 @@ const impressions: Impressions = {
 // Item 2 is in training histories only, item 5 in those of the test only, item 8 nowhere.
 const category = textColumn('category', ['a', 'a', 'b', 'c', 'd', 'd', 'e', null, 'a'])
 
-const options = { split: { train: 0.7, valid: 0.1 }, user: true, tables: { ...page.tables, ...category.tables } }
-const build = (minCount = 1) => buildDataset(impressions, [category.column], undefined, { ...options, minCount })
+const clicks = { impressions, items: [category.column], numbers: numbersOf(impressions, page, category) }
+const build = (minCount = 1) =>
+  encodeClicks(clicks, undefined, { split: { train: 0.7, valid: 0.1 }, user: true, minCount })
 const itemFeature = (name: string, minCount?: number) =>
   build(minCount).itemFeatures.find((feature) => feature.name === name)!
 const impressionFeature = (name: string) => {

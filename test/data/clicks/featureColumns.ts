@@ -1,20 +1,36 @@
 /** Features of texts and the data sets that have them, without a database. */
 
-import type { NumberTables } from '../../../src/data/clicks/encoders.js'
 import type { FeatureColumn } from '../../../src/data/clicks/features.js'
-import type { Impressions } from '../../../src/data/clicks/impressions.js'
+import { ClickNumbers, type NumberTable } from '../../../src/data/clicks/numbers.js'
+import type { Impressions } from '../../../src/data/clicks/read.js'
 import { type FileColumn, type Stored, stretch } from '../../../src/data/tables/column.js'
 
-/** A category with the codes that its texts have in alphabetical order, and where its vocabulary would be. */
-export function textColumn(name: string, texts: (string | null)[]): { column: FeatureColumn; tables: NumberTables } {
+interface TextColumn {
+  column: FeatureColumn
+  /** The table that would number its values. */
+  numbers: NumberTable
+}
+
+/** A category with the codes that its texts have in alphabetical order. */
+export function textColumn(name: string, texts: (string | null)[]): TextColumn {
   const names = [...new Set(texts.filter((text) => text !== null))].sort()
   const numbers = `numbers of ${name}`
   const spec = { kind: 'category' as const, name: null, column: name, table: null, minCount: null }
   const codes = Int32Array.from(texts, (text) => (text === null ? -1 : names.indexOf(text)))
   return {
     column: { name, spec, table: name, numbers, sql: [name], values: 1, codes },
-    tables: { [name]: { numbers, value: 'value', number: 'number', count: names.length } },
+    numbers: { name: numbers, value: 'value', number: 'number', count: names.length },
   }
+}
+
+/** The numbers of ids and of text columns, in tables that do not exist. */
+export function numbersOf({ items, users }: Pick<Impressions, 'items' | 'users'>, ...columns: TextColumn[]) {
+  return new ClickNumbers(
+    { name: 'items', value: 'item_id', number: 'item', count: items },
+    { name: 'users', value: 'user_id', number: 'usr', count: users },
+    Object.fromEntries(columns.map(({ column, numbers }) => [column.name, numbers])),
+    true,
+  )
 }
 
 /** What impressions without times, parts and features have. */
@@ -22,8 +38,8 @@ export const plainImpressions = {
   parts: undefined,
   weight: new Float32Array(0),
   time: new Float64Array(0),
-  eventTime: new Float64Array(0),
-  sides: [],
+  behaviorTime: new Float64Array(0),
+  behaviorFeatures: [],
   context: [],
 } satisfies Partial<Impressions>
 

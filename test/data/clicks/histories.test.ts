@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type ImpressionOptions, itemNumbers, userNumbers } from '../../../src/data/clicks/contract.js'
-import { type Impressions, loadImpressions, openImpressions } from '../../../src/data/clicks/impressions.js'
+import type { NumberTable } from '../../../src/data/clicks/numbers.js'
+import { planClicks } from '../../../src/data/clicks/plan.js'
+import { type Impressions, readClicks } from '../../../src/data/clicks/read.js'
+import { type ClickColumns, openClicks } from '../../../src/data/clicks/tables.js'
 import { stretch } from '../../../src/data/tables/column.js'
 import type { TimeUnit } from '../../../src/data/tables/contract.js'
 import { openTables } from '../tables.js'
@@ -10,32 +12,41 @@ const { db, write, rows } = await openTables()
 
 const columns = { user: 'user_id', item: 'item_id', label: 'label', time: 'ts', action: 'action', history: null }
 
-const defaults: ImpressionOptions = {
-  impressions: '',
-  behaviors: '',
-  columns,
-  timeUnit: 'us',
-  actions: ['click'],
-  length: 10,
-  padding: null,
+interface Options {
+  impressions: string
+  behaviors?: string
+  columns?: ClickColumns
+  timeUnit?: TimeUnit
+  actions?: string[]
+  length?: number
+}
+
+async function read({ behaviors = '', timeUnit = 'us', actions = ['click'], length = 10, ...options }: Options) {
+  const sources = { columns, behaviors, ...options }
+  const data = { columns: sources.columns, timeUnit }
+  const features = { user: true, items: [], context: [], history: [] }
+  const plan = planClicks(
+    { data, history: { actions, length, padding: null }, features },
+    await openClicks(db, sources),
+  )
+  return readClicks(db, plan)
 }
 
 /** The impressions in order as "user item: history", with the ids of the files. */
-async function histories(options: Partial<ImpressionOptions>): Promise<string[]> {
-  const all = { ...defaults, ...options }
-  const read = await loadImpressions(db, all, await openImpressions(db, all))
-  const names = async (table: string, id: string, by: string) =>
-    (await db.columns(`SELECT CAST(${id} AS VARCHAR) AS id FROM ${table} ORDER BY ${by}`, { id: 'string' })).id
-  const [users, items] = [await names(userNumbers, 'user_id', 'usr'), await names(itemNumbers, 'item_id', 'item')]
-  assert.deepEqual([read.users, read.items], [users.length, items.length])
-  return Array.from(stretch(read.item), (item, row) => {
-    const seen = Array.from(historyOf(read, row), (event) => items[event])
-    return `${users[stretch(read.user)[row]]} ${items[item]}: ${seen.join(' ')}`.trim()
+async function histories(options: Options): Promise<string[]> {
+  const { impressions, numbers } = await read(options)
+  const names = async ({ name, value, number }: NumberTable) =>
+    (await db.columns(`SELECT CAST(${value} AS VARCHAR) AS id FROM ${name} ORDER BY ${number}`, { id: 'string' })).id
+  const [users, items] = [await names(numbers.users), await names(numbers.items)]
+  assert.deepEqual([impressions.users, impressions.items], [users.length, items.length])
+  return Array.from(stretch(impressions.item), (item, row) => {
+    const seen = Array.from(historyOf(impressions, row), (behavior) => items[behavior])
+    return `${users[stretch(impressions.user)[row]]} ${items[item]}: ${seen.join(' ')}`.trim()
   })
 }
 
-const historyOf = ({ events, historyStart, historyEnd }: Impressions, row: number) =>
-  stretch(events, stretch(historyStart)[row], stretch(historyEnd)[row])
+const historyOf = ({ behaviorItem, historyStart, historyEnd }: Impressions, row: number) =>
+  stretch(behaviorItem, stretch(historyStart)[row], stretch(historyEnd)[row])
 
 const impression = 'user_id, item_id, label, ts'
 const behavior = 'user_id, item_id, action, ts'
@@ -124,9 +135,9 @@ describe('Histories', () => {
       (_, i) => `('a', ${i}, 1, ${i}, ${i % 3 === 2 ? '[7, 8]' : '[5, 6, 7, 8]'})`,
     )
     const impressions = await rows('i', 'user_id, item_id, label, ts, seen', ...rowsOf)
-    const all = { ...defaults, impressions, columns: { ...columns, history: 'seen' }, length: 3 }
-    const { events, historyStart, historyEnd } = await loadImpressions(db, all, await openImpressions(db, all))
-    assert.equal(events.length, 5)
+    const all = await read({ impressions, columns: { ...columns, history: 'seen' }, length: 3 })
+    const { behaviorItem, historyStart, historyEnd } = all.impressions
+    assert.equal(behaviorItem.length, 5)
     const lengths = stretch(historyEnd).map((end, i) => end - stretch(historyStart)[i])
     assert.deepEqual([...lengths.subarray(0, 4)], [3, 3, 2, 3])
   })

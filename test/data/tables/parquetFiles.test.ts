@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { numberValues, planFeatures } from '../../../src/data/clicks/features.js'
-import { loadImpressions, openImpressions } from '../../../src/data/clicks/impressions.js'
+import { planClicks } from '../../../src/data/clicks/plan.js'
+import { readClicks } from '../../../src/data/clicks/read.js'
+import { openClicks } from '../../../src/data/clicks/tables.js'
 import { stretch, sum as sumOf } from '../../../src/data/tables/column.js'
 import { openTable } from '../../../src/data/tables/contract.js'
 import { type Database, literal } from '../../../src/data/tables/duckdb.js'
@@ -23,29 +24,29 @@ const expected: Figures = JSON.parse(readFileSync(parquetFile('expected.json').p
 const db = await openDatabase()
 const folder = await temporaryFolder()
 
-const columns = { user: 'user_id', item: 'item_id', label: 'label', time: 'ts', action: 'action' }
+const columns = {
+  user: 'user_id',
+  item: 'item_id',
+  label: 'label',
+  time: 'ts',
+  action: 'action',
+  history: 'hist_items',
+}
 const category = { kind: 'category' as const, name: null, column: 'category', table: null, minCount: null }
 
 /** Impressions, and the categories that they have. */
-async function impressionsOf(impressions: string) {
+async function impressionsOf(path: string) {
   const options = {
-    impressions,
-    behaviors: '',
-    columns: { ...columns, history: 'hist_items' },
-    timeUnit: 'us' as const,
-    actions: [],
-    length: 1000,
-    padding: null,
+    data: { columns, timeUnit: 'us' as const },
+    history: { actions: [], length: 1000, padding: null },
+    features: { user: true, items: [], context: [category], history: [] },
   }
-  const tables = await openImpressions(db, options)
-  const context = planFeatures([category], tables.impressions, 't')
-  const sources = context.map((plan) => ({ plan, sql: plan.sql, from: `${tables.impressions.source} t` }))
-  const { numbers } = (await numberValues(db, sources))['category']
-  const loaded = await loadImpressions(db, options, tables, { context, sides: [] })
-  const named = `SELECT value FROM "${numbers}" ORDER BY number`
+  const plan = planClicks(options, await openClicks(db, { impressions: path, behaviors: '', columns }))
+  const { impressions, numbers } = await readClicks(db, plan)
+  const named = `SELECT value FROM ${numbers.byTable['category'].name} ORDER BY number`
   const { value } = await db.columns(named, { value: 'string' })
-  const codes = stretch(loaded.context[0].codes!)
-  return { ...loaded, categories: Array.from(codes, (code) => (code < 0 ? null : value[code])) }
+  const codes = stretch(impressions.context[0].codes!)
+  return { ...impressions, categories: Array.from(codes, (code) => (code < 0 ? null : value[code])) }
 }
 
 const sum = (values: Iterable<number>) => [...values].reduce((total, x) => total + x, 0)
@@ -85,11 +86,11 @@ async function checkFigures(path: string): Promise<void> {
   assert.deepEqual(counts, whole)
   assert.ok(Math.abs(price_sum - price) < 1e-6, `${price_sum}`)
   assert.ok(Math.abs(emb_sum - emb) < 1e-3, `${emb_sum}`)
-  const { rows, label, events, historyEnd, historyStart, categories } = await impressionsOf(path)
+  const { rows, label, behaviorItem, historyEnd, historyStart, categories } = await impressionsOf(path)
   assert.equal(rows, expected.rows)
   assert.equal(sumOf(label), expected.label_sum)
   assert.equal(sumOf(historyEnd) - sumOf(historyStart), expected.hist_len_sum)
-  assert.ok(events.length <= expected.hist_len_sum)
+  assert.ok(behaviorItem.length <= expected.hist_len_sum)
   assert.deepEqual(
     [...new Set(categories)].sort(),
     ['c0', 'c1', 'c2', 'c3', 'c4', null].sort(),

@@ -3,13 +3,13 @@
 import { Random } from '../../../src/base/random.js'
 import { ctrConfig } from '../../../src/config/ctr.js'
 import { loadConfig } from '../../../src/config/load.js'
-import { buildDataset, type CtrDataset } from '../../../src/data/clicks/dataset.js'
-import type { Impressions } from '../../../src/data/clicks/impressions.js'
+import { type CtrDataset, encodeClicks } from '../../../src/data/clicks/dataset.js'
+import type { Impressions } from '../../../src/data/clicks/read.js'
 import { type Column, ColumnStore } from '../../../src/data/tables/column.js'
 import type { ContentTable } from '../../../src/data/vectors/contentTable.js'
 import type { Engine } from '../../../src/engine/index.js'
 import { CtrTask } from '../../../src/stages/ctr/task.js'
-import { plainImpressions, textColumn } from '../../data/clicks/featureColumns.js'
+import { numbersOf, plainImpressions, textColumn } from '../../data/clicks/featureColumns.js'
 
 const [rows, items, users, width] = [60, 7, 4, 5]
 
@@ -26,7 +26,7 @@ export function clickData(type: ContentTable['type'] = 'float32', store = new Co
     user: draw(rows, users),
     item: draw(rows, items),
     label: Uint8Array.from(draw(rows, 2)),
-    events: draw(40, items),
+    behaviorItem: draw(40, items),
     historyStart,
     historyEnd: historyStart.map((start) => start + random.int(10)),
     users,
@@ -38,9 +38,10 @@ export function clickData(type: ContentTable['type'] = 'float32', store = new Co
   const rowOf = Int32Array.from({ length: items }, (_, item) => (item + 1) % items)
   const content = { width, vectors: values, type, scale, rows: items, rowOf }
   const texts = Array.from({ length: items }, (_, item) => (item % 2 === 0 ? 'even' : 'odd'))
-  const { column, tables } = textColumn('category', texts)
-  const options = { split: { train: 0.6, valid: 0.2 }, user: true, minCount: 1, tables }
-  return buildDataset(stored(impressions, store), [column], content, { ...options, store })
+  const category = textColumn('category', texts)
+  const numbers = numbersOf(impressions, category)
+  const clicks = { impressions: stored(impressions, store), items: [category.column], numbers }
+  return encodeClicks(clicks, content, { split: { train: 0.6, valid: 0.2 }, user: true, minCount: 1, store })
 }
 
 /** Impressions whose columns are where `store` keeps them. */

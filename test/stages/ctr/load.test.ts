@@ -94,7 +94,7 @@ describe('Features by configuration', () => {
   test('when behaviors have an action and an age then batches tell both, and what is known of the target', () => {
     const batch = ctrBatch(data, Int32Array.of(6), { kind: 'none', topK: 1, feature: '' })
     // User 0 did something at -50, 250 (click) and 550; the impression is at 600.
-    const action = data.eventFeatures[0]
+    const action = data.behaviorFeatures[0]
     assert.deepEqual([...batch['history.action'].data].length, 3)
     assert.equal(batch['target.action'].data[0], batch['history.action'].data[1], 'click')
     assert.equal(action.size, 2 + 2)
@@ -125,8 +125,14 @@ describe('Features by configuration', () => {
     const store = new ColumnStore(join(folder, 'columns'))
     for (const sets of [[], ['features.history=[]', 'data.columns.history=seen']]) {
       const [here, there] = [await loadDataset(db, config(sets)), await loadDataset(db, config(sets), { store })]
-      assert.ok(isFile(there.impressions.events))
-      for (const part of ['impressions', 'impressionFeatures', 'eventFeatures', 'itemFeatures', 'encoders'] as const) {
+      assert.ok(isFile(there.impressions.behaviorItem))
+      for (const part of [
+        'impressions',
+        'impressionFeatures',
+        'behaviorFeatures',
+        'itemFeatures',
+        'encoders',
+      ] as const) {
         assert.deepEqual(unstored(there[part]), here[part], part)
       }
       const behaviorSearch = { kind: 'hard', topK: 2, feature: 'origin' } as const
