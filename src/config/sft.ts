@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { positiveSources, type SourceOptions, sourceNames } from '../data/choices/sources/index.js'
+import type { SourceOption } from '../data/choices/sources/source.js'
 import {
   dataOptions,
   engineOptions,
@@ -28,14 +30,15 @@ const behaviorColumns = z
   .prefault({})
   .describe('Names of the columns of the behaviors table; request and queries may be missing')
 
-export const positiveSources = [
-  'query-purchase',
-  'query-click',
-  'query-exposure',
-  'session',
-  'content-filtered',
-] as const
-export type PositiveSource = (typeof positiveSources)[number]
+/** Options of the sources of positives, by name. */
+const sourceOptions = Object.fromEntries(
+  positiveSources.flatMap(({ options }) =>
+    Object.entries<SourceOption>(options).map(([name, option]) => {
+      const number: z.ZodNumber = option.integer ? z.int() : z.number()
+      return [name, number.positive().default(option.default).describe(option.help)]
+    }),
+  ),
+) as Record<keyof SourceOptions, z.ZodDefault<z.ZodNumber>>
 
 export const sftConfig = z.strictObject({
   data: z
@@ -65,29 +68,18 @@ export const sftConfig = z.strictObject({
   positives: z
     .strictObject({
       sources: z
-        .array(z.enum(positiveSources))
+        .array(z.enum(sourceNames))
         .min(1)
         .default(['query-purchase', 'query-click'])
         .describe(
-          'What counts as chosen: after a query bought, clicked, or merely shown; next in a session; or next at all, asked for by the nearest in content of what the user chose before',
+          `Sources of positive pairs (query, target). ${positiveSources.map(({ name, help }) => `${name}: ${help}`).join('. ')}`,
         ),
-      purchaseWeight: z.number().positive().default(1).describe('Weight of a purchase in the loss'),
-      clickWeight: z.number().positive().default(0.5).describe('Weight of a click, the weaker sign'),
-      exposureWeight: z
-        .number()
-        .positive()
-        .default(0.05)
-        .describe('Weight of what a search showed, the weakest sign (query-exposure)'),
+      ...sourceOptions,
       sessionMinutes: z
         .number()
         .positive()
         .default(30)
-        .describe('A longer pause ends a session; two choices in a row within it make a pair'),
-      lookBack: z
-        .int()
-        .positive()
-        .default(50)
-        .describe('Choices of the user among which content-filtered looks for the nearest'),
+        .describe('A longer pause, in minutes, ends a session of a user'),
       mixture: z
         .strictObject({
           image: z.number().min(0).default(12),

@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Interrupted, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
-import type { PositiveSource, SftConfig } from '../config/sft.js'
+import type { SftConfig } from '../config/sft.js'
+import type { SourceName } from '../data/choices/sources/index.js'
 import { writeRows } from '../data/tables/writeRows.js'
 import { type Difference, meanInterval } from '../metrics/index.js'
 import { interval, markdown, spread } from '../report/index.js'
@@ -44,7 +45,7 @@ export function variants(config: SftConfig, of: readonly Ablation[]): Variant[] 
     without(row, isOn, { levels: { ...levels, ...changes } })
   const { queue, hard, mineEvery, logQ } = negatives
   const { fused, image, text, alignment, distillation, matryoshka } = levels
-  const source = (name: PositiveSource) => {
+  const source = (name: SourceName) => {
     const sources = positives.sources.filter((other) => other !== name)
     return without(name, sources.length > 0, { positives: { ...positives, sources } })
   }

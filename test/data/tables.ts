@@ -1,6 +1,9 @@
 /** Small tables written by hand, as Parquet files. */
 import { join } from 'node:path'
-import type { PositiveOptions } from '../../src/data/choices/positives.js'
+import { BehaviorLog, type LogOptions } from '../../src/data/choices/log.js'
+import { buildPositives, type PositiveOptions, type Positives } from '../../src/data/choices/positives.js'
+import type { ContentVectors } from '../../src/data/choices/sources/source.js'
+import type { Items } from '../../src/data/items/items.js'
 import { type Database, literal } from '../../src/data/tables/duckdb.js'
 import { openDatabase, temporaryFolder } from '../sample/folders.js'
 
@@ -45,4 +48,15 @@ export const plainPositives = {
   clickWeight: 1,
   exposureWeight: 1,
   lookBack: 1,
-} as const satisfies Partial<PositiveOptions>
+} as const satisfies Partial<LogOptions & PositiveOptions>
+
+/** Opens the log and builds its positives. */
+export async function positivesOf(
+  db: Database,
+  items: Items,
+  options: LogOptions & PositiveOptions,
+  content?: ContentVectors,
+): Promise<{ log: BehaviorLog; positives: Positives }> {
+  const log = await BehaviorLog.open(db, items, options)
+  return { log, positives: await buildPositives(log, options, async () => content!) }
+}

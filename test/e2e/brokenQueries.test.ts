@@ -45,7 +45,7 @@ test('when query pictures are broken then training and judgment are as if nobody
   const [broken, lacking] = [await trained('broken'), await trained('lacking')]
   assert.deepEqual(broken.losses, lacking.losses)
   assert.deepEqual(broken.metrics, lacking.metrics)
-  const [, dropped] = broken.stderr.match(/(\d+) left out, for their query picture is broken/) ?? []
+  const [, dropped] = broken.stderr.match(/(\d+) left out because their query picture is broken/) ?? []
   assert.ok(Number(dropped) > 0, broken.stderr)
   assert.equal(Number(dropped), broken.pairs - lacking.pairs)
   assert.doesNotMatch(lacking.stderr, /left out/)

@@ -22,8 +22,8 @@ const [batch, projection, width] = [6, 6, 5]
 const positives: Positives = {
   count: 9,
   kind: Uint8Array.of(0, 0, 1, 1, 2, 2, 1, 0, 2),
-  anchor: Int32Array.of(0, 1, 0, 1, 8, 9, 0, 0, 7),
-  item: Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 0),
+  query: Int32Array.of(0, 1, 0, 1, 8, 9, 0, 0, 7),
+  target: Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 0),
   weight: Float32Array.of(1, 0.5, 1, 0.5, 0.25, 0.25, 1, 1, 1),
   part: new Uint8Array(9),
   second: Int32Array.from([0, 1, 2, 3, 4, 5, 90, 1, 2], (hour) => hour * 3600),
@@ -44,7 +44,7 @@ const [hard, queuedPairs] = [
 const pairs = Int32Array.of(0, 1, 2, 3, 4, 5)
 const maxAgeDays = 2
 const candidates = {
-  items: Int32Array.of(0, 1, 2, 3, 4, 5, ...hard, ...queuedPairs.map((p) => (p < 0 ? -1 : positives.item[p]))),
+  items: Int32Array.of(0, 1, 2, 3, 4, 5, ...hard, ...queuedPairs.map((p) => (p < 0 ? -1 : positives.target[p]))),
   pairs: Int32Array.of(...new Array(9).fill(-1), ...queuedPairs),
   queuedFrom: 9,
 }
@@ -52,10 +52,10 @@ const candidates = {
 /** Whether column `j` is a negative of row `i`, from what is said above. */
 function isNegative(i: number, j: number): boolean {
   const item = candidates.items[j]
-  if (item < 0 || item === positives.item[i] || alike[item] === alike[positives.item[i]]) return false
+  if (item < 0 || item === positives.target[i] || alike[item] === alike[positives.target[i]]) return false
   for (let p = 0; p < positives.count; p++) {
-    const sameAnchor = positives.kind[p] === positives.kind[i] && positives.anchor[p] === positives.anchor[i]
-    if ((sameAnchor || positives.session[p] === positives.session[i]) && positives.item[p] === item) return false
+    const sameQuery = positives.kind[p] === positives.kind[i] && positives.query[p] === positives.query[i]
+    if ((sameQuery || positives.session[p] === positives.session[i]) && positives.target[p] === item) return false
   }
   const hours = j < 9 ? 0 : Math.abs(positives.second[candidates.pairs[j]] - positives.second[i]) / 3600
   return hours <= maxAgeDays * 24

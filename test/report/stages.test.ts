@@ -78,7 +78,7 @@ test('when pretraining ends then its report shows recalls, what was found for he
   }
 })
 
-test('when C-SFT ends then its report shows for each kind of query what was asked with, chosen and found', async () => {
+test('when C-SFT ends then its report shows for each kind of query the query, the target and what is found', async () => {
   const train = { epochs: 0.05, batch: 16 }
   const positives = {
     sources: ['query-purchase', 'query-click', 'session'],
@@ -91,9 +91,9 @@ test('when C-SFT ends then its report shows for each kind of query what was aske
   const [recalls, searches] = all(page, 'section')
   assert.deepEqual(
     all(recalls, 'figcaption').map(({ children: [title] }) => title.text),
-    ['Asked with image', 'Asked with text', 'Asked with product'],
+    ['Query: image', 'Query: text', 'Query: product'],
   )
-  const asked = all(searches, 'div', 'asked').map(({ text }) => /asked with (image|text|product)/.exec(text)?.[1])
+  const asked = all(searches, 'div', 'asked').map(({ text }) => /query: (image|text|product)/.exec(text)?.[1])
   assert.deepEqual(asked, ['image', 'image', 'text', 'text', 'product', 'product'])
   assert.ok(pictures(searches).length > 30)
 })

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { buildPositives } from '../../src/data/choices/positives.js'
 import { loadItems } from '../../src/data/items/items.js'
 import { literal } from '../../src/data/tables/duckdb.js'
 import { mim } from '../commands/cli.js'
-import { behaviorColumns } from '../data/tables.js'
+import { behaviorColumns, positivesOf } from '../data/tables.js'
 import { openDatabase, temporaryFolder } from './folders.js'
 
 const [db, root] = [await openDatabase(), await temporaryFolder()]
@@ -41,13 +40,13 @@ describe('Large logs of searches', () => {
   })
 
   test('when pairs are built from it then queries and sessions are there, and clicks follow the color', async () => {
-    await loadItems(db, join(out, 'items.parquet'), {
+    const items = await loadItems(db, join(out, 'items.parquet'), {
       id: 'item_id',
       title: 'title',
       image: 'image',
       category: 'category',
     })
-    const { bySource } = await buildPositives(db, {
+    const { positives } = await positivesOf(db, items, {
       path: join(out, 'behaviors.parquet'),
       columns: behaviorColumns,
       timeUnit: 'us',
@@ -60,8 +59,8 @@ describe('Large logs of searches', () => {
       split: { train: 0.7, valid: 0.1 },
     })
     assert.ok(
-      Object.values(bySource).every((pairs) => pairs > 50),
-      JSON.stringify(bySource),
+      Object.values(positives.bySource).every((pairs) => pairs > 50),
+      JSON.stringify(positives.bySource),
     )
     const { wanted, other } = await db.row<{ wanted: number; other: number }>(
       `WITH rows AS (SELECT action, split_part(query_text, ' ', 1) = split_part(title, ' ', 1) AS is_wanted

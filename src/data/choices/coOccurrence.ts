@@ -1,70 +1,56 @@
-/** What counting alone knows of the training part: how often items are chosen, and which ones together. */
-import type { Database } from '../tables/duckdb.js'
-import { type ItemLists, listOf, readLists } from './itemLists.js'
-import { chosen } from './log.js'
-import { type AnchorKind, anchorKinds, type Positives } from './positives.js'
+/** Counts of the training part: how often items were chosen, and which ones were chosen together. */
+import { type ItemLists, listOf } from './itemLists.js'
+import type { BehaviorLog } from './log.js'
+import type { Positives } from './positives.js'
+import { type QueryKind, queryKinds } from './sources/source.js'
 
 export interface ChoiceCounts {
   /** Times that each item was chosen [items]. */
   popularity: Float64Array
-  /** Times that each other item was chosen where an anchor was (see `countChoices`) [items]; the next call overwrites it. */
-  together: (kind: AnchorKind, anchor: number) => Int32Array
+  /** Times that each item was chosen with a query (see `countChoices`) [items]; the next call overwrites it. */
+  together: (kind: QueryKind, query: number) => Int32Array
 }
 
 /**
- * Counts for the anchors of `pairs`, from the training part alone. Together with an item: the sessions in which both
- * were chosen. Together with a query: the requests of the same words or picture in which the item was chosen. Needs the
- * tables of `buildPositives` in `db`.
+ * Counts for the queries of `pairs`, from the training part alone. With a product: the sessions in which both items
+ * were chosen. With a text or picture: the requests with that query in which the item was chosen. `log` is the one that
+ * `positives` were built from.
  *
- * What is held is choices, and an anchor's counts are made of them when they are asked for: the items that come
- * together are as many as the squares of the sessions.
+ * Stores the choices by query and session, and counts when asked for a query. The number of pairs of items that occur
+ * together grows with the square of the length of sessions.
  */
 export async function countChoices(
-  db: Database,
+  log: BehaviorLog,
   positives: Positives,
   pairs: Int32Array,
   items: number,
 ): Promise<ChoiceCounts> {
-  const { kind, anchor, inSession, queryImages, queryTexts } = positives
-  const popularity = new Float64Array(items)
-  const counted = await db.columns(
-    `SELECT item, count(*) AS n FROM takes WHERE part = 0 AND action IN ${chosen} GROUP BY item`,
-    { item: 'int32', n: 'int32' },
-  )
-  for (const [i, item] of counted.item.entries()) popularity[item] = counted.n[i]
-
-  const asked = (name: AnchorKind) => {
-    const k = anchorKinds.indexOf(name)
-    return [...new Set(pairs.filter((i) => kind[i] === k).map((i) => anchor[i]))]
+  const { kind, query, inSession, queryImages, queryTexts } = positives
+  const popularity = await log.readPopularity(items)
+  const queriesOf = (name: QueryKind) => {
+    const k = queryKinds.indexOf(name)
+    return [...new Set(pairs.filter((i) => kind[i] === k).map((i) => query[i]))]
   }
   const byQuery = {
-    image: await readChosen(db, 'query_image', asked('image'), queryImages.length),
-    text: await readChosen(db, 'query_text', asked('text'), queryTexts.length),
+    image: await log.readChosenWith('query_image', queriesOf('image'), queryImages.length),
+    text: await log.readChosenWith('query_text', queriesOf('text'), queryTexts.length),
   }
   const sessionsOf = listsWith(inSession, items)
   const counts = new Int32Array(items)
-  const together = (name: AnchorKind, of: number) => {
+  const together = (name: QueryKind, number: number) => {
     counts.fill(0)
     if (name !== 'product') {
-      for (const item of listOf(byQuery[name], of)) counts[item]++
+      for (const item of listOf(byQuery[name], number)) counts[item]++
       return counts
     }
-    for (const session of listOf(sessionsOf, of)) for (const item of listOf(inSession, session)) counts[item]++
-    counts[of] = 0
+    for (const session of listOf(sessionsOf, number)) for (const item of listOf(inSession, session)) counts[item]++
+    counts[number] = 0
     return counts
   }
   return { popularity, together }
 }
 
-/** The items chosen with each of the queries `asked`, once for each request; lists are numbered as queries are. */
-async function readChosen(db: Database, column: string, asked: number[], queries: number): Promise<ItemLists> {
-  if (asked.length === 0) return { items: new Int32Array(), offsets: new Int32Array(queries + 1) }
-  const query = `SELECT DISTINCT number AS list, item, usr, request FROM takes JOIN ${column}_numbers ON ${column} = value
-    WHERE part = 0 AND action IN ${chosen} AND number IN (${asked.join(', ')})`
-  return readLists(db, `SELECT list, item FROM (${query}) ORDER BY ALL`, queries)
-}
-
-/** The numbers of the lists that each item is in, an item once at most. */
+/** For each of `count` items the numbers of the lists that contain it. A list contains an item at most once. */
 function listsWith({ items, offsets }: ItemLists, count: number): ItemLists {
   const starts = new Int32Array(count + 1)
   for (const item of items) starts[item + 1]++

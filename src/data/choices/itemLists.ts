@@ -1,13 +1,13 @@
 import type { Database } from '../tables/duckdb.js'
 import { Growing } from '../tables/growing.js'
 
-/** Integer lists by number: list n is `items[offsets[n] … offsets[n + 1])`. */
+/** Lists of item numbers, one after another: list n is `items[offsets[n] … offsets[n + 1])`. */
 export interface ItemLists {
   items: Int32Array
   offsets: Int32Array
 }
 
-/** `query` gives list and item, in order of both; `count`: number of the lists. */
+/** Reads `count` lists from a query of the columns list (from 0) and item, sorted by both. */
 export async function readLists(db: Database, query: string, count: number): Promise<ItemLists> {
   const offsets = new Int32Array(count + 1)
   const items = new Growing('int32')

@@ -19,6 +19,8 @@ export interface ItemColumns {
 
 export interface Items {
   table: Table
+  /** The DuckDB table that numbers them: `item_id` (native type) and `item` (item number). */
+  numbers: string
   count: number
   /** DuckDB type of the ids: they go out as they came in. */
   idType: string
@@ -29,8 +31,7 @@ export interface Items {
   pictures: PictureSource
 }
 
-/** The DuckDB table that `loadItems` leaves: `item_id` (native type) and `item` (dense number). */
-export const itemNumbers = 'item_numbers'
+const itemNumbers = 'item_numbers'
 
 /** Opens and checks the items table and numbers the items. */
 export async function loadItems(db: Database, path: string, columns: ItemColumns): Promise<Items> {
@@ -54,6 +55,7 @@ export async function loadItems(db: Database, path: string, columns: ItemColumns
   const numberOf = new Map(categoryNames.map((name, i) => [name, i]))
   return {
     table,
+    numbers: itemNumbers,
     count: table.rows,
     idType: table.columns.get(id)!,
     titles,

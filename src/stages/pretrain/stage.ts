@@ -12,7 +12,7 @@ import { checkTowers } from '../../checkpoint/model.js'
 import { withProvenance } from '../../checkpoint/provenance.js'
 import type { PretrainConfig } from '../../config/pretrain.js'
 import { prepareCatalogue } from '../../data/items/catalogue.js'
-import { type Items, itemNumbers, loadItems } from '../../data/items/items.js'
+import { type Items, loadItems } from '../../data/items/items.js'
 import { pictureOptions } from '../../data/pictures/prepare.js'
 import { writeRejected } from '../../data/pictures/rejected.js'
 import { findTable } from '../../data/tables/contract.js'
@@ -45,7 +45,7 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
   )
   const { rejected } = catalogue.pictures
   tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
-  await writeRejected(db, itemNumbers, rejected, run.path('rejected.parquet'))
+  await writeRejected(db, items.numbers, rejected, run.path('rejected.parquet'))
   db.close()
   const split = splitItems(catalogue, config)
   run.say(`items: ${items.count}, of which ${split.train.length} train and ${split.heldOut.length} are held out`)

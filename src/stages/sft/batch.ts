@@ -3,8 +3,9 @@ import { UserError } from '../../base/errors.js'
 import { Random } from '../../base/random.js'
 import type { SftConfig } from '../../config/sft.js'
 import type { ItemLists } from '../../data/choices/itemLists.js'
+import { parts } from '../../data/choices/log.js'
 import { type Candidates, Negatives, type TrainingPairs } from '../../data/choices/negatives.js'
-import { type AnchorKind, anchorKinds, parts } from '../../data/choices/positives.js'
+import { type QueryKind, queryKinds } from '../../data/choices/sources/source.js'
 import {
   type BatchCatalogue,
   equalTitles,
@@ -24,7 +25,7 @@ import type { SftData } from './load.js'
 import { QueuePlaces } from './queue.js'
 
 /** Anchors and what they are drawn to. */
-type Asked = Pick<SftData, 'positives' | 'catalogue' | 'anchors'>
+type Asked = Pick<SftData, 'positives' | 'catalogue' | 'queries'>
 
 /** How the pairs of the training part go into steps. */
 export interface SftPlan {
@@ -34,15 +35,15 @@ export interface SftPlan {
   byKind: Int32Array[]
 }
 
-export function planBatches({ positives, catalogue, anchors }: Asked, config: SftConfig): SftPlan {
-  const byKind = anchorKinds.map((_, k) =>
+export function planBatches({ positives, catalogue, queries }: Asked, config: SftConfig): SftPlan {
+  const byKind = queryKinds.map((_, k) =>
     Int32Array.from({ length: positives.count }, (_, i) => i).filter(
       (i) => positives.kind[i] === k && positives.part[i] === parts.train,
     ),
   )
   const counts = byKind.map((rows) => rows.length)
   const has = {
-    image: catalogue.hasImage.includes(1) || anchors.pictures.present.includes(1),
+    image: catalogue.hasImage.includes(1) || queries.pictures.present.includes(1),
     text: catalogue.hasText.includes(1) || positives.queryTexts.length > 0,
   }
   const towers = modalities.filter((modality) => has[modality])
@@ -69,7 +70,7 @@ export interface SftShared {
   alike: Int32Array
   /** What stage 1 makes of all items, [items, width]. */
   first: Float32Array
-  anchors: { pictures: PreparedPictures; tokens: Int32Array }
+  queries: { pictures: PreparedPictures; tokens: Int32Array }
   views: ViewOptions
   config: SftConfig
   /** Neighbors of items by the vectors of training; absent until they are mined. */
@@ -77,7 +78,7 @@ export interface SftShared {
 }
 
 export function shareSft(
-  { positives, catalogue, anchors, first }: SftData,
+  { positives, catalogue, queries, first }: SftData,
   plan: SftPlan,
   views: ViewOptions,
   config: SftConfig,
@@ -91,7 +92,7 @@ export function shareSft(
     category,
     alike: alikeItems([equalTitles(titles), catalogue.pictures.groups()]),
     first: first.content,
-    anchors: { pictures: anchors.pictures.prepared, tokens: anchors.tokens },
+    queries: { pictures: queries.pictures.prepared, tokens: queries.tokens },
     views,
     config,
   }
@@ -106,38 +107,38 @@ export function batches(shared: SftShared): (step: number) => Promise<Record<str
 
 /** The batches of a training; each depends on the seed and its number alone. */
 class SftBatches {
-  private readonly orders: Partial<Record<AnchorKind, EpochOrder>>
+  private readonly orders: Partial<Record<QueryKind, EpochOrder>>
   private readonly negatives: Negatives
   private readonly views: Views
   private readonly catalogue: BatchCatalogue
-  private readonly anchors: Pictures
+  private readonly queryPictures: Pictures
   private readonly queue: QueuePlaces
 
   constructor(private readonly shared: SftShared) {
     const { positives, category, alike, plan, config } = shared
     const { sizes, byKind } = plan
     this.orders = Object.fromEntries(
-      anchorKinds.flatMap((kind, k) =>
+      queryKinds.flatMap((kind, k) =>
         sizes[kind] > 0 ? [[kind, new EpochOrder(byKind[k], sizes[kind], config.seed)]] : [],
       ),
     )
     this.negatives = new Negatives(positives, category, alike, shared.mined)
     this.views = new Views(shared.views)
     this.catalogue = openCatalogue(shared.catalogue)
-    this.anchors = new Pictures(shared.anchors.pictures)
+    this.queryPictures = new Pictures(shared.queries.pictures)
     this.queue = new QueuePlaces(sizes.queue, batchOf(sizes), (step) => this.pairsOf(step))
   }
 
   /** The pairs of a step [batch], by kind of anchor. */
   private pairsOf(step: number): Int32Array {
-    return joinRows(anchorKinds.map((kind) => this.orders[kind]?.at(step) ?? new Int32Array()))
+    return joinRows(queryKinds.map((kind) => this.orders[kind]?.at(step) ?? new Int32Array()))
   }
 
   /** What the rows of a step are held against: its own items, hard ones, and the queue; too old a place counts as empty. */
   private candidates(step: number, items: Int32Array, hard: Int32Array): Candidates {
     const { positives, config } = this.shared
     const pairs = this.queue.youngAt(step, config.negatives.maxAgeSteps)
-    const queued = pairs.map((pair) => (pair < 0 ? -1 : positives.item[pair]))
+    const queued = pairs.map((pair) => (pair < 0 ? -1 : positives.target[pair]))
     const before = new Int32Array(items.length + hard.length).fill(-1)
     return {
       items: joinRows([items, hard, queued]),
@@ -152,8 +153,8 @@ class SftBatches {
     const { positives, alike, first, plan, config } = this.shared
     const { sizes } = plan
     const rows = this.pairsOf(step)
-    const items = rows.map((i) => positives.item[i])
-    const anchorsOf = (from: number, count: number) => rows.subarray(from, from + count).map((i) => positives.anchor[i])
+    const items = rows.map((i) => positives.target[i])
+    const anchorsOf = (from: number, count: number) => rows.subarray(from, from + count).map((i) => positives.query[i])
     const products = anchorsOf(sizes.image + sizes.text, sizes.product)
     const random = Random.of(config.seed, 'batch', step)
     const hard = Int32Array.from({ length: sizes.hard }, () => negatives.hard(rows[random.int(rows.length)], random))
@@ -162,14 +163,14 @@ class SftBatches {
     const all = Int32Array.from([...products, ...shown])
     const fed: Record<string, Value> = {}
     if (sizes.towers.includes('image')) {
-      const asked = await views.pixels(this.anchors, anchorsOf(0, sizes.image), random)
+      const asked = await views.pixels(this.queryPictures, anchorsOf(0, sizes.image), random)
       const { size } = catalogue.pictures
       const data = joinRows([asked, await views.pixels(catalogue.pictures, all, random)])
       fed[towerInput.image] = { data, shape: [towerRows(sizes, 'image'), 3, size, size] }
     }
     if (sizes.towers.includes('text')) {
       const { length } = this.shared.views
-      const asked = takeRows(this.shared.anchors.tokens, length, anchorsOf(sizes.image, sizes.text))
+      const asked = takeRows(this.shared.queries.tokens, length, anchorsOf(sizes.image, sizes.text))
       const data = joinRows([asked, views.titles(catalogue, all, random)])
       fed[towerInput.text] = { data, shape: [towerRows(sizes, 'text'), length] }
     }
@@ -202,7 +203,7 @@ class SftBatches {
 
 /** How a batch is shared among the kinds of anchors that the data has. */
 function stepSizes(available: number[], { positives, negatives, train }: SftConfig): Omit<SftSizes, 'towers'> {
-  const shares = anchorKinds.map((kind, k) => (available[k] > 0 ? positives.mixture[kind] : 0))
+  const shares = queryKinds.map((kind, k) => (available[k] > 0 ? positives.mixture[kind] : 0))
   const total = shares.reduce((a, b) => a + b, 0)
   if (total === 0) {
     throw new UserError({

@@ -1,5 +1,6 @@
-/** Galleries of the reports: what was asked, and what a model found. */
-import type { AnchorKind, Positives } from '../../data/choices/positives.js'
+/** Galleries of the report: queries of users and the items that a model finds for them. */
+import type { Positives } from '../../data/choices/positives.js'
+import type { QueryKind } from '../../data/choices/sources/source.js'
 import type { Items } from '../../data/items/items.js'
 import { thumbnail } from '../../data/pictures/thumbnail.js'
 import { nearestItems } from '../../metrics/index.js'
@@ -7,7 +8,7 @@ import { type Ask, type Card, type Child, gallery } from '../../report/index.js'
 import { itemCards, type Source } from '../shared/cards.js'
 import type { Judged } from './recall.js'
 
-/** For each kind of query two of the test period: what was asked with, what was chosen, what is found first. */
+/** Two queries of the test period for each kind: the query, its target, and the first six items found. */
 export async function showSearches(
   items: Items,
   source: Source,
@@ -15,44 +16,41 @@ export async function showSearches(
   queryFolder: string,
   judged: readonly Judged[],
 ): Promise<Child> {
-  const searches = judged.flatMap(({ kind, anchors, targets, ranks, queries, content }) => {
-    const d = queries.length / anchors.length
-    const firsts = Array.from(anchors.keys()).filter((i) => anchors.indexOf(anchors[i]) === i)
-    return firsts.slice(0, 2).map((i) => ({
-      kind,
-      anchor: anchors[i],
-      target: targets[i],
-      rank: Math.round(ranks[i]) + 1,
-      found: nearestItems(
-        queries.subarray(i * d, (i + 1) * d),
-        content,
-        6,
-        new Set(kind === 'product' ? [anchors[i]] : []),
-      ),
-    }))
-  })
-  const shown = searches.flatMap(({ kind, anchor, target, found }) => [
+  const searches = judged.flatMap(firstSearches)
+  const shown = searches.flatMap(({ kind, query, target, found }) => [
     target,
     ...found,
-    ...(kind === 'product' ? [anchor] : []),
+    ...(kind === 'product' ? [query] : []),
   ])
   const card = await itemCards(items, source, shown)
-  const asks = searches.map(async ({ kind, anchor, target, rank, found }): Promise<Ask> => {
+  const asks = searches.map(async ({ kind, query, target, rank, found }): Promise<Ask> => {
     const place = { folder: queryFolder, maxPixels: source.maxImagePixels }
-    const query: Record<AnchorKind, () => Card | Promise<Card>> = {
-      image: async () => ({ picture: await thumbnail(queryImages[anchor], place) }),
-      text: () => ({ text: queryTexts[anchor] }),
-      product: () => card(anchor),
+    const cardOf: Record<QueryKind, () => Card | Promise<Card>> = {
+      image: async () => ({ picture: await thumbnail(queryImages[query], place) }),
+      text: () => ({ text: queryTexts[query] }),
+      product: () => card(query),
     }
     return {
-      asked: { ...(await query[kind]()), note: `asked with ${kind}` },
+      asked: { ...(await cardOf[kind]()), note: `query: ${kind}` },
       chosen: card(target, { note: `chosen; found at ${rank}` }),
       found: found.map((item, i) => card(item, item === target ? { right: true, note: `${i + 1} ✓ chosen` } : {})),
     }
   })
   return gallery(
     'What is found',
-    'What users asked with, what they then chose, and the six items that the vectors put first; green: the chosen one.',
+    'A query of a user, the item chosen next, and the six nearest items by vector; green: the chosen item.',
     await Promise.all(asks),
   )
+}
+
+/** The first two distinct queries with the items found for them. */
+function firstSearches({ kind, queries, targets, ranks, queryVectors, content }: Judged) {
+  const d = queryVectors.length / queries.length
+  const distinct = Array.from(queries.keys()).filter((i) => queries.indexOf(queries[i]) === i)
+  return distinct.slice(0, 2).map((i) => {
+    const vector = queryVectors.subarray(i * d, (i + 1) * d)
+    const excluded = new Set(kind === 'product' ? [queries[i]] : [])
+    const found = nearestItems(vector, content, 6, excluded)
+    return { kind, query: queries[i], target: targets[i], rank: Math.round(ranks[i]) + 1, found }
+  })
 }

@@ -1,18 +1,13 @@
-/** What C-SFT learns from: the catalogue, pairs of anchors and chosen items, and what users asked with. */
+/** Loads what C-SFT learns from: the catalogue, positive pairs, and the pictures and texts of queries. */
 import { rmSync } from 'node:fs'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import type { SftConfig } from '../../config/sft.js'
-import type { ContentVectors } from '../../data/choices/contentFiltered.js'
 import { countChoices } from '../../data/choices/coOccurrence.js'
-import {
-  anchorKinds,
-  buildPositives,
-  type Positives,
-  parts,
-  withReadableAnchors,
-} from '../../data/choices/positives.js'
+import { BehaviorLog, parts } from '../../data/choices/log.js'
+import { buildPositives, type Positives, withReadableQueries } from '../../data/choices/positives.js'
+import { type ContentVectors, queryKinds } from '../../data/choices/sources/source.js'
 import { type Catalogue, prepareCatalogue } from '../../data/items/catalogue.js'
-import { folderOf, itemNumbers, loadItems } from '../../data/items/items.js'
+import { folderOf, type Items, loadItems } from '../../data/items/items.js'
 import type { Pictures } from '../../data/pictures/pictures.js'
 import {
   fingerprintOfFiles,
@@ -24,7 +19,7 @@ import { writeRejected } from '../../data/pictures/rejected.js'
 import { findTable } from '../../data/tables/contract.js'
 import { Database } from '../../data/tables/duckdb.js'
 import { SharedTexts } from '../../data/tables/sharedMemory.js'
-import { textEncoder } from '../../data/text/tokenizer.js'
+import { type TextEncoder, textEncoder } from '../../data/text/tokenizer.js'
 import { contentWidth, encoderShape } from '../../models/encoder.js'
 import type { Run } from '../../train/run.js'
 import { decoding, tellPictures } from '../shared/decoding.js'
@@ -32,26 +27,32 @@ import type { ItemVectors } from '../shared/encode.js'
 import { type BaselineRanks, rankByCounts } from './baselines.js'
 import { judgedPairs } from './recall.js'
 
-/** Anchors of a data set: the pictures and texts that users asked with. */
-export interface Anchors {
+/** The pictures and texts that users searched with. */
+export interface SearchQueries {
   pictures: Pictures
   /** Token ids [queryTexts, length]. */
   tokens: Int32Array
-  /** Folder that paths of query pictures start from. */
+  /** Folder to which paths of query pictures are relative. */
   folder: string
 }
 
 export interface SftData {
   catalogue: Catalogue
   positives: Positives
-  anchors: Anchors
-  /** What stage 1 makes of all items. */
+  queries: SearchQueries
+  /** Vectors of all items by the model of stage 1. */
   first: ItemVectors
-  /** What counts find for the events of the test part. */
+  /** Ranks of the targets of the test part by counts alone. */
   baselines: BaselineRanks
 }
 
-/** Reads and checks the inputs; says how many pairs each source gives. `encode` makes the vectors of stage 1. */
+/** Closes the picture files of the data. */
+export function closeSftData({ catalogue, queries }: Pick<SftData, 'catalogue' | 'queries'>): void {
+  catalogue.pictures.close()
+  queries.pictures.close()
+}
+
+/** Reads and checks the inputs and logs the number of pairs by source. `encode` makes the vectors of stage 1. */
 export async function loadSftData(
   config: SftConfig,
   model: ModelFolder,
@@ -61,63 +62,80 @@ export async function loadSftData(
   const { data } = config
   const shape = encoderShape(model)
   const spill = run.path('spill')
+  const opened: Pictures[] = []
   const db = await Database.open({ memory: data.memory, temporary: spill })
   try {
     const items = await loadItems(db, findTable(data.root, data.items), data.columns)
-    const path = findTable(data.root, data.behaviors)
     const text = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
     const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit)
-    const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
-      prepareCatalogue(items, text, options, progress),
-    )
-    tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
-    await writeRejected(db, itemNumbers, catalogue.pictures.rejected, run.path('rejected.parquet'))
+    const catalogue = await openCatalogueOf(items, text, options, run)
+    opened.push(catalogue.pictures)
+    await writeRejected(db, items.numbers, catalogue.pictures.rejected, run.path('rejected.parquet'))
     let encoded: Promise<ItemVectors> | undefined
-    // Behaviors are checked before the work of encoding begins.
+    // Lazy, so that the behaviors are checked before the items are encoded.
     const first = () => (encoded ??= encode(catalogue))
     const content = async () => ({ vectors: (await first()).content, width: contentWidth(shape) })
-    const found = await findPairs(db, path, config, content)
-    const folder = folderOf(path)
+    const found = await findPairs(db, items, config, content)
+    const folder = folderOf(found.log.options.path)
     const pictures = await queryPictures(found.positives.queryImages, folder, options, run)
-    const positives = withReadableAnchors(found.positives, pictures.present)
-    tellPairs(run, positives, found)
+    opened.push(pictures)
+    const positives = withReadableQueries(found.positives, pictures.present)
+    sayPairs(run, positives, found)
     const judged = judgedPairs(positives, 'test', config.evaluation.queries)
-    const counts = await countChoices(db, positives, judged, items.count)
-    const anchors = { pictures, tokens: text.encode(positives.queryTexts), folder }
-    return { catalogue, positives, anchors, first: await first(), baselines: rankByCounts(positives, judged, counts) }
+    const counts = await countChoices(found.log, positives, judged, items.count)
+    const queries = { pictures, tokens: text.encode(positives.queryTexts), folder }
+    return { catalogue, positives, queries, first: await first(), baselines: rankByCounts(positives, judged, counts) }
+  } catch (error) {
+    for (const pictures of opened) pictures.close()
+    throw error
   } finally {
     db.close()
     rmSync(spill, { recursive: true, force: true })
   }
 }
 
+async function openCatalogueOf(items: Items, text: TextEncoder, options: PictureOptions, run: Run): Promise<Catalogue> {
+  const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
+    prepareCatalogue(items, text, options, progress),
+  )
+  tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
+  return catalogue
+}
+
 interface FoundPairs {
+  log: BehaviorLog
   positives: Positives
   seconds: number
 }
 
 async function findPairs(
   db: Database,
-  path: string,
+  items: Items,
   { data, positives: options, split }: SftConfig,
   content: () => Promise<ContentVectors>,
 ): Promise<FoundPairs> {
   const started = performance.now()
-  const log = { path, columns: data.behaviorColumns, timeUnit: data.timeUnit, split }
-  const positives = await buildPositives(db, { ...log, ...options }, content)
-  return { positives, seconds: (performance.now() - started) / 1000 }
+  const log = await BehaviorLog.open(db, items, {
+    path: findTable(data.root, data.behaviors),
+    columns: data.behaviorColumns,
+    timeUnit: data.timeUnit,
+    sessionMinutes: options.sessionMinutes,
+    split,
+  })
+  const positives = await buildPositives(log, options, content)
+  return { log, positives, seconds: (performance.now() - started) / 1000 }
 }
 
-/** Says what each source gives and what is left of it to learn from. */
-function tellPairs(run: Run, { bySource, kind, part, count }: Positives, found: FoundPairs): void {
-  const inTraining = anchorKinds.map((name, k) => {
+/** Logs the number of pairs of each source, and of training pairs by kind of query. */
+function sayPairs(run: Run, { bySource, kind, part, count }: Positives, found: FoundPairs): void {
+  const inTraining = queryKinds.map((name, k) => {
     let n = 0
     for (let i = 0; i < count; i++) if (kind[i] === k && part[i] === parts.train) n++
     return `${n} by ${name}`
   })
   const sources = Object.entries(bySource).map(([source, n]) => `${source} ${n}`)
   const dropped = found.positives.count - count
-  const broken = dropped > 0 ? `; ${dropped} left out, for their query picture is broken` : ''
+  const broken = dropped > 0 ? `; ${dropped} left out because their query picture is broken` : ''
   run.say(
     `pairs, built in ${found.seconds.toFixed(1)} s: ${sources.join(', ')}${broken}; for training ${inTraining.join(', ')}`,
   )

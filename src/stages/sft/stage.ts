@@ -65,8 +65,8 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
   const after = await task.judge('test')
   run.say(`after: ${text(after.metrics)}`, after.metrics)
   await run.show(() => recallSection(after.judged.map((found, i) => recallTask(found, before.judged[i].ranks))))
-  const { catalogue, positives, anchors } = data
-  await run.show(() => showSearches(catalogue.items, config.data, positives, anchors.folder, after.judged))
+  const { catalogue, positives, queries } = data
+  await run.show(() => showSearches(catalogue.items, config.data, positives, queries.folder, after.judged))
   await task.close()
   for (const warning of contentWarnings(before.metrics, after.metrics, config.evaluation.retention))
     run.say(`warning: ${warning}`)
@@ -139,7 +139,7 @@ function recallTask({ kind, ranks }: Judged, ranksBefore: Float64Array): RecallT
   const ks = [1, 10, 50]
   const [before, after] = [recallAtK(ranksBefore, ks), recallAtK(ranks, ks)]
   const recalls = ks.map((k, i) => ({ k, before: before[i], after: after[i] }))
-  return { title: `Asked with ${kind}`, hint: `${ranks.length} queries of the test period`, recalls }
+  return { title: `Query: ${kind}`, hint: `${ranks.length} queries of the test period`, recalls }
 }
 
 /** The figures that a line has room for. */

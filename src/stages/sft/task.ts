@@ -7,7 +7,7 @@ import { writeModelFolder } from '../../checkpoint/model.js'
 import { isOurs, openWeights, type Weights } from '../../checkpoint/weights.js'
 import type { SftConfig } from '../../config/sft.js'
 import type { ItemLists } from '../../data/choices/itemLists.js'
-import type { Part } from '../../data/choices/positives.js'
+import type { Part } from '../../data/choices/log.js'
 import { shareArrays } from '../../data/tables/sharedMemory.js'
 import type { Engine, Value } from '../../engine/index.js'
 import { initialValues } from '../../engine/state.js'
@@ -21,7 +21,7 @@ import type { StepResult } from '../../train/task.js'
 import { encodeItems, type ItemVectors } from '../shared/encode.js'
 import { viewOptions } from '../shared/views.js'
 import { planBatches, type SftShared, shareSft } from './batch.js'
-import { contentMetrics, findChosen } from './judge.js'
+import { contentMetrics, findTargets } from './judge.js'
 import type { SftData } from './load.js'
 import { mineNeighbors } from './mining.js'
 import { type Judged, judgedPairs, recallMetrics, seenItems } from './recall.js'
@@ -93,7 +93,7 @@ export class SftTask extends SessionTask<Record<string, Value>> {
     const vectors = known ?? (await this.encode())
     const { queries } = config.evaluation
     const encoder = { session, shape, preprocessing: this.model.preprocessing }
-    const judged = await findChosen(encoder, data, judgedPairs(data.positives, part, queries), vectors.content)
+    const judged = await findTargets(encoder, data, judgedPairs(data.positives, part, queries), vectors.content)
     const content = contentMetrics(vectors, data.catalogue, shape, queries)
     return { metrics: { ...recallMetrics(judged, this.seen), ...content }, judged }
   }
@@ -144,7 +144,7 @@ export class SftTask extends SessionTask<Record<string, Value>> {
   override async close(): Promise<void> {
     await super.close()
     this.data.catalogue.pictures.close()
-    this.data.anchors.pictures.close()
+    this.data.queries.pictures.close()
   }
 }
 

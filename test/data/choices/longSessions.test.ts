@@ -2,15 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../../../src/base/random.js'
 import { countChoices } from '../../../src/data/choices/coOccurrence.js'
+import { parts } from '../../../src/data/choices/log.js'
 import { Negatives } from '../../../src/data/choices/negatives.js'
-import { anchorKinds, buildPositives, parts } from '../../../src/data/choices/positives.js'
+import { queryKinds } from '../../../src/data/choices/sources/source.js'
 import { loadItems } from '../../../src/data/items/items.js'
-import { openTables, plainPositives } from '../tables.js'
+import { openTables, plainPositives, positivesOf } from '../tables.js'
 
 const count = 60
 const { db, write, rows } = await openTables()
-const items = await write('items', `SELECT i AS item_id FROM range(${count}) r(i)`)
-await loadItems(db, items, { id: 'item_id', title: 'title', image: 'image', category: 'category' })
+const catalogue = await write('items', `SELECT i AS item_id FROM range(${count}) r(i)`)
+const items = await loadItems(db, catalogue, { id: 'item_id', title: 'title', image: 'image', category: 'category' })
 
 interface Choice {
   session: number
@@ -31,20 +32,20 @@ const tuples = choices.map(
     `('u${session + 10}', ${item}, 'click', ${i + session * 1000}, 'r${request}', '${query}')`,
 )
 const path = await rows('behaviors', 'user_id, item_id, action, ts, request_id, query_text', ...tuples)
-const positives = await buildPositives(db, {
+const { log, positives } = await positivesOf(db, items, {
   path,
   ...plainPositives,
   sessionMinutes: 5,
   split: { train: (ofTraining + 0.01) / users, valid: 0.05 },
 })
 const known = choices.filter(({ session }) => session < ofTraining)
-const { queryTexts, kind, anchor, item, part, session } = positives
-const nameOf = (pair: number) => anchorKinds[kind[pair]]
+const { queryTexts, kind, query, target, part, session } = positives
+const nameOf = (pair: number) => queryKinds[kind[pair]]
 const pairsOf = (isOf: (part: number) => boolean) => Int32Array.from(part.keys()).filter((i) => isOf(part[i]))
 
 test('when sessions are long then counts are those of looking at each item in each session and request', async () => {
   const judged = pairsOf((of) => of !== parts.train)
-  const { popularity, together } = await countChoices(db, positives, judged, count)
+  const { popularity, together } = await countChoices(log, positives, judged, count)
   const all = Array.from({ length: count }, (_, other) => other)
   assert.deepEqual(
     [...popularity],
@@ -53,20 +54,20 @@ test('when sessions are long then counts are those of looking at each item in ea
   assert.ok(new Set(judged.map((pair) => kind[pair])).size === 2)
   for (const pair of judged) {
     const isProduct = nameOf(pair) === 'product'
-    const withItem = new Set(known.filter((choice) => choice.item === anchor[pair]).map((choice) => choice.session))
-    // Where a choice counts for the anchor: its session or its request.
+    const withItem = new Set(known.filter((choice) => choice.item === query[pair]).map((choice) => choice.session))
+    // Where a choice counts for the query: its session or its request.
     const places = all.map(() => new Set<number>())
     for (const choice of known) {
-      if (isProduct && withItem.has(choice.session) && choice.item !== anchor[pair])
+      if (isProduct && withItem.has(choice.session) && choice.item !== query[pair])
         places[choice.item].add(choice.session)
-      if (!isProduct && choice.query === queryTexts[anchor[pair]]) places[choice.item].add(choice.request)
+      if (!isProduct && choice.query === queryTexts[query[pair]]) places[choice.item].add(choice.request)
     }
     const expected = places.map((found) => found.size)
-    assert.deepEqual([...together(nameOf(pair), anchor[pair])], expected)
+    assert.deepEqual([...together(nameOf(pair), query[pair])], expected)
   }
 })
 
-test('when sessions are long then what they and the anchor are known to choose is masked, and nothing else', () => {
+test('when sessions are long then what they and the query are known to choose is masked, and nothing else', () => {
   // Items 2n and 2n + 1 are of equal title.
   const alike = Int32Array.from({ length: count }, (_, i) => i >> 1)
   const negatives = new Negatives(positives, new Int32Array(count).fill(-1), alike)
@@ -77,12 +78,16 @@ test('when sessions are long then what they and the anchor are known to choose i
     const isKnown = new Set([
       ...known.filter((choice) => choice.session === session[pair]).map((choice) => choice.item),
       ...Array.from(training)
-        .filter((other) => kind[other] === kind[pair] && anchor[other] === anchor[pair])
-        .map((other) => item[other]),
+        .filter((other) => kind[other] === kind[pair] && query[other] === query[pair])
+        .map((other) => target[other]),
     ])
-    const expected = Array.from(candidates, (other) => isKnown.has(other) || alike[other] === alike[item[pair]])
+    const expected = Array.from(candidates, (other) => isKnown.has(other) || alike[other] === alike[target[pair]])
     // The first column is the place of the pair itself.
-    const columns = { items: Int32Array.of(item[pair], ...candidates), pairs: new Int32Array(), queuedFrom: count + 1 }
+    const columns = {
+      items: Int32Array.of(target[pair], ...candidates),
+      pairs: new Int32Array(),
+      queuedFrom: count + 1,
+    }
     const options = { logQ: false, corrected: () => false, maxAgeDays: 0 }
     const [own, ...others] = negatives.bias(Int32Array.of(pair), columns, options)
     assert.equal(own, 0)

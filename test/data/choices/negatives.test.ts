@@ -5,14 +5,14 @@ import { type Candidates, Negatives } from '../../../src/data/choices/negatives.
 import type { Positives } from '../../../src/data/choices/positives.js'
 
 /**
- * Pairs: 0 and 1 are of text 0, 2 is of text 1, 3 is of picture 0 (the same number, another anchor), 4 is of
+ * Pairs: 0 and 1 are of text 0, 2 is of text 1, 3 is of picture 0 (the same number, another query), 4 is of
  * text 0 but after the cut-off. Request 0 rejected items 3 and 1, request 1 nothing.
  */
 const positives: Positives = {
   count: 5,
   kind: Uint8Array.of(1, 1, 1, 0, 1),
-  anchor: Int32Array.of(0, 0, 1, 0, 0),
-  item: Int32Array.of(0, 1, 2, 2, 5),
+  query: Int32Array.of(0, 0, 1, 0, 0),
+  target: Int32Array.of(0, 1, 2, 2, 5),
   weight: new Float32Array(5).fill(1),
   part: Uint8Array.of(0, 0, 0, 0, 2),
   second: Int32Array.of(0, 3600, 86_400, 0, 0),
@@ -43,7 +43,7 @@ const draws = (pair: number, from = negatives) => {
 }
 
 describe('Negatives', () => {
-  test('when an item is chosen, of equal title or chosen with the anchor or in the session then it is no negative', () => {
+  test('when an item is chosen, of equal title or chosen with the query or in the session then it is no negative', () => {
     const positiveOf = (pair: number) => Array.from(category.keys()).filter((item) => negatives.isPositive(pair, item))
     // Item 5 is chosen after the cut-off only: training must not know.
     assert.deepEqual(positiveOf(0), [0, 1, 6])

@@ -1,27 +1,23 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { positiveSources } from '../../../src/config/sft.js'
-import type { ContentVectors } from '../../../src/data/choices/contentFiltered.js'
-import {
-  anchorKinds,
-  buildPositives,
-  type PositiveOptions,
-  type Positives,
-} from '../../../src/data/choices/positives.js'
+import type { LogOptions } from '../../../src/data/choices/log.js'
+import type { PositiveOptions, Positives } from '../../../src/data/choices/positives.js'
+import { sourceNames } from '../../../src/data/choices/sources/index.js'
+import { type ContentVectors, queryKinds } from '../../../src/data/choices/sources/source.js'
 import { loadItems } from '../../../src/data/items/items.js'
-import { behaviorColumns, openTables } from '../tables.js'
+import { behaviorColumns, openTables, positivesOf } from '../tables.js'
 
 const { db, write, rows } = await openTables()
 // Dense numbers are ids − 100, so that a mix-up shows.
-const items = await write('items', 'SELECT 100 + i AS item_id FROM range(10) r(i)')
-await loadItems(db, items, { id: 'item_id', title: 'title', image: 'image', category: 'category' })
+const catalogue = await write('items', 'SELECT 100 + i AS item_id FROM range(10) r(i)')
+const items = await loadItems(db, catalogue, { id: 'item_id', title: 'title', image: 'image', category: 'category' })
 
 const names = Object.values(behaviorColumns).join(', ')
 
 /** Pairs of behaviors given as tuples; times are minutes. */
 async function build(
   tuples: string[],
-  options: Partial<PositiveOptions>,
+  options: Partial<LogOptions & PositiveOptions>,
   content?: ContentVectors,
 ): Promise<Positives> {
   const minutes = await rows('minutes', names, ...tuples)
@@ -29,7 +25,7 @@ async function build(
     'behaviors',
     `SELECT user_id, item_id, action, ts * 60 AS ts, CAST(COLUMNS('request|query') AS VARCHAR) FROM read_parquet('${minutes}')`,
   )
-  const defaults: PositiveOptions = {
+  const defaults: LogOptions & PositiveOptions = {
     path,
     columns: behaviorColumns,
     timeUnit: 's',
@@ -41,15 +37,16 @@ async function build(
     sessionMinutes: 30,
     split: { train: 0.8, valid: 0.1 },
   }
-  return buildPositives(db, { ...defaults, ...options }, content && (async () => content))
+  const { positives } = await positivesOf(db, items, { ...defaults, ...options }, content)
+  return positives
 }
 
-/** Pairs as "part kind anchor → item × weight". */
-function pairs({ count, kind, anchor, item, weight, part, queryImages, queryTexts }: Positives): string[] {
+/** Pairs as "part kind query → target × weight". */
+function pairs({ count, kind, query, target, weight, part, queryImages, queryTexts }: Positives): string[] {
   return Array.from({ length: count }, (_, i) => {
-    const asked = [queryImages[anchor[i]], queryTexts[anchor[i]], anchor[i]][kind[i]]
+    const shown = [queryImages[query[i]], queryTexts[query[i]], query[i]][kind[i]]
     const weighs = Math.round(weight[i] * 1000) / 1000
-    return `${['train', 'valid', 'test'][part[i]]} ${anchorKinds[kind[i]]} ${asked} → ${item[i]} × ${weighs}`
+    return `${['train', 'valid', 'test'][part[i]]} ${queryKinds[kind[i]]} ${shown} → ${target[i]} × ${weighs}`
   })
 }
 
@@ -80,7 +77,7 @@ describe('Positive pairs', () => {
     "('x', 106, 'purchase', 91, 'r4', 'late', NULL)",
   ]
 
-  test('when a purchase follows a query then each kind of the query is an anchor', async () => {
+  test('when a purchase follows a query then each kind of query makes a pair', async () => {
     const found = await build(log, {})
     assert.deepEqual(pairs(found), [
       'train image q/1.jpg → 0 × 1',
@@ -128,7 +125,7 @@ describe('Positive pairs', () => {
     )
   })
 
-  test('when choices of a user lie within a session then the earlier one is the anchor, weight 1/N', async () => {
+  test('when choices of a user lie within a session then the earlier one is the query, weight 1/N', async () => {
     const at = (user: string, minute: number, item: number, action = 'click') =>
       `('${user}', ${100 + item}, '${action}', ${minute}, NULL, NULL, NULL)`
     const tuples = [
@@ -160,7 +157,7 @@ describe('Positive pairs', () => {
 
   test('when later events change then the pairs of training stay as they are', async () => {
     const inTraining = async (tuples: string[]) =>
-      pairs(await build(tuples, { sources: [...positiveSources] }, { vectors: ten, width: 1 })).filter((pair) =>
+      pairs(await build(tuples, { sources: sourceNames }, { vectors: ten, width: 1 })).filter((pair) =>
         pair.startsWith('train'),
       )
     const ten = new Float32Array(10).fill(1)
@@ -182,8 +179,8 @@ describe('Positive pairs', () => {
   test('when exposures teach then what a search showed is a weak pair of training, once a request', async () => {
     const found = await build(log, { sources: ['query-purchase', 'query-exposure'], exposureWeight: 0.25 })
     const shown = pairs(found).filter((pair) => pair.endsWith('0.25'))
-    const expected = ['image q/1.jpg', 'text red shoe'].flatMap((asked) =>
-      [0, 1, 2].map((item) => `train ${asked} → ${item} × 0.25`),
+    const expected = ['image q/1.jpg', 'text red shoe'].flatMap((query) =>
+      [0, 1, 2].map((item) => `train ${query} → ${item} × 0.25`),
     )
     assert.deepEqual(shown.sort(), expected)
     assert.deepEqual(found.bySource, { 'query-purchase': 3, 'query-exposure': 6 })
@@ -193,7 +190,7 @@ describe('Positive pairs', () => {
     assert.equal(again.bySource['query-exposure'], 6)
   })
 
-  test('when content filters then the nearest of the last choices asks, never the item itself nor a later one', async () => {
+  test('when content filters then the nearest of the last choices is the query, never the item itself nor a later one', async () => {
     const at = (user: string, minute: number, item: number) =>
       `('${user}', ${100 + item}, 'click', ${minute}, NULL, NULL, NULL)`
     // Item n points to n · 30°.
