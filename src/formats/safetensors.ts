@@ -26,7 +26,7 @@ const bytesOf = {
 const maxHeaderBytes = 100_000_000
 
 /** An open file. Close it when done. */
-export class SafetensorsFile {
+export class SafetensorsFile implements Disposable {
   readonly entries: ReadonlyMap<string, Entry>
   readonly metadata: Readonly<Record<string, string>>
   private readonly start: number
@@ -99,6 +99,10 @@ export class SafetensorsFile {
 
   close(): void {
     closeSync(this.file)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   private entry(name: string): Entry {

@@ -2,7 +2,7 @@ export { type Neighbor, nearestRows } from './exact.js'
 export { HnswIndex } from './hnsw.js'
 export { compareIds, type Id, type IdKind, IdWriter, idFile, idKind, SortedIds } from './ids.js'
 export { type Chunk, Cursor, mergedRows } from './merge.js'
-export { publishedNumber, publishTable, recoverTable } from './publish.js'
+export { publishTable, recoverTable } from './publish.js'
 export {
   asFloats,
   flags,
