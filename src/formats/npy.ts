@@ -1,35 +1,38 @@
 /**
- * Arrays on disk in NumPy's .npy format, version 1.0: rows are read and written in place, and every reader
- * of arrays opens them without copying, e.g. `np.load(path, mmap_mode='r')`.
+ * Arrays on disk in NumPy's .npy format, version 1.0 (numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+ * Rows are read and written in place; NumPy opens the files without copying, `np.load(path, mmap_mode='r')`.
  */
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { UserError } from '../base/errors.js'
+import { Resources } from '../base/resources.js'
 
 const bytesOf = { '<f4': 4, '|i1': 1, '|u1': 1, '<i8': 8, '<u8': 8 } as const
 export type NpyType = keyof typeof bytesOf
 
-/** A multiple of 64, as the format asks for, and room for any shape of two dimensions. */
+/** A multiple of 64, as the format requires, with room for any shape of two dimensions. */
 const headerBytes = 128
 
 /** An open array [rows] or [rows, width]. Close it when done. */
-export class NpyFile {
+export class NpyFile implements Disposable {
   private constructor(
     readonly path: string,
     private readonly file: number,
     readonly type: NpyType,
     private count: number,
-    /** Numbers of a row; undefined: the array has one dimension. */
+    /** Numbers per row; undefined for an array of one dimension. */
     readonly width: number | undefined,
   ) {}
 
-  /** A new array of zeros, which take no room on disk until they are written over. */
+  /** A new array of zeros; a sparse file, which takes disk space as rows are written. */
   static create(path: string, type: NpyType, rows: number, width?: number): NpyFile {
-    const array = new NpyFile(path, openSync(path, 'w+'), type, rows, width)
+    using opened = new Resources()
+    const array = opened.use(new NpyFile(path, openSync(path, 'w+'), type, rows, width))
     array.resize(rows)
+    opened.release()
     return array
   }
 
-  /** @throws UserError `store-broken` for a file that is no such array, or cut short. */
+  /** @throws UserError `store-broken` where the file is missing, cut short or not an array that `create` made. */
   static open(path: string, mode: 'r' | 'r+' = 'r'): NpyFile {
     const broken = (what: string) =>
       new UserError({ id: 'store-broken', where: path, what, remedy: 'run mim embed again, or copy the table again' })
@@ -39,24 +42,23 @@ export class NpyFile {
     } catch {
       throw broken('cannot be read')
     }
-    const header = Buffer.alloc(headerBytes)
-    const found = readSync(file, header, 0, headerBytes, 0)
-    const text = header.toString('latin1')
-    const [, type, shape] = /'descr': '([^']+)'.*'shape': \(([\d, ]+)\)/.exec(text) ?? []
-    if (found < headerBytes || !text.startsWith('\x93NUMPY') || !type || !(type in bytesOf)) {
+    try {
+      const header = Buffer.alloc(headerBytes)
+      const found = readSync(file, header, 0, headerBytes, 0)
+      const text = header.toString('latin1')
+      const [, type, shape] = /'descr': '([^']+)'.*'shape': \(([\d, ]+)\)/.exec(text) ?? []
+      if (found < headerBytes || !text.startsWith('\x93NUMPY') || !type || !(type in bytesOf)) {
+        throw broken('not a .npy array of mim')
+      }
+      const [rows, width] = Array.from(shape.matchAll(/\d+/g), Number)
+      const array = new NpyFile(path, file, type as NpyType, rows, width)
+      const size = headerBytes + rows * array.rowBytes
+      if (fstatSync(file).size !== size) throw broken(`the file does not have the ${size} bytes of its ${rows} rows`)
+      return array
+    } catch (error) {
       closeSync(file)
-      throw broken('not a .npy array of mim')
+      throw error
     }
-    const [rows, width] = shape
-      .split(',')
-      .filter((part) => part.trim() !== '')
-      .map(Number)
-    const array = new NpyFile(path, file, type as NpyType, rows, width)
-    if (fstatSync(file).size !== headerBytes + rows * array.rowBytes) {
-      array.close()
-      throw broken(`the file is not as long as its ${rows} rows`)
-    }
-    return array
   }
 
   get rows(): number {
@@ -67,7 +69,7 @@ export class NpyFile {
     return (this.width ?? 1) * bytesOf[this.type]
   }
 
-  /** Makes the array `rows` long. */
+  /** Sets the number of rows. */
   resize(rows: number): void {
     this.count = rows
     const shape = this.width === undefined ? `(${rows},)` : `(${rows}, ${this.width})`
@@ -81,20 +83,20 @@ export class NpyFile {
     ftruncateSync(this.file, headerBytes + rows * this.rowBytes)
   }
 
-  /** The bytes of `count` rows from row `from` on, in a buffer of their own. */
+  /** The bytes of `count` rows starting at row `from`, in a new buffer. */
   read(from: number, count: number): Buffer {
     const bytes = Buffer.from(new ArrayBuffer(count * this.rowBytes))
     this.readInto(bytes, from)
     return bytes
   }
 
-  /** All bytes, some megabytes at a time. */
+  /** All bytes, 4 MiB at a time. */
   *pieces(): Generator<Buffer> {
     const rows = Math.ceil(2 ** 22 / this.rowBytes)
     for (let from = 0; from < this.rows; from += rows) yield this.read(from, Math.min(rows, this.rows - from))
   }
 
-  /** Fills `bytes`, whole rows, with the rows from `from` on. */
+  /** Fills `bytes`, whole rows, with the rows starting at row `from`. */
   readInto(bytes: Uint8Array, from: number): void {
     const start = headerBytes + from * this.rowBytes
     for (let done = 0; done < bytes.length; ) {
@@ -104,7 +106,7 @@ export class NpyFile {
     }
   }
 
-  /** Writes whole rows from row `from` on; the array grows where they reach beyond its end. */
+  /** Writes whole rows starting at row `from`; the array grows if they reach beyond its end. */
   write(from: number, bytes: Uint8Array): void {
     const start = headerBytes + from * this.rowBytes
     for (let done = 0; done < bytes.length; ) {
@@ -113,12 +115,16 @@ export class NpyFile {
     this.count = Math.max(this.count, from + bytes.length / this.rowBytes)
   }
 
-  /** Waits until what was written is on the disk. */
+  /** Waits until all writes are on the disk (fsync). */
   sync(): void {
     fsyncSync(this.file)
   }
 
   close(): void {
     closeSync(this.file)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 }

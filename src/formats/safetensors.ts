@@ -1,7 +1,7 @@
 /**
- * The safetensors format: 8 bytes header length, a JSON header with type, shape and place of each
+ * The safetensors format: 8 bytes header length, a JSON header with type, shape and byte range of each
  * tensor, then the numbers (https://github.com/huggingface/safetensors). Tensors are read one by one,
- * so that a file larger than memory can be copied through.
+ * so that files larger than memory can be copied.
  */
 import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { UserError } from '../base/errors.js'
@@ -14,7 +14,7 @@ interface Entry {
   data_offsets: [number, number]
 }
 
-/** All types of the format, those that we only copy included. */
+/** Bytes per number of each type, including types that mim only copies. */
 const bytesOf = {
   ...{ BOOL: 1, U8: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1 },
   ...{ U16: 2, I16: 2, F16: 2, BF16: 2 },
@@ -22,41 +22,34 @@ const bytesOf = {
   ...{ U64: 8, I64: 8, F64: 8 },
 }
 
+/** Most bytes of a header, as in the reference implementation. */
+const maxHeaderBytes = 100_000_000
+
 /** An open file. Close it when done. */
-export class SafetensorsFile {
+export class SafetensorsFile implements Disposable {
   readonly entries: ReadonlyMap<string, Entry>
   readonly metadata: Readonly<Record<string, string>>
   private readonly start: number
   private readonly file: number
 
-  /** @throws UserError `safetensors-unreadable` for a file that is cut short or is something else. */
+  /** @throws UserError `file-missing`; `safetensors-unreadable` where the file is cut short or its header is invalid. */
   constructor(readonly path: string) {
-    const broken = (what: string) =>
-      new UserError({ id: 'safetensors-unreadable', where: path, what, remedy: 'fetch or write the file again' })
     this.file = openFile(path)
-    const size = statSync(path).size
-    const length = size < 8 ? 0 : Number(this.bytes(0, 8).readBigUInt64LE())
-    if (length < 2 || length > size - 8) throw broken('not a safetensors file, or cut short')
-    this.start = 8 + length
-    let header: Record<string, Entry>
     try {
-      header = JSON.parse(this.bytes(8, length).toString('utf8'))
-    } catch {
-      throw broken('the header is not JSON')
-    }
-    const { __metadata__: metadata, ...entries } = header
-    this.metadata = (metadata ?? {}) as unknown as Record<string, string>
-    this.entries = new Map(Object.entries(entries))
-    for (const [
-      name,
-      {
-        dtype,
-        shape,
-        data_offsets: [from, to],
-      },
-    ] of this.entries) {
-      const expected = shape.reduce((a, b) => a * b, 1) * bytesOf[dtype]
-      if (to - from !== expected || this.start + to > size) throw broken(`tensor '${name}' does not fit the file`)
+      const size = statSync(path).size
+      const length = size < 8 ? 0 : Number(this.bytes(0, 8).readBigUInt64LE())
+      if (length < 2) throw unreadable(path, 'not a safetensors file')
+      if (length > maxHeaderBytes) throw unreadable(path, `a header of ${length} bytes`, `at most ${maxHeaderBytes}`)
+      if (length > size - 8)
+        throw unreadable(path, `a header of ${length} bytes`, `at most the ${size - 8} in the file`)
+      this.start = 8 + length
+      const { __metadata__: metadata = {}, ...entries } = readHeader(this.bytes(8, length), path)
+      this.metadata = metadata as Record<string, string>
+      this.entries = new Map(Object.entries(entries).map(([name, entry]) => [name, checkEntry(name, entry, path)]))
+      checkPlaces(this.entries, size - this.start, path)
+    } catch (error) {
+      this.close()
+      throw error
     }
   }
 
@@ -79,8 +72,8 @@ export class SafetensorsFile {
   }
 
   /**
-   * The tensor as float32, whatever floating-point type it is stored in.
-   * @throws UserError `tensor-type` for one that holds no such numbers.
+   * The tensor as float32, converted from F16 or BF16 where necessary.
+   * @throws UserError `tensor-type` for any other type.
    */
   floats(name: string): Float32Array {
     const { dtype } = this.entry(name)
@@ -108,6 +101,10 @@ export class SafetensorsFile {
     closeSync(this.file)
   }
 
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
   private entry(name: string): Entry {
     const entry = this.entries.get(name)
     if (!entry) throw new Error(`${this.path} has no tensor '${name}'`)
@@ -115,7 +112,7 @@ export class SafetensorsFile {
   }
 
   private bytes(position: number, length: number): Buffer {
-    // A buffer of its own, so that typed arrays over it are aligned.
+    // A separate buffer, so that typed arrays over it are aligned.
     const buffer = Buffer.from(new ArrayBuffer(length))
     for (let done = 0; done < length; ) {
       const count = readSync(this.file, buffer, done, Math.min(length - done, 2 ** 30), position + done)
@@ -125,6 +122,66 @@ export class SafetensorsFile {
     return buffer
   }
 }
+
+function unreadable(where: string, what: string, expected?: string): UserError {
+  return new UserError({ id: 'safetensors-unreadable', where, what, expected, remedy: 'fetch or write the file again' })
+}
+
+function readHeader(bytes: Buffer, path: string): Record<string, unknown> {
+  try {
+    const header: unknown = JSON.parse(bytes.toString('utf8'))
+    if (isObject(header)) return header
+  } catch {
+    // Reported below.
+  }
+  throw unreadable(path, 'the header is not JSON', 'a JSON object')
+}
+
+/** Checks one tensor of the header by itself. */
+function checkEntry(name: string, entry: unknown, path: string): Entry {
+  const { dtype, shape, data_offsets: offsets } = isObject(entry) ? entry : {}
+  const refuse = (field: string, value: unknown, expected: string) =>
+    unreadable(path, `tensor '${name}': ${field} is ${JSON.stringify(value) ?? 'missing'}`, expected)
+  if (typeof dtype !== 'string' || !Object.hasOwn(bytesOf, dtype)) {
+    throw refuse('dtype', dtype, Object.keys(bytesOf).join(', '))
+  }
+  if (!areSizes(shape)) throw refuse('shape', shape, 'a list of sizes')
+  if (!areSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
+    throw refuse('data_offsets', offsets, 'the first byte and the end')
+  }
+  const expected = byteLength(shape, dtype as StoredType)
+  if (offsets[1] - offsets[0] !== expected) {
+    throw refuse('data_offsets', offsets, `${expected} bytes, as shape and dtype need`)
+  }
+  return { dtype: dtype as StoredType, shape, data_offsets: [offsets[0], offsets[1]] }
+}
+
+/** Checks that tensors lie within the file, none over another. */
+function checkPlaces(entries: ReadonlyMap<string, Entry>, available: number, path: string): void {
+  const sorted = [...entries].sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0])
+  let [before, end] = ['', 0]
+  for (const [
+    name,
+    {
+      data_offsets: [from, to],
+    },
+  ] of sorted) {
+    if (to > available) {
+      throw unreadable(path, `tensor '${name}' ends at byte ${to}`, `at most ${available}, where the file ends`)
+    }
+    if (from === to) continue
+    if (from < end) throw unreadable(path, `tensor '${name}' overlaps tensor '${before}'`)
+    ;[before, end] = [name, to]
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const areSizes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0)
+
+const byteLength = (shape: readonly number[], dtype: StoredType) => shape.reduce((a, b) => a * b, 1) * bytesOf[dtype]
 
 function openFile(path: string): number {
   try {
@@ -158,7 +215,7 @@ function fromFloat16(bits: Uint16Array): Float32Array {
   return out
 }
 
-/** A tensor to be written; `data`, whole or in pieces, is asked for when its turn comes. */
+/** A tensor to write; `data` is called when its turn comes and returns all bytes, or pieces of them. */
 export interface TensorSource {
   name: string
   dtype: StoredType
@@ -166,7 +223,7 @@ export interface TensorSource {
   data: () => ArrayBufferView | Iterable<ArrayBufferView>
 }
 
-/** Writes tensors in the order given. The file is written in place: write to a temporary name and rename. */
+/** Writes tensors in the order given. It writes in place: give a temporary name and rename the file afterwards. */
 export function writeSafetensors(
   path: string,
   tensors: readonly TensorSource[],
@@ -175,7 +232,7 @@ export function writeSafetensors(
   let offset = 0
   const entries = tensors.map(({ name, dtype, shape }): [string, Entry] => {
     const from = offset
-    offset += shape.reduce((a, b) => a * b, 1) * bytesOf[dtype]
+    offset += byteLength(shape, dtype)
     return [name, { dtype, shape: [...shape], data_offsets: [from, offset] }]
   })
   const json = JSON.stringify({ __metadata__: { format: 'pt', ...metadata }, ...Object.fromEntries(entries) })
@@ -189,11 +246,11 @@ export function writeSafetensors(
     for (const { name, data, shape, dtype } of tensors) {
       const whole = data()
       let written = 0
-      for (const { buffer, byteOffset, byteLength } of ArrayBuffer.isView(whole) ? [whole] : whole) {
-        writeAll(file, new Uint8Array(buffer, byteOffset, byteLength))
-        written += byteLength
+      for (const { buffer, byteOffset, byteLength: length } of ArrayBuffer.isView(whole) ? [whole] : whole) {
+        writeAll(file, new Uint8Array(buffer, byteOffset, length))
+        written += length
       }
-      const expected = shape.reduce((a, b) => a * b, 1) * bytesOf[dtype]
+      const expected = byteLength(shape, dtype)
       if (written !== expected) throw new Error(`tensor '${name}': ${written} bytes, not ${expected}`)
     }
   } finally {

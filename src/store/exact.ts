@@ -8,12 +8,12 @@ export interface Neighbor {
   score: number
 }
 
-/** Rows that are multiplied with all queries at a time: a few megabytes. */
+/** Rows compared with all queries at a time: a few megabytes. */
 const blockRows = 8192
 
 /**
- * For each query [queries, width] the `k` rows of greatest cosine, best first; among equals the lower row first.
- * Exact: every vector of the table is compared, block by block. Rows in `exclude[q]` are passed over.
+ * The `k` rows of greatest cosine for each query [queries, width], best first; of equal ones the lower row first.
+ * Exact: compares every vector of the table, block by block. Query `q` skips the row `exclude[q]`.
  */
 export function nearestRows(
   table: EmbeddingTable,
@@ -33,8 +33,8 @@ export function nearestRows(
         const score = sum / (norms[q] * lengths[i] || 1)
         if (found.length === k && !(score > found[k - 1].score)) continue
         if (exclude[q] === from + i) continue
-        const place = found.findIndex((b) => score > b.score)
-        found.splice(place < 0 ? found.length : place, 0, { row: from + i, score })
+        const position = found.findIndex((other) => score > other.score)
+        found.splice(position < 0 ? found.length : position, 0, { row: from + i, score })
         if (found.length > k) found.pop()
       }
     }

@@ -1,4 +1,4 @@
-/** An approximate index of a table (HNSW, Malkov & Yashunin 2018), by usearch; it lies beside the table's files. */
+/** An approximate index of a table (HNSW, Malkov & Yashunin 2018) by usearch, stored with the table's files. */
 import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { Index, MetricKind, ScalarKind } from 'usearch'
@@ -6,14 +6,14 @@ import type { Neighbor } from './exact.js'
 import type { EmbeddingTable } from './table.js'
 
 const file = 'hnsw.usearch'
-/** Links of a node, and how many candidates are weighed when it is added and when it is looked for. */
+/** Links per node (M), and candidates considered when adding a node (efConstruction) and when searching (ef). */
 const shape = { connectivity: 16, expansion_add: 128, expansion_search: 128 }
 const blockRows = 8192
 
 export class HnswIndex {
   private constructor(private readonly index: Index) {}
 
-  /** Opens the index of a table, or builds it; `progress` hears of rows added. */
+  /** Opens the index of a table, or builds it; `progress` is called with the number of rows added so far. */
   static async open(table: EmbeddingTable, progress: (rows: number) => void): Promise<HnswIndex> {
     const config = { dimensions: table.width, metric: MetricKind.Cos, quantization: ScalarKind.F32, multi: false }
     const index = new Index({ ...config, ...shape })
@@ -24,12 +24,12 @@ export class HnswIndex {
     }
     for (const { from, rows, vectors } of table.blocks(blockRows)) {
       const keys = BigUint64Array.from({ length: rows }, (_, i) => BigInt(from + i))
-      // Threads that add to an almost empty graph may leave rows that no link reaches, others each time.
+      // Several threads that add to an almost empty graph may leave rows without an incoming link, at random.
       const threads = from === 0 ? 1 : 0
-      // The type knows matrices as lists of rows only; flat ones are what the library works with.
+      // The type declares lists of rows only; the library itself uses flat matrices.
       index.add(keys, vectors as never, threads)
       progress(from + rows)
-      // Lets bars be drawn and signals be heard.
+      // Lets progress bars and signals be processed.
       await new Promise(setImmediate)
     }
     const temporary = `${path}.part-${process.pid}`
@@ -38,7 +38,7 @@ export class HnswIndex {
     return new HnswIndex(index)
   }
 
-  /** The `k` nearest rows that are found, best first; `exclude` is passed over. */
+  /** The `k` nearest rows that the index finds, best first, without `exclude`. */
   nearest(query: Float32Array, k: number, exclude?: number): Neighbor[] {
     const { keys, distances } = this.index.search(query, k + (exclude === undefined ? 0 : 1), 1)
     return Array.from(keys, (key, i) => ({ row: Number(key), score: 1 - distances[i] }))

@@ -1,7 +1,7 @@
 /**
- * Sorted ids on disk, found by positioned reads. Integers lie in `item_id.npy`; strings, sorted by their UTF-8
- * bytes, one after the other in `item_id.utf8` with their ends in `item_id.ends.npy`. Of every block of ids the
- * first is held in memory, so that a search reads one block; to open reads the firsts alone.
+ * Sorted ids on disk, found by positioned reads. Integers are stored in `item_id.npy`. Strings, sorted by their UTF-8
+ * bytes, are stored one after another in `item_id.utf8`, their ends in `item_id.ends.npy`. The first id of every block
+ * is kept in memory, so opening reads only these and a search reads one block.
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,32 +11,32 @@ import { NpyFile } from '../formats/npy.js'
 export type Id = bigint | string
 export type IdKind = 'integer' | 'unsigned' | 'string'
 
-/** Ids of a block: 4 KiB of integers, what a disk reads at least. */
-const block = 512
+/** Ids per block: 4 KiB of integers, the smallest read of most disks. */
+const blockIds = 512
 
 const files = { numbers: 'item_id.npy', text: 'item_id.utf8', ends: 'item_id.ends.npy', firsts: 'item_id.firsts' }
 
-/** Name of the file that holds ids of a kind. */
+/** Name of the file that stores ids of a kind. */
 export const idFile = (kind: IdKind) => (kind === 'string' ? files.text : files.numbers)
 
-/** What kind of ids a column of this DuckDB type has. */
+/** The kind of ids in a column of this DuckDB type. */
 export function idKind(type: string): IdKind {
   if (type === 'VARCHAR') return 'string'
   return type === 'UBIGINT' ? 'unsigned' : 'integer'
 }
 
-/** Negative where `a` comes before `b`: numbers by size, strings by their UTF-8 bytes, as DuckDB sorts. */
+/** Negative where `a` comes before `b`: numbers by value, strings by their UTF-8 bytes, as DuckDB sorts. */
 export function compareIds(a: Id, b: Id): number {
   if (typeof a === 'bigint' || typeof b === 'bigint') return a < b ? -1 : a > b ? 1 : 0
-  // Without surrogates the order of UTF-16 units is that of the bytes.
-  if (plain.test(a) && plain.test(b)) return a < b ? -1 : a > b ? 1 : 0
+  // Without surrogates, UTF-16 units have the same order as UTF-8 bytes.
+  if (withoutSurrogates.test(a) && withoutSurrogates.test(b)) return a < b ? -1 : a > b ? 1 : 0
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-const plain = /^[^\ud800-\udfff]*$/
+const withoutSurrogates = /^[^\ud800-\udfff]*$/
 
-/** Writes ids that come in ascending order. */
-export class IdWriter {
+/** Writes ids that come in ascending order. Call `finish` when all are added, and close it. */
+export class IdWriter implements Disposable {
   private readonly numbers: NpyFile | undefined
   private readonly ends: NpyFile | undefined
   private readonly text: number | undefined
@@ -49,15 +49,16 @@ export class IdWriter {
     private readonly kind: IdKind,
   ) {
     if (kind === 'string') {
-      this.text = openSync(join(folder, files.text), 'w')
       this.ends = NpyFile.create(join(folder, files.ends), '<i8', 0)
+      this.text = openSync(join(folder, files.text), 'w')
     } else {
       this.numbers = NpyFile.create(join(folder, files.numbers), kind === 'unsigned' ? '<u8' : '<i8', 0)
     }
   }
 
   add(ids: readonly Id[]): void {
-    for (let i = (block - (this.count % block)) % block; i < ids.length; i += block) this.firsts.push(String(ids[i]))
+    const toBlock = (blockIds - (this.count % blockIds)) % blockIds
+    for (let i = toBlock; i < ids.length; i += blockIds) this.firsts.push(String(ids[i]))
     if (this.numbers) this.numbers.write(this.count, numberBytes(ids as readonly bigint[], this.kind))
     if (this.ends && this.text !== undefined) {
       const parts = ids.map((id) => Buffer.from(id as string))
@@ -71,15 +72,17 @@ export class IdWriter {
     this.count += ids.length
   }
 
-  /** Completes the files; `sync`: once they are on the disk. */
+  /** Writes the number of ids and the first id of every block. */
   finish(): void {
     for (const array of [this.numbers, this.ends]) {
       array?.resize(this.count)
       array?.sync()
-      array?.close()
     }
-    if (this.text !== undefined) closeSync(this.text)
     writeFileSync(join(this.folder, files.firsts), JSON.stringify(this.firsts))
+  }
+
+  [Symbol.dispose](): void {
+    closeFiles(this.numbers, this.ends, this.text)
   }
 }
 
@@ -88,34 +91,42 @@ function numberBytes(ids: readonly bigint[], kind: IdKind): Uint8Array {
   return new Uint8Array(numbers.buffer)
 }
 
-/** Sorted ids of a folder, opened. */
-export class SortedIds {
+/** The sorted ids of a folder. Close it when done. */
+export class SortedIds implements Disposable {
   private readonly numbers: NpyFile | undefined
   private readonly ends: NpyFile | undefined
   private readonly text: number | undefined
   private readonly firsts: readonly Id[]
 
+  /** @throws UserError `store-broken` where a file is missing or cut short. */
   constructor(
     private readonly folder: string,
     readonly kind: IdKind,
   ) {
-    if (kind === 'string') {
-      this.ends = NpyFile.open(join(folder, files.ends))
-      this.text = openSync(join(folder, files.text), 'r')
-      if (this.ends.rows > 0 && this.ends.read(this.rows - 1, 1).readBigInt64LE() !== BigInt(fstatSync(this.text).size))
-        throw new UserError({ id: 'store-broken', where: join(folder, files.text), what: 'the file is cut short' })
-    } else {
-      this.numbers = NpyFile.open(join(folder, files.numbers))
+    try {
+      if (kind === 'string') {
+        this.ends = NpyFile.open(join(folder, files.ends))
+        this.text = openSync(join(folder, files.text), 'r')
+        const end = this.rows > 0 ? this.ends.read(this.rows - 1, 1).readBigInt64LE() : 0n
+        if (end !== BigInt(fstatSync(this.text).size)) {
+          throw new UserError({ id: 'store-broken', where: join(folder, files.text), what: 'the file is cut short' })
+        }
+      } else {
+        this.numbers = NpyFile.open(join(folder, files.numbers))
+      }
+      const firsts = JSON.parse(readFileSync(join(folder, files.firsts), 'utf8')) as string[]
+      this.firsts = kind === 'string' ? firsts : firsts.map(BigInt)
+    } catch (error) {
+      this.close()
+      throw error
     }
-    const firsts = JSON.parse(readFileSync(join(folder, files.firsts), 'utf8')) as string[]
-    this.firsts = kind === 'string' ? firsts : firsts.map(BigInt)
   }
 
   get rows(): number {
     return (this.numbers ?? this.ends!).rows
   }
 
-  /** `count` ids from row `from` on. */
+  /** `count` ids starting at row `from`. */
   read(from: number, count: number): Id[] {
     if (count === 0) return []
     if (this.numbers) {
@@ -136,31 +147,40 @@ export class SortedIds {
       .map((end, i) => bytes.toString('utf8', (i + before === 0 ? 0 : ends[i + before - 1]) - start, end - start))
   }
 
-  /** Row of each id; −1 where it is absent. Ids that lie together are found with one read. */
+  /** Row of each id; −1 where it is absent. Ids of one block are found with one read. */
   find(ids: readonly Id[]): Int32Array {
     const rows = new Int32Array(ids.length).fill(-1)
     const order = ids.map((_, i) => i).sort((a, b) => compareIds(ids[a], ids[b]))
-    let at = -1
-    let held: Id[] = []
+    let current = -1
+    let blockOfIds: Id[] = []
     for (const i of order) {
-      const b = lastNotAbove(this.firsts, ids[i])
-      if (b < 0) continue
-      if (b !== at) held = this.read(b * block, Math.min(block, this.rows - b * block))
-      at = b
-      const place = lastNotAbove(held, ids[i])
-      if (held[place] === ids[i]) rows[i] = b * block + place
+      const block = lastNotAbove(this.firsts, ids[i])
+      if (block < 0) continue
+      const from = block * blockIds
+      if (block !== current) blockOfIds = this.read(from, Math.min(blockIds, this.rows - from))
+      current = block
+      const position = lastNotAbove(blockOfIds, ids[i])
+      if (blockOfIds[position] === ids[i]) rows[i] = from + position
     }
     return rows
   }
 
   close(): void {
-    this.numbers?.close()
-    this.ends?.close()
-    if (this.text !== undefined) closeSync(this.text)
+    closeFiles(this.numbers, this.ends, this.text)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 }
 
-/** Index of the last of the sorted `ids` that does not come after `id`; −1 where all do. */
+function closeFiles(numbers: NpyFile | undefined, ends: NpyFile | undefined, text: number | undefined): void {
+  numbers?.close()
+  ends?.close()
+  if (text !== undefined) closeSync(text)
+}
+
+/** Position of the last of the sorted `ids` that does not come after `id`; −1 where all do. */
 function lastNotAbove(ids: readonly Id[], id: Id): number {
   let [low, high] = [0, ids.length]
   while (low < high) {

@@ -1,57 +1,58 @@
-/** Rows of several sorted tables as one sorted table, read from front to back with little memory. */
+/** Merges the rows of several sorted tables into one sorted table, reading each from front to back with little memory. */
 import { compareIds, type Id, type SortedIds } from './ids.js'
-import { type RawRows, type RowFiles, vectorNames } from './rows.js'
+import { arrayNames, mapArrays, type RawRows, type RowFiles } from './rows.js'
 
-/** Rows of a step: enough for long reads. */
-const chunk = 2048
+/** Rows read or returned at a time. */
+const chunkRows = 2048
 
-/** Sorted rows that are read from front to back. */
+/** A position in sorted rows that moves from front to back. */
 export class Cursor {
   private row = 0
-  private held: Id[] = []
-  private from = 0
-  private raw: RawRows | undefined
+  /** Row of the first of `chunkIds`. */
+  private chunkStart = 0
+  private chunkIds: Id[] = []
+  private chunkData: RawRows | undefined
 
   constructor(
     private readonly ids: SortedIds,
     private readonly files: RowFiles,
   ) {
-    this.fill()
+    this.readIds()
   }
 
-  private fill(): void {
-    this.from = this.row
-    this.raw = undefined
-    this.held = this.ids.read(this.row, Math.min(chunk, this.ids.rows - this.row))
+  private readIds(): void {
+    this.chunkStart = this.row
+    this.chunkData = undefined
+    this.chunkIds = this.ids.read(this.row, Math.min(chunkRows, this.ids.rows - this.row))
   }
 
-  /** Undefined at the end. */
+  /** The id of this row; undefined at the end. */
   get id(): Id | undefined {
-    return this.held[this.row - this.from]
+    return this.chunkIds[this.row - this.chunkStart]
   }
 
-  /** The bits of `present`. */
+  /** The bits of `present` of this row. */
   get flags(): number {
-    return this.rows.present[this.row - this.from]
+    return this.chunk.present[this.row - this.chunkStart]
   }
 
   advance(): void {
     this.row++
-    if (this.row - this.from === this.held.length) this.fill()
+    if (this.row - this.chunkStart === this.chunkIds.length) this.readIds()
   }
 
   /** Copies this row to row `to` of `out`. */
   copy(out: RawRows, to: number): void {
-    const place = this.row - this.from
-    for (const name of [...vectorNames, 'content_hash', 'present'] as const) {
+    const from = this.row - this.chunkStart
+    for (const name of arrayNames) {
       const bytes = this.files.array(name).rowBytes
-      this.rows[name].copy(out[name], to * bytes, place * bytes, (place + 1) * bytes)
+      this.chunk[name].copy(out[name], to * bytes, from * bytes, (from + 1) * bytes)
     }
   }
 
-  private get rows(): RawRows {
-    this.raw ??= this.files.read(this.from, this.held.length)
-    return this.raw
+  private get chunk(): RawRows {
+    this.chunkData ??= this.files.read(this.chunkStart, this.chunkIds.length)
+    return this.chunkData
   }
 }
 
@@ -61,12 +62,12 @@ export interface Chunk {
 }
 
 /**
- * Walks through all ids of `cursors` in order. For each, `choose` gets the cursors that have it (undefined for
- * those that have not) and gives the one whose row is taken, or undefined. `like` has rows of the same shape.
+ * Visits all ids of `cursors` in ascending order. For each id, `choose` gets the cursors that are at it (undefined for
+ * the others) and returns the cursor whose row is taken, or undefined for none. `like` has rows of the same shape.
  */
 export function* mergedRows(
   cursors: readonly Cursor[],
-  choose: (at: readonly (Cursor | undefined)[], id: Id) => Cursor | undefined,
+  choose: (found: readonly (Cursor | undefined)[], id: Id) => Cursor | undefined,
   like: RowFiles,
 ): Generator<Chunk> {
   let out = emptyChunk(like)
@@ -77,45 +78,27 @@ export function* mergedRows(
     }
     if (least === undefined) break
     const id = least
-    const at = cursors.map((cursor) => (cursor.id === id ? cursor : undefined))
-    const chosen = choose(at, id)
+    const found = cursors.map((cursor) => (cursor.id === id ? cursor : undefined))
+    const chosen = choose(found, id)
     if (chosen) {
       chosen.copy(out.rows, out.ids.length)
       out.ids.push(id)
-      if (out.ids.length === chunk) {
+      if (out.ids.length === chunkRows) {
         yield out
         out = emptyChunk(like)
       }
     }
-    for (const cursor of at) cursor?.advance()
+    for (const cursor of found) cursor?.advance()
   }
-  if (out.ids.length > 0) yield cut(out, like)
+  if (out.ids.length > 0) yield shortened(out, like)
 }
 
-function emptyChunk(like: RowFiles): Chunk {
-  const buffer = (name: keyof RawRows) => Buffer.from(new ArrayBuffer(chunk * like.array(name).rowBytes))
-  return {
-    ids: [],
-    rows: {
-      embedding: buffer('embedding'),
-      image_embedding: buffer('image_embedding'),
-      text_embedding: buffer('text_embedding'),
-      content_hash: buffer('content_hash'),
-      present: buffer('present'),
-    },
-  }
-}
+const emptyChunk = (like: RowFiles): Chunk => ({
+  ids: [],
+  rows: mapArrays((name) => Buffer.from(new ArrayBuffer(chunkRows * like.array(name).rowBytes))),
+})
 
-function cut({ ids, rows }: Chunk, like: RowFiles): Chunk {
-  const part = (name: keyof RawRows) => rows[name].subarray(0, ids.length * like.array(name).rowBytes)
-  return {
-    ids,
-    rows: {
-      embedding: part('embedding'),
-      image_embedding: part('image_embedding'),
-      text_embedding: part('text_embedding'),
-      content_hash: part('content_hash'),
-      present: part('present'),
-    },
-  }
-}
+const shortened = ({ ids, rows }: Chunk, like: RowFiles): Chunk => ({
+  ids,
+  rows: mapArrays((name) => rows[name].subarray(0, ids.length * like.array(name).rowBytes)),
+})

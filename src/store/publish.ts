@@ -1,6 +1,6 @@
 /**
- * Tables of embeddings side by side, one of them published: `embeddings` is a link to `tables/N`. A link is
- * replaced in one step, so that at any moment, even after `kill -9`, the link leads to a whole table.
+ * Versions of an embedding table, one of them published: `embeddings` is a link to `tables/N`. A link is replaced
+ * atomically, so at any moment, even after `kill -9`, it points to a complete table.
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -14,8 +14,8 @@ const numbers = (tables: string) =>
     .sort((a, b) => a - b)
 
 /**
- * Has `write` fill a new folder and makes `link` lead to it; `keep` tables stay, the newest included.
- * A folder in the place of the link becomes the first table.
+ * Creates a table folder, lets `write` fill it and points `link` to it. Keeps the newest `keep` tables, this one
+ * included. A folder in place of the link (older versions of mim had one) becomes table 0.
  */
 export async function publishTable(
   link: string,
@@ -34,17 +34,17 @@ export async function publishTable(
   renameSync(`${target}.part`, target)
   const found = lstatSync(link, { throwIfNoEntry: false })
   if (found && !found.isSymbolicLink()) renameSync(link, join(tables, '0'))
-  lead(link, number)
+  pointTo(link, number)
   for (const old of numbers(tables).slice(0, -keep)) rmSync(join(tables, String(old)), { recursive: true })
 }
 
-/** Where a process was killed between table and link, the link is made good. */
+/** Restores the link if a process was killed after it wrote a table and before it made the link. */
 export function recoverTable(link: string): void {
   const newest = numbers(join(dirname(link), folderName)).at(-1)
-  if (newest !== undefined && !lstatSync(link, { throwIfNoEntry: false })) lead(link, newest)
+  if (newest !== undefined && !lstatSync(link, { throwIfNoEntry: false })) pointTo(link, newest)
 }
 
-function lead(link: string, number: number): void {
+function pointTo(link: string, number: number): void {
   const temporary = `${link}.part`
   rmSync(temporary, { force: true })
   symlinkSync(join(folderName, String(number)), temporary)

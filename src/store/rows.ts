@@ -1,17 +1,18 @@
-/** The files of an embedding table's rows: vectors, what they were made from, and which of them there are. */
-import { existsSync, mkdirSync } from 'node:fs'
+/** The files of an embedding table's rows: vectors, content hashes, and flags that say which vectors a row has. */
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { Resources } from '../base/resources.js'
 import { NpyFile } from '../formats/npy.js'
 
 export const vectorNames = ['embedding', 'image_embedding', 'text_embedding'] as const
 export type VectorName = (typeof vectorNames)[number]
 
-/** Numbers are stored as they are, or as int8 of the scale 1/127: unit vectors have none beyond 1. */
+/** Vectors are stored as float32, or as int8 with the scale 1/127, which suffices for unit vectors. */
 export const vectorTypes = ['float32', 'int8'] as const
 export type VectorType = (typeof vectorTypes)[number]
 export const int8Scale = 1 / 127
 
-/** Bits of the array `present`: which vectors there are; taken over from an older table; the picture is broken. */
+/** Bits of `present`: the vectors that exist; that the row is to be copied from the older table; a broken picture. */
 export const flags = { image: 1, text: 2, embedding: 4, unchanged: 8, broken: 16 } as const
 
 /** Bytes of a content hash. */
@@ -22,80 +23,64 @@ export interface RowShape {
   widths: Record<VectorName, number>
 }
 
-/** Rows as they lie on disk: of each array a buffer of `count` rows. */
-export type RawRows = Record<VectorName | 'content_hash' | 'present', Buffer>
+/** All arrays of a row, in the order in which they are written. */
+export const arrayNames = [...vectorNames, 'content_hash', 'present'] as const
+type ArrayName = (typeof arrayNames)[number]
 
-const file = (folder: string, name: string) => join(folder, `${name}.npy`)
+/** Stored bytes of some rows, by array. */
+export type RawRows = Record<ArrayName, Buffer>
+
+/** A record of `make(name)` for each array. */
+export function mapArrays<T>(make: (name: ArrayName) => T): Record<ArrayName, T> {
+  return Object.fromEntries(arrayNames.map((name) => [name, make(name)])) as Record<ArrayName, T>
+}
+
+const pathOf = (folder: string, name: ArrayName) => join(folder, `${name}.npy`)
 
 /** The arrays `embedding`, `image_embedding`, `text_embedding` [rows, width], `content_hash` [rows, 16], `present` [rows]. */
-export class RowFiles {
-  private constructor(private readonly arrays: Record<keyof RawRows, NpyFile>) {}
+export class RowFiles implements Disposable {
+  private constructor(private readonly arrays: Record<ArrayName, NpyFile>) {}
 
   static create(folder: string, { type, widths }: RowShape, rows: number): RowFiles {
     mkdirSync(folder, { recursive: true })
-    const vector = (name: VectorName) =>
-      NpyFile.create(file(folder, name), type === 'int8' ? '|i1' : '<f4', rows, widths[name])
-    return new RowFiles({
-      embedding: vector('embedding'),
-      image_embedding: vector('image_embedding'),
-      text_embedding: vector('text_embedding'),
-      content_hash: NpyFile.create(file(folder, 'content_hash'), '|u1', rows, hashBytes),
-      present: NpyFile.create(file(folder, 'present'), '|u1', rows),
+    return RowFiles.openEach((name) => {
+      const path = pathOf(folder, name)
+      if (name === 'present') return NpyFile.create(path, '|u1', rows)
+      if (name === 'content_hash') return NpyFile.create(path, '|u1', rows, hashBytes)
+      return NpyFile.create(path, type === 'int8' ? '|i1' : '<f4', rows, widths[name])
     })
   }
 
+  /** @throws UserError `store-broken` where a file is missing or cut short. */
   static open(folder: string, mode: 'r' | 'r+' = 'r'): RowFiles {
-    const open = (name: string) => NpyFile.open(file(folder, name), mode)
-    return new RowFiles({
-      embedding: open('embedding'),
-      image_embedding: open('image_embedding'),
-      text_embedding: open('text_embedding'),
-      content_hash: open('content_hash'),
-      present: open('present'),
-    })
+    return RowFiles.openEach((name) => NpyFile.open(pathOf(folder, name), mode))
   }
 
-  static exists(folder: string): boolean {
-    return existsSync(file(folder, 'present'))
+  private static openEach(open: (name: ArrayName) => NpyFile): RowFiles {
+    using opened = new Resources()
+    const arrays = mapArrays((name) => opened.use(open(name)))
+    opened.release()
+    return new RowFiles(arrays)
   }
 
   get rows(): number {
     return this.arrays.present.rows
   }
 
-  get shape(): RowShape {
-    const { embedding, image_embedding, text_embedding } = this.arrays
-    return {
-      type: embedding.type === '|i1' ? 'int8' : 'float32',
-      widths: {
-        embedding: embedding.width!,
-        image_embedding: image_embedding.width!,
-        text_embedding: text_embedding.width!,
-      },
-    }
-  }
-
-  array(name: keyof RawRows): NpyFile {
+  array(name: ArrayName): NpyFile {
     return this.arrays[name]
   }
 
   read(from: number, count: number): RawRows {
-    const of = (name: keyof RawRows) => this.arrays[name].read(from, count)
-    return {
-      embedding: of('embedding'),
-      image_embedding: of('image_embedding'),
-      text_embedding: of('text_embedding'),
-      content_hash: of('content_hash'),
-      present: of('present'),
-    }
+    return mapArrays((name) => this.arrays[name].read(from, count))
   }
 
-  /** Writes rows from row `from` on. What says that they are there comes last, for a process that is killed. */
+  /** Writes rows starting at row `from`. `present` comes last: a process may be killed in between. */
   write(from: number, rows: RawRows): void {
-    for (const name of [...vectorNames, 'content_hash', 'present'] as const) this.arrays[name].write(from, rows[name])
+    for (const name of arrayNames) this.arrays[name].write(from, rows[name])
   }
 
-  /** Sets the number of rows to those written. */
+  /** Writes the number of rows into the headers and waits until all is on the disk. */
   finish(): void {
     for (const array of Object.values(this.arrays)) {
       array.resize(array.rows)
@@ -106,9 +91,13 @@ export class RowFiles {
   close(): void {
     for (const array of Object.values(this.arrays)) array.close()
   }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
 }
 
-/** A vector as it is stored: cut to the first `width` numbers, brought back to unit norm, in `type`. */
+/** A vector as it is stored: its first `width` numbers, scaled to unit norm, in `type`. */
 export function storedVector(vector: Float32Array, width: number, type: VectorType): Float32Array | Int8Array {
   const unit = width < vector.length ? normalized(vector.subarray(0, width)) : vector
   return type === 'int8' ? Int8Array.from(unit, (x) => Math.round(x / int8Scale)) : unit
@@ -119,15 +108,15 @@ function normalized(vector: Float32Array): Float32Array {
   return norm > 0 ? vector.map((x) => x / norm) : vector
 }
 
-/** Stored bytes as numbers; int8 comes with its scale applied. */
+/** Stored bytes as numbers; int8 is multiplied by its scale. */
 export function asFloats(bytes: Uint8Array, type: VectorType): Float32Array {
   if (type === 'float32') return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
   return Float32Array.from(new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), (x) => x * int8Scale)
 }
 
-/** Euclidean length of the `d` numbers of `vectors` from `at` on. */
-export function normOf(vectors: Float32Array, at: number, d: number): number {
+/** Euclidean norm of the `width` numbers of `vectors` that start at index `from`. */
+export function normOf(vectors: Float32Array, from: number, width: number): number {
   let sum = 0
-  for (let k = at; k < at + d; k++) sum += vectors[k] * vectors[k]
+  for (let k = from; k < from + width; k++) sum += vectors[k] * vectors[k]
   return Math.sqrt(sum)
 }

@@ -1,20 +1,21 @@
 /**
- * A published embedding table, opened for look-up by id. The folder holds `manifest.json`, the sorted ids, the
- * arrays of `RowFiles`, and the same rows as Parquet. To open reads the manifest and one id of 512; what is
- * looked up is read from its place. Several tables, e.g. two versions, may be open at once.
+ * A published embedding table, opened to look up vectors by id. The folder contains `manifest.json`, the sorted ids,
+ * the arrays of `RowFiles`, and the same rows as Parquet. Opening reads the manifest and one of every 512 ids; look-ups
+ * read from disk. Several tables, e.g. two versions, may be open at once.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
+import { Resources } from '../base/resources.js'
 import { type Id, type IdKind, SortedIds } from './ids.js'
 import { asFloats, flags, RowFiles, type VectorName, type VectorType } from './rows.js'
 
-/** Where the published table lies in the run folder. */
+/** Folder of the published table within the run folder. */
 export const tableFolder = 'embeddings'
 export const manifestFile = 'manifest.json'
-const format = 1
+export const currentFormat = 1
 
-/** How vectors lie in Parquet: as lists, or as lists that are all of one size. */
+/** Type of the vectors in Parquet: lists of any length, or of a fixed length. */
 export const listKinds = ['variable', 'fixed'] as const
 export type ListKind = (typeof listKinds)[number]
 
@@ -25,40 +26,41 @@ export interface Manifest {
   /** DuckDB type of the ids, for Parquet. */
   id_type: string
   type: VectorType
-  /** What stored numbers are multiplied by. */
+  /** Stored numbers times `scale` are the vectors. */
   scale: number
   widths: Record<VectorName, number>
-  /** Names the weights and all that decides what they make of an item. */
+  /** Identifies the weights and all settings that influence the vectors. */
   model_version: string
-  /** Share of the words of titles in cosines; absent: none. */
+  /** Weight of the words of titles in cosines; absent: 0. */
   words?: number
   lists: ListKind
-  /** Are the arrays there as safetensors, too? */
+  /** Whether the folder also has the arrays as safetensors. */
   safetensors: boolean
-  /** Set for a part: which of how many, and of what catalogue. */
+  /** For the part of a shard only: its index and number, and the fingerprint of the catalogue. */
   shard?: { index: number; count: number; catalogue: string }
 }
 
-export const currentFormat = format
-
-/** The manifest of a table's folder; undefined where it has none. */
+/**
+ * The manifest in a table's folder; undefined where there is none.
+ * @throws UserError `store-format` for a table of another version of mim.
+ */
 export function readManifest(folder: string): Manifest | undefined {
   const path = join(folder, manifestFile)
   if (!existsSync(path)) return undefined
   const manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest
-  if (manifest.format === format) return manifest
+  if (manifest.format === currentFormat) return manifest
   throw new UserError({
     id: 'store-format',
     where: path,
     what: `format ${manifest.format}`,
-    expected: `format ${format}`,
+    expected: `format ${currentFormat}`,
     remedy: 'run mim embed again',
   })
 }
 
-/** The table that `path` means, were it the folder of one or of a run that has one; undefined where it is neither. */
+/** Resolves `path`, a table folder or a run folder that contains one, to the table folder; undefined for neither. */
 export function publishedFolder(path: string): string | undefined {
-  // A later table may be published while this one is read.
+  // Links are resolved: another table may be published while this one is read.
   return [path, join(path, tableFolder)]
     .filter((folder) => existsSync(join(folder, manifestFile)))
     .map((folder) => realpathSync(folder))[0]
@@ -66,22 +68,23 @@ export function publishedFolder(path: string): string | undefined {
 
 /** Vectors of some ids. */
 export interface Found {
-  /** [ids, width]; rows of misses are zero. */
+  /** [ids, width]; zeros for ids without a vector. */
   vectors: Float32Array
-  /** 1 where the table has the id, and the vector asked for, else 0. */
+  /** [ids]; 1 where the table has the id and the requested vector, else 0. */
   found: Uint8Array
 }
 
-export class EmbeddingTable {
+/** Close it when done. */
+export class EmbeddingTable implements Disposable {
   private constructor(
-    /** The folder itself, were it given by a link or by its run. */
+    /** The table folder, links resolved. */
     readonly folder: string,
     readonly manifest: Manifest,
     readonly ids: SortedIds,
     readonly rows: RowFiles,
   ) {}
 
-  /** @throws UserError `store-missing` for a folder that is no published table; `store-broken`, `store-format`. */
+  /** @throws UserError `store-missing` where `path` is no published table; `store-broken`, `store-format`. */
   static open(path: string): EmbeddingTable {
     const folder = publishedFolder(path)
     const manifest = folder && readManifest(folder)
@@ -89,12 +92,15 @@ export class EmbeddingTable {
       const remedy = 'give the embeddings folder of a run of mim embed'
       throw new UserError({ id: 'store-missing', where: path, what: 'no embedding table here', remedy })
     }
-    const ids = new SortedIds(folder, manifest.ids)
-    const rows = RowFiles.open(folder)
+    using opened = new Resources()
+    const ids = opened.use(new SortedIds(folder, manifest.ids))
+    const rows = opened.use(RowFiles.open(folder))
     if (ids.rows !== rows.rows || ids.rows !== manifest.rows) {
-      const what = `${ids.rows} ids, ${rows.rows} vectors, ${manifest.rows} by the manifest`
-      throw new UserError({ id: 'store-broken', where: path, what, remedy: 'copy or make the table again' })
+      const what = `${ids.rows} ids and ${rows.rows} vectors`
+      const expected = `${manifest.rows}, as in the manifest`
+      throw new UserError({ id: 'store-broken', where: path, what, expected, remedy: 'copy the table again' })
     }
+    opened.release()
     return new EmbeddingTable(folder, manifest, ids, rows)
   }
 
@@ -102,14 +108,14 @@ export class EmbeddingTable {
     return this.manifest.widths.embedding
   }
 
-  /** Rows where the vectors of `ids` lie; −1 where the table lacks the id, or this vector of it. */
+  /** Row of each id; −1 where the table lacks the id, or the id this vector. */
   find(ids: readonly Id[], name: VectorName = 'embedding'): Int32Array {
     const rows = this.ids.find(ids)
     const present = this.rows.array('present')
     const bit = { embedding: flags.embedding, image_embedding: flags.image, text_embedding: flags.text }[name]
-    for (const { first, count, places } of runs(rows, present.rowBytes)) {
-      const held = present.read(first, count)
-      for (const place of places) if (!(held[rows[place] - first] & bit)) rows[place] = -1
+    for (const { first, count, positions } of readsOf(rows, present.rowBytes)) {
+      const bits = present.read(first, count)
+      for (const position of positions) if (!(bits[rows[position] - first] & bit)) rows[position] = -1
     }
     return rows
   }
@@ -117,23 +123,25 @@ export class EmbeddingTable {
   /** Vectors of `ids`, in their order. */
   get(ids: readonly Id[], name: VectorName = 'embedding'): Found {
     const rows = this.find(ids, name)
-    return { vectors: this.at(rows, name), found: Uint8Array.from(rows, (row) => (row < 0 ? 0 : 1)) }
+    return { vectors: this.vectorsAt(rows, name), found: Uint8Array.from(rows, (row) => (row < 0 ? 0 : 1)) }
   }
 
-  /** Vectors at `rows`, [rows, width]; zeros for −1. */
-  at(rows: Int32Array, name: VectorName = 'embedding'): Float32Array {
+  /** Vectors of `rows`, [rows, width]; zeros for −1. */
+  vectorsAt(rows: Int32Array, name: VectorName = 'embedding'): Float32Array {
     return asFloats(this.stored(rows, name), this.manifest.type)
   }
 
-  /** The bytes of the vectors at `rows`, as they are stored; zeros for −1. */
+  /** The stored bytes of the vectors of `rows`; zeros for −1. */
   stored(rows: Int32Array, name: VectorName): Uint8Array {
     const array = this.rows.array(name)
     const size = array.rowBytes
     const out = new Uint8Array(rows.length * size)
-    for (const { first, count, places } of runs(rows, size)) {
-      const held = array.read(first, count)
-      for (const place of places)
-        held.copy(out, place * size, (rows[place] - first) * size, (rows[place] - first + 1) * size)
+    for (const { first, count, positions } of readsOf(rows, size)) {
+      const bytes = array.read(first, count)
+      for (const position of positions) {
+        const from = (rows[position] - first) * size
+        bytes.copy(out, position * size, from, from + size)
+      }
     }
     return out
   }
@@ -153,31 +161,35 @@ export class EmbeddingTable {
     this.ids.close()
     this.rows.close()
   }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
 }
 
-/** Bytes that are read in vain rather than with another read: what a disk reads at least. */
-const page = 4096
+/** Rows that are at most so many bytes apart are read together: the smallest read of most disks. */
+const gapBytes = 4096
 
-interface Stretch {
+interface Read {
   first: number
   count: number
-  /** Indices of the rows that lie in it. */
-  places: number[]
+  /** Positions in `rows` of the rows that it covers. */
+  positions: number[]
 }
 
-/** Stretches of `rows` that are read together; −1 is in none. */
-function runs(rows: Int32Array, rowBytes: number): Stretch[] {
+/** Reads that cover `rows`, in any order; −1 is left out. */
+function readsOf(rows: Int32Array, rowBytes: number): Read[] {
   const order = Array.from(rows.keys())
     .filter((i) => rows[i] >= 0)
     .sort((a, b) => rows[a] - rows[b])
-  const out: Stretch[] = []
-  for (const place of order) {
-    const row = rows[place]
-    const last = out.at(-1)
-    if (last && (row - last.first - last.count) * rowBytes <= page) {
+  const reads: Read[] = []
+  for (const position of order) {
+    const row = rows[position]
+    const last = reads.at(-1)
+    if (last && (row - last.first - last.count) * rowBytes <= gapBytes) {
       last.count = row - last.first + 1
-      last.places.push(place)
-    } else out.push({ first: row, count: 1, places: [place] })
+      last.positions.push(position)
+    } else reads.push({ first: row, count: 1, positions: [position] })
   }
-  return out
+  return reads
 }

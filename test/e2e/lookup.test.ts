@@ -58,7 +58,7 @@ test('when some items have no vector then they count as misses', async () => {
 test('when vectors are int8 then nearly all of the ten nearest items are those of float32', () => {
   const { float32, int8 } = tables
   const rows = Array.from({ length: float32.manifest.rows }, (_, row) => row)
-  const near = (table: EmbeddingTable) => nearestRows(table, table.at(Int32Array.from(rows)), 10, rows)
+  const near = (table: EmbeddingTable) => nearestRows(table, table.vectorsAt(Int32Array.from(rows)), 10, rows)
   const [exact, small] = [near(float32), near(int8)]
   const hits = exact.flatMap((found, q) => found.filter(({ row }) => small[q].some((one) => one.row === row)))
   const recall = hits.length / (10 * rows.length)

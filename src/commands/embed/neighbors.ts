@@ -47,7 +47,7 @@ export async function run(path: string, flags: NeighborFlags): Promise<void> {
   const vector =
     row === undefined
       ? await queryVector(config, table, flags, (line) => terminal.say(line))
-      : table.at(Int32Array.of(row))
+      : table.vectorsAt(Int32Array.of(row))
   const index = flags.index ? await indexOf(table, terminal) : undefined
   const found = index ? index.nearest(vector, k, row) : nearestRows(table, vector, k, [row])[0]
   const recall = index ? { recall: indexRecall(table, index, k, flags.recallItems) } : {}

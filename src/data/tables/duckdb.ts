@@ -56,7 +56,7 @@ const sqlType: Record<ColumnKind, string> = {
  * Every method that takes SQL throws a UserError `table-missing` or `table-unreadable` for Parquet files that fail, and
  * `memory-limit` for what cannot be done in so little memory.
  */
-export class Database {
+export class Database implements Disposable {
   private isStreaming = false
 
   private constructor(
@@ -205,6 +205,10 @@ export class Database {
   close(): void {
     this.connection.closeSync()
     this.instance.closeSync()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 }
 

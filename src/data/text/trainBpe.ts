@@ -1,14 +1,15 @@
+import { Heap } from '../../base/heap.js'
 import { specialToken, type TokenizerFiles } from './tokenizerFiles.js'
 
 const startToken = '<|startoftext|>'
 const endToken = '<|endoftext|>'
 const wordEnd = '</w>'
-/** CLIP's own pattern of what is a word. */
+/** CLIP's pattern of a word. */
 const wordPattern = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"
 
 /**
- * A tokenizer of at most `vocabulary` tokens, 514 of which are the bytes and the two marks.
- * The same texts give the same tokenizer, in whatever order they come.
+ * Trains a byte-level BPE tokenizer as CLIP's: at most `vocabulary` tokens, 514 of which are the bytes (inside and at
+ * the end of a word) and the two special tokens. The same texts give the same tokenizer, in any order.
  */
 export function trainTokenizer(texts: Iterable<string | null>, vocabulary: number, length: number): TokenizerFiles {
   const characters = byteCharacters()
@@ -16,61 +17,65 @@ export function trainTokenizer(texts: Iterable<string | null>, vocabulary: numbe
   const merges = learnMerges(countWords(texts, characters), vocabulary - base.length - 2)
   const tokens = [...base, ...merges.map(([a, b]) => a + b)]
   const vocab = Object.fromEntries([...tokens, startToken, endToken].map((token, id) => [token, id]))
-  const special = [startToken, endToken].map((token) => specialToken(vocab[token], token))
+  return { tokenizer: tokenizerJson(vocab, merges), config: tokenizerConfig(length) }
+}
+
+/** The content of tokenizer.json. */
+function tokenizerJson(vocab: Record<string, number>, merges: [string, string][]): TokenizerFiles['tokenizer'] {
   return {
-    tokenizer: {
-      version: '1.0',
-      truncation: null,
-      padding: null,
-      added_tokens: special,
-      normalizer: {
-        type: 'Sequence',
-        normalizers: [
-          { type: 'NFC' },
-          { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' },
-          { type: 'Lowercase' },
-        ],
-      },
-      pre_tokenizer: {
-        type: 'Sequence',
-        pretokenizers: [
-          { type: 'Split', pattern: { Regex: wordPattern }, behavior: 'Removed', invert: true },
-          { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-        ],
-      },
-      post_processor: {
-        type: 'RobertaProcessing',
-        sep: [endToken, vocab[endToken]],
-        cls: [startToken, vocab[startToken]],
-        trim_offsets: false,
-        add_prefix_space: false,
-      },
-      decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-      model: {
-        type: 'BPE',
-        dropout: null,
-        unk_token: endToken,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: wordEnd,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: false,
-        vocab,
-        merges,
-      },
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [startToken, endToken].map((token) => specialToken(vocab[token], token)),
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        { type: 'NFC' },
+        { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' },
+        { type: 'Lowercase' },
+      ],
     },
-    config: {
-      tokenizer_class: 'CLIPTokenizer',
-      bos_token: startToken,
-      eos_token: endToken,
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [
+        { type: 'Split', pattern: { Regex: wordPattern }, behavior: 'Removed', invert: true },
+        { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+      ],
+    },
+    post_processor: {
+      type: 'RobertaProcessing',
+      sep: [endToken, vocab[endToken]],
+      cls: [startToken, vocab[startToken]],
+      trim_offsets: false,
+      add_prefix_space: false,
+    },
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: 'BPE',
+      dropout: null,
       unk_token: endToken,
-      pad_token: endToken,
-      model_max_length: length,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: wordEnd,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      vocab,
+      merges,
     },
   }
 }
 
-/** GPT-2's way to write each byte as a printable character; in the order of the bytes. */
+/** The content of tokenizer_config.json; `length`: tokens of a text at most. */
+const tokenizerConfig = (length: number): TokenizerFiles['config'] => ({
+  tokenizer_class: 'CLIPTokenizer',
+  bos_token: startToken,
+  eos_token: endToken,
+  unk_token: endToken,
+  pad_token: endToken,
+  model_max_length: length,
+})
+
+/** The printable character that GPT-2 writes for each byte, in the order of the bytes. */
 function byteCharacters(): string[] {
   const printable = (b: number) => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174
   let next = 256
@@ -99,35 +104,57 @@ function countWords(texts: Iterable<string | null>, characters: string[]): Word[
     })
 }
 
-/** The `limit` most frequent merges, each counted after the ones before it; pairs that occur once are left. */
+interface Candidate {
+  pair: string
+  count: number
+}
+
+/** The more frequent pair first; of equally frequent pairs the first in the order of UTF-16 units. */
+const comesFirst = (a: Candidate, b: Candidate) => a.count > b.count || (a.count === b.count && a.pair < b.pair)
+
+/**
+ * Up to `limit` merges. Each joins the pair of symbols that is most frequent after the merges before it; pairs that
+ * occur once are never merged. A heap holds a candidate for every change of a count, so the time is near-linear.
+ */
 function learnMerges(words: Word[], limit: number): [string, string][] {
   const counts = new Map<string, number>()
-  const places = new Map<string, Set<Word>>()
-  const change = (word: Word, sign: 1 | -1) => {
+  const wordsOf = new Map<string, Set<Word>>()
+  const changed = new Set<string>()
+  const add = (word: Word, sign: 1 | -1) => {
     for (let i = 0; i + 1 < word.symbols.length; i++) {
       const pair = `${word.symbols[i]} ${word.symbols[i + 1]}`
       counts.set(pair, (counts.get(pair) ?? 0) + sign * word.count)
-      if (sign === 1) places.set(pair, (places.get(pair) ?? new Set()).add(word))
+      changed.add(pair)
+      if (sign === 1) wordsOf.set(pair, (wordsOf.get(pair) ?? new Set()).add(word))
     }
   }
-  for (const word of words) change(word, 1)
+  const heap = new Heap(comesFirst)
+  const pushChanged = () => {
+    for (const pair of changed) {
+      const count = counts.get(pair) ?? 0
+      if (count > 1) heap.push({ pair, count })
+    }
+    changed.clear()
+  }
 
+  for (const word of words) add(word, 1)
+  pushChanged()
   const merges: [string, string][] = []
   while (merges.length < limit) {
-    let [best, most] = ['', 1]
-    for (const [pair, count] of counts) {
-      if (count > most || (count === most && count > 1 && pair < best)) [best, most] = [pair, count]
-    }
-    if (most < 2) break
-    const [a, b] = best.split(' ')
+    const best = heap.pop()
+    if (!best) break
+    // A candidate whose count has changed since: a later one has the current count.
+    if (counts.get(best.pair) !== best.count) continue
+    const [a, b] = best.pair.split(' ')
     merges.push([a, b])
-    for (const word of places.get(best) ?? []) {
-      change(word, -1)
+    for (const word of wordsOf.get(best.pair)!) {
+      add(word, -1)
       word.symbols = merged(word.symbols, a, b)
-      change(word, 1)
+      add(word, 1)
     }
-    counts.delete(best)
-    places.delete(best)
+    counts.delete(best.pair)
+    wordsOf.delete(best.pair)
+    pushChanged()
   }
   return merges
 }

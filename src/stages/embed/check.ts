@@ -3,6 +3,7 @@ import { DOUBLE, DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
 import { openTable } from '../../data/tables/contract.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
 import { type EmbeddingTable, type Id, normOf } from '../../store/index.js'
+import { countDuplicates, fingerprint } from './duplicates.js'
 
 /** Rows of a step. */
 const blockRows = 2048
@@ -36,14 +37,14 @@ export function checkVectors(table: EmbeddingTable): VectorFindings {
   const { rows, type, model_version } = table.manifest
   const d = table.width
   const sum = new Float64Array(d)
-  const prints = new BigUint64Array(rows)
+  const fingerprints = new BigUint64Array(rows)
   const norms = { least: Infinity, most: 0, total: 0 }
   let [notFinite, notUnit, units] = [0, 0, 0]
   const tolerance = type === 'int8' ? int8Tolerance : unitTolerance
   for (const { from, rows: count, vectors } of table.blocks(blockRows)) {
     for (let i = 0; i < count; i++) {
       const vector = vectors.subarray(i * d, (i + 1) * d)
-      prints[from + i] = fingerprint(vector)
+      fingerprints[from + i] = fingerprint(vector)
       const norm = normOf(vector, 0, d)
       if (!Number.isFinite(norm)) {
         notFinite++
@@ -58,8 +59,6 @@ export function checkVectors(table: EmbeddingTable): VectorFindings {
       for (let k = 0; k < d; k++) sum[k] += vector[k] / norm
     }
   }
-  prints.sort()
-  const duplicates = prints.reduce((count, print, i) => count + (i > 0 && print === prints[i - 1] ? 1 : 0), 0)
   const squared = sum.reduce((total, x) => total + x * x, 0)
   const meanCosine = units > 1 ? (squared - units) / (units * (units - 1)) : 0
   const problems = [
@@ -77,21 +76,10 @@ export function checkVectors(table: EmbeddingTable): VectorFindings {
     norm_max: norms.most,
     not_finite: notFinite,
     not_unit: notUnit,
-    duplicates,
+    duplicates: countDuplicates(table, fingerprints),
     mean_cosine: meanCosine,
     problems,
   }
-}
-
-/** FNV-1a over the bits of the numbers, 64 bits of it: equal vectors, equal fingerprints. */
-function fingerprint(vector: Float32Array): bigint {
-  const words = new Uint32Array(vector.slice().buffer)
-  let [low, high] = [0x811c9dc5, 0x01000193]
-  for (const word of words) {
-    low = Math.imul(low ^ word, 0x01000193)
-    high = Math.imul(high ^ word, 0x85ebca6b) ^ (high >>> 13)
-  }
-  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
 }
 
 export interface Coverage {

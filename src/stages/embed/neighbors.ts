@@ -49,7 +49,7 @@ export async function showNeighbors(db: Database, source: CatalogueSource, table
   const queries = [...new Set(Array.from({ length: Math.min(asked, rows) }, () => drawn.int(rows)))].sort(
     (a, b) => a - b,
   )
-  const vectors = table.at(Int32Array.from(queries))
+  const vectors = table.vectorsAt(Int32Array.from(queries))
   const found = nearestRows(table, vectors, shown, queries)
   const id = (row: number) => table.ids.read(row, 1)[0]
   const card = await itemCards(db, source, [...queries, ...found.flat().map(({ row }) => row)].map(id))
@@ -144,7 +144,7 @@ export function indexRecall(table: EmbeddingTable, index: HnswIndex, k: number, 
   const { rows } = table.manifest
   const drawn = Random.of('recall')
   const queries = Int32Array.from({ length: Math.min(items, rows) }, () => drawn.int(rows))
-  const vectors = table.at(queries)
+  const vectors = table.vectorsAt(queries)
   const exact = nearestRows(table, vectors, k, Array.from(queries))
   let [hits, all] = [0, 0]
   for (const [q, row] of queries.entries()) {

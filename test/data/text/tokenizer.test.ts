@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Tokenizer } from '@huggingface/tokenizers'
+import { Random } from '../../../src/base/random.js'
 import { readTokenizer, textEncoder } from '../../../src/data/text/tokenizer.js'
 import type { TokenizerFiles } from '../../../src/data/text/tokenizerFiles.js'
 import { trainTokenizer } from '../../../src/data/text/trainBpe.js'
@@ -36,6 +37,36 @@ function textOf(ids: Iterable<number>): string {
   return Buffer.from(bytes).toString('utf8').trim()
 }
 
+/** BPE as it is defined: the most frequent pair of all, merged everywhere, again and again. */
+function plainMerges(texts: readonly string[], limit: number): [string, string][] {
+  // The first 256 tokens are the bytes in order.
+  const characters = Object.keys(model.vocab).slice(0, 256)
+  const words = texts
+    .flatMap((text) => text.split(' '))
+    .map((word) => Array.from(Buffer.from(word), (b) => characters[b]))
+  for (const symbols of words) symbols[symbols.length - 1] += '</w>'
+  const merges: [string, string][] = []
+  while (merges.length < limit) {
+    const counts = new Map<string, number>()
+    for (const symbols of words) {
+      for (let i = 0; i + 1 < symbols.length; i++) {
+        const pair = `${symbols[i]} ${symbols[i + 1]}`
+        counts.set(pair, (counts.get(pair) ?? 0) + 1)
+      }
+    }
+    const [best] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+    if (!best || best[1] < 2) break
+    const [a, b] = best[0].split(' ')
+    merges.push([a, b])
+    for (const symbols of words) {
+      for (let i = 0; i + 1 < symbols.length; i++) {
+        if (symbols[i] === a && symbols[i + 1] === b) symbols.splice(i, 2, a + b)
+      }
+    }
+  }
+  return merges
+}
+
 describe('Byte-level BPE', () => {
   test('when texts are encoded then their words come back, characters never seen in training included', () => {
     const { encode } = textEncoder(files, 64, 0)
@@ -58,6 +89,18 @@ describe('Byte-level BPE', () => {
     const none = trainTokenizer(['ab ab ab'], 514, 8).tokenizer['model'] as typeof model
     assert.deepEqual(none.merges, [])
     assert.equal(Object.keys(none.vocab).length, 514)
+  })
+
+  test('when texts are random then merges are those of counting all pairs again for each', () => {
+    const random = Random.of('merges')
+    // Few letters, so that words overlap, counts tie and a symbol comes from different merges.
+    for (const letters of ['ab', 'abc', 'abcdefgh', 'aäé鞋']) {
+      const word = () => Array.from({ length: 1 + random.int(9) }, () => random.pick([...letters])).join('')
+      const texts = Array.from({ length: 60 }, () => Array.from({ length: 1 + random.int(5) }, word).join(' '))
+      const { merges } = trainTokenizer(texts, 514 + 150, 8).tokenizer['model'] as typeof model
+      assert.ok(merges.length > 20)
+      assert.deepEqual(merges, plainMerges(texts, 150))
+    }
   })
 
   test('when texts come in another order then the tokenizer is the same, and no larger than asked for', () => {
