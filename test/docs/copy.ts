@@ -1,0 +1,62 @@
+/** A copy of the repository in which the steps of a how-to page are carried out. */
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { root } from '../fixtures.js'
+import type { Block, Page } from './pages.js'
+
+/** Not part of a copy: outputs, packages (linked), and what belongs to other tools. */
+const leftOut = new Set(['dist', 'runs', 'node_modules', '.git', '.github', '.ci', 'docs', 'deploy', 'coverage'])
+
+export function copyRepository(folder: string): void {
+  for (const name of readdirSync(root)) {
+    if (!leftOut.has(name)) cpSync(join(root, name), join(folder, name), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+}
+
+/**
+ * Carries out the blocks of a page in order. A block `file=PATH` is a new file; with `after="LINE"`, `before="LINE"` or
+ * `replace="LINE"` it is an edit at the one line of the file that reads LINE, whatever its indentation. A block `run`
+ * is executed by bash.
+ */
+export function follow(page: Page, folder: string): void {
+  for (const block of page.blocks) {
+    const { file, run } = block.attributes
+    if (file !== undefined) edit(page, block, join(folder, file))
+    if (run !== undefined) execute(block.text, folder)
+  }
+}
+
+function edit(page: Page, { attributes, text }: Block, path: string): void {
+  const { file, after, before, replace } = attributes
+  // Readers see the path and the line only where the text says them.
+  if (!page.prose.includes(`\`${file}\``)) throw new Error(`${page.path} does not say in its text what \`${file}\` is`)
+  const anchor = after ?? before ?? replace
+  if (anchor === undefined) {
+    if (existsSync(path)) throw new Error(`${page.path}: ${file} exists already`)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, `${text}\n`)
+    return
+  }
+  if (!page.prose.includes(`\`${anchor}\``)) throw new Error(`${page.path} does not quote the line: ${anchor}`)
+  const lines = readFileSync(path, 'utf8').split('\n')
+  const places = lines.flatMap((line, i) => (line.trim() === anchor ? [i] : []))
+  if (places.length !== 1) throw new Error(`${page.path}: ${file} has ${places.length} lines that read: ${anchor}`)
+  const [place] = places
+  lines.splice(before === undefined && replace === undefined ? place + 1 : place, replace === undefined ? 0 : 1, text)
+  writeFileSync(path, lines.join('\n'))
+}
+
+/** Runs commands as a person would who has `bin` and the packages' tools on the path. */
+export function execute(commands: string, folder: string): string {
+  const path = [join(folder, 'bin'), join(folder, 'node_modules/.bin'), process.env['PATH']].join(delimiter)
+  const { status, stdout, stderr } = spawnSync('bash', ['-euo', 'pipefail', '-c', commands], {
+    cwd: folder,
+    encoding: 'utf8',
+    // The runner of tests marks its processes; tests that a page runs are not below it.
+    env: { ...process.env, PATH: path, NODE_TEST_CONTEXT: undefined },
+  })
+  if (status !== 0) throw new Error(`exit code ${status} of:\n${commands}\n${stdout}\n${stderr}`)
+  return stdout
+}
