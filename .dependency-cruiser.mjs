@@ -1,3 +1,13 @@
+import swc from '@swc/core/Visitor.js'
+
+// swc parses `using x = …`, but the visitor that dependency-cruiser builds on stops at it.
+const { visitStatement } = swc.Visitor.prototype
+swc.Visitor.prototype.visitStatement = function visit(statement) {
+  if (statement.type !== 'UsingDeclaration') return visitStatement.call(this, statement)
+  this.visitVariableDeclarators(statement.decls)
+  return statement
+}
+
 // Who may import whom. Rooms from top to bottom: a room may import the rooms of the floors below its own, no other.
 // `npm run imports` checks it; docs/architecture.md explains it.
 export const floors = [
