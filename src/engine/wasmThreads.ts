@@ -9,6 +9,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Worker } from 'node:worker_threads'
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
+import { UserError } from '../base/errors.js'
 import type { WasmModule } from '../ops/wasm/matmul.js'
 
 const require = createRequire(import.meta.url)
@@ -56,11 +57,30 @@ export async function threadedBackend(Backend: typeof BackendWasm, count: number
   return { backend, memory }
 }
 
-/** The build's script with two numbers of its own changed: it takes every core for half a one, and always starts 8 workers. */
+/** Changes to the build's script, which takes all cores for half of them and always starts 8 workers. */
+const changes = (count: number): [from: string, to: string][] => [
+  ['require("os").cpus().length', String(2 * count)],
+  ['pthreadPoolSize=8', `pthreadPoolSize=${count - 1}`],
+]
+
+/**
+ * The build's script `source`, made to start `count` threads in all.
+ * @throws UserError `wasm-build` if a passage to change is missing, as in another version of the package.
+ */
+export function withThreads(source: string, count: number): string {
+  return changes(count).reduce((text, [from, to]) => {
+    if (text.includes(from)) return text.replace(from, to)
+    throw new UserError({
+      id: 'wasm-build',
+      what: `@tensorflow/tfjs-backend-wasm: its script of threads has no '${from}'`,
+      expected: 'the version that package.json names',
+      remedy: 'run npm ci',
+    })
+  }, source)
+}
+
 function factory(script: string, count: number): Factory {
-  const source = readFileSync(script, 'utf8')
-    .replace('require("os").cpus().length', String(2 * count))
-    .replace('pthreadPoolSize=8', `pthreadPoolSize=${count - 1}`)
+  const source = withThreads(readFileSync(script, 'utf8'), count)
   const module: { exports?: Factory } = {}
   const run = new Function('module', 'exports', 'require', '__filename', '__dirname', source)
   run(module, {}, require, script, dirname(script))

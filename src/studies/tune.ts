@@ -94,7 +94,8 @@ async function attempt(
     const metrics = await runTrial(folder, resolved, `mim ctr tune … --out ${out}`)
     return { trial, values, value: Number(metrics[metric]) }
   } catch (error) {
-    if (error instanceof UserError || error instanceof Interrupted) throw error
+    const isDiverged = error instanceof UserError && error.id === 'diverged'
+    if (!isDiverged && (error instanceof UserError || error instanceof Interrupted)) throw error
     return { trial, values, value: null, failed: messageOf(error) }
   }
 }

@@ -1,84 +1,106 @@
-/** The training loop of all stages: steps, evaluations, early stop, states for resuming. It knows no model. */
-import { setImmediate as turn } from 'node:timers/promises'
+/** The training loop of all stages: steps, evaluations, early stopping, states to resume from. It knows no model. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { secondsIn } from '../base/duration.js'
+import { UserError } from '../base/errors.js'
 import { replaceFolder } from '../base/files.js'
 import { estimateCost } from './estimate.js'
 import { isGreaterBetter } from './monitor.js'
 import { type Best, Meter, type Progress, restore, save, setAside } from './progress.js'
 import type { Run } from './run.js'
 import { takeStep } from './step.js'
-import type { LoopOptions, Trained, TrainingTask } from './task.js'
+import type { LoopOptions, Stopped, Trained, TrainingTask } from './task.js'
 
 /**
- * Trains, and leaves the best model in `checkpoint/` of the run folder. The state in `last/` is
- * enough to go on with the same result after a kill, or after the time was up.
- * @throws UserError `monitor-unknown` of `isGreaterBetter`.
+ * Trains and writes the best model to `checkpoint/` of the run folder. The state in `last/` is enough to resume with
+ * the same result after a kill, or after the time limit.
+ * @throws UserError `diverged` when the loss is not finite, and `monitor-unknown` of `isGreaterBetter`.
  */
 export async function train(task: TrainingTask, options: LoopOptions, run: Run): Promise<Trained> {
-  if (options.metrics) isGreaterBetter(options.monitor, options.metrics)
+  const { steps, monitor, patience } = options
+  if (options.metrics) isGreaterBetter(monitor, options.metrics)
   if (run.isDry) return estimateCost(task, options, run)
   const progress = await restore(task, run)
-  const { steps, logEvery, evaluateEvery, patience, maxTime } = options
-  const bar = run.terminal.bar('training', steps)
   const meter = new Meter(progress.sums)
-  let live = -1
-  const first = progress.step + 1
   const stopsEarly = () => patience > 0 && progress.evaluationsSinceBest >= patience
-  const limit = maxTime === null ? Number.POSITIVE_INFINITY : secondsIn(maxTime)
-  // At least one step: a run that is resumed again and again must come to its end.
-  const timeIsUp = () => progress.step >= first && run.seconds >= limit
+  const timeIsUp = timeLimit(options, progress, run)
+  const checkLeaks = leakCheck(task, progress)
+  const bar = run.terminal.bar('training', steps)
   let evaluated = false
-
-  while (progress.step < steps && !stopsEarly() && !timeIsUp()) {
-    const result = await takeStep(task, progress.step, options)
-    const step = ++progress.step
-    meter.add(result)
-    if (!Number.isFinite(result.loss))
-      throw new Error(`the loss is ${result.loss} at step ${step}; lower the learning rate`)
-
-    // From the second step of a process on every tensor of a step must be gone when it ends.
-    if (step === first + 1) live = task.liveTensors()
-    if (live >= 0 && task.liveTensors() !== live) {
-      throw new Error(`tensors leak: ${task.liveTensors()} after step ${step}, ${live} after step ${first + 1}`)
+  try {
+    while (progress.step < steps && !stopsEarly() && !timeIsUp()) {
+      const taken = await takeStep(task, progress.step, options)
+      const step = ++progress.step
+      if (!Number.isFinite(taken.loss)) throw diverged(taken.loss, step)
+      meter.add(taken)
+      checkLeaks()
+      bar.update(step, `loss ${taken.loss.toFixed(4)}, data wait ${(100 * meter.waitShare).toFixed(0)} %`)
+      evaluated = isDue(step, options.evaluateEvery) || step === steps
+      if (evaluated || isDue(step, options.logEvery))
+        log({ ...meter.read(), learning_rate: taken.learningRate }, step, run)
+      if (evaluated) await evaluate(task, options, progress, run)
+      if (evaluated || isDue(step, options.saveEvery) || run.isInterrupted) await save(task, progress, run)
+      if (run.isInterrupted) throw run.interruption()
+      await nextTurn()
     }
-    bar.update(step, `loss ${result.loss.toFixed(4)}, data wait ${(100 * meter.waitShare).toFixed(0)} %`)
-    evaluated = step % evaluateEvery === 0 || step === steps
-    if (step % logEvery === 0 || evaluated) {
-      const row = { step, ...meter.read(), learning_rate: result.learningRate }
-      run.history.add(row)
-      run.log.info(row, 'step')
-    }
-    if (evaluated) await evaluate(task, options, progress, run)
-    if (run.isInterrupted || evaluated || step % options.saveEvery === 0) await save(task, progress, run)
-    if (run.isInterrupted) {
-      bar.stop()
-      throw run.interruption()
-    }
-    await turn()
+  } finally {
+    bar.stop()
   }
-  bar.stop()
-  // Without a step there is still a model to judge and to leave.
-  if (steps === 0 && !progress.best) await evaluate(task, options, progress, run)
-  const { step } = progress
-  const { samplesPerSecond } = meter
-  if (step < steps && !stopsEarly()) {
+
+  const result = (best: Best | undefined, stopped: Stopped): Trained => {
+    const { samplesPerSecond } = meter
+    return { best: best?.metrics ?? {}, bestStep: best?.step ?? 0, steps: progress.step, samplesPerSecond, stopped }
+  }
+  if (progress.step < steps && !stopsEarly()) {
     const best = evaluated ? progress.best : await evaluateBetween(task, options, progress, run)
-    run.say(`stopped at step ${step} of ${steps}: ${maxTime} are over; --resume goes on`)
-    return { best: best?.metrics ?? {}, bestStep: best?.step ?? 0, steps: step, samplesPerSecond, stopped: 'max-time' }
+    run.say(
+      `stopped at step ${progress.step} of ${steps}: time limit of ${options.maxTime} reached; --resume continues`,
+    )
+    return result(best, 'max-time')
   }
-  const early = step < steps
-  if (early) run.say(`stopped early: no better ${options.monitor} in ${patience} evaluations`)
-  const { best } = progress
-  return {
-    best: best?.metrics ?? {},
-    bestStep: best?.step ?? 0,
-    steps: step,
-    samplesPerSecond,
-    stopped: early ? 'patience' : 'steps',
+  // Without a step there is still a model to evaluate and to save.
+  if (steps === 0 && !progress.best) await evaluate(task, options, progress, run)
+  if (progress.step === steps) return result(progress.best, 'steps')
+  run.say(`stopped early: no better ${monitor} in ${patience} evaluations`)
+  return result(progress.best, 'patience')
+}
+
+/** Whether something that happens every `every` steps happens after step `step`; 0: never. */
+const isDue = (step: number, every: number) => every > 0 && step % every === 0
+
+function log(row: Record<string, number>, step: number, run: Run): void {
+  run.history.add({ step, ...row })
+  run.log.info({ step, ...row }, 'step')
+}
+
+function diverged(loss: number, step: number): UserError {
+  return new UserError({
+    id: 'diverged',
+    what: `training diverged: the loss is ${loss} at step ${step}`,
+    remedy: 'lower train.learningRate, raise train.warmup, or set train.clipNorm',
+  })
+}
+
+/** Whether the time limit is reached. At least one step is taken, so that a run that is resumed often makes progress. */
+function timeLimit({ maxTime }: LoopOptions, progress: Progress, run: Run): () => boolean {
+  const limit = maxTime === null ? Number.POSITIVE_INFINITY : secondsIn(maxTime)
+  const first = progress.step + 1
+  return () => progress.step >= first && run.seconds >= limit
+}
+
+/** A check after each step: from the second step of a process on, no tensor of a step may remain. */
+function leakCheck(task: TrainingTask, progress: Progress): () => void {
+  const second = progress.step + 2
+  let expected = 0
+  return () => {
+    const { step } = progress
+    if (step < second) return
+    const live = task.liveTensors()
+    if (step === second) expected = live
+    if (live !== expected) throw new Error(`tensors leak: ${live} after step ${step}, ${expected} after step ${second}`)
   }
 }
 
-export async function evaluate(task: TrainingTask, options: LoopOptions, progress: Progress, run: Run): Promise<void> {
+async function evaluate(task: TrainingTask, options: LoopOptions, progress: Progress, run: Run): Promise<void> {
   const { metrics, isBetter } = await judge(task, options, progress, run)
   run.history.add({ step: progress.step, ...metrics })
   progress.evaluationsSinceBest = isBetter ? 0 : progress.evaluationsSinceBest + 1
@@ -87,7 +109,7 @@ export async function evaluate(task: TrainingTask, options: LoopOptions, progres
   await replaceFolder(run.path('checkpoint'), (folder) => task.saveModel(folder))
 }
 
-/** An evaluation that is not due, when the time is up: a resumed run knows nothing of it. Returns the best one. */
+/** An evaluation at the time limit, which a resumed run knows nothing of. Returns the best evaluation. */
 async function evaluateBetween(task: TrainingTask, options: LoopOptions, progress: Progress, run: Run) {
   await save(task, progress, run)
   const { metrics, isBetter } = await judge(task, options, progress, run)
@@ -97,7 +119,7 @@ async function evaluateBetween(task: TrainingTask, options: LoopOptions, progres
   return { step: progress.step, metrics } satisfies Best
 }
 
-/** Evaluates, says what came out, and whether it is better than all before. */
+/** Evaluates, reports the metrics, and determines whether they are better than all before. */
 async function judge(task: TrainingTask, { monitor }: LoopOptions, { step, best }: Progress, run: Run) {
   const metrics = await task.evaluate()
   const greater = isGreaterBetter(monitor, Object.keys(metrics))

@@ -62,8 +62,8 @@ export class Run {
   }
 
   /**
-   * Opens the folder `out` for `work`. Where the work fails by the user's mistake a folder that was
-   * new is removed again.
+   * Opens the folder `out` for `work`. If the work fails by the user's mistake before anything was trained, a folder
+   * that was new is removed again.
    * @throws UserError `run-exists` where it holds a run and neither resume nor overwrite was asked for;
    * `run-differs` where the run to resume had another configuration; `out-no-run` where overwrite would
    * remove something else than a run.
@@ -74,7 +74,9 @@ export class Run {
     try {
       return await work(run)
     } catch (error) {
-      if (error instanceof UserError && run.isNew) rmSync(run.folder, { recursive: true, force: true })
+      // Once there is a state or a model the folder is worth keeping, whatever the mistake.
+      const isEmpty = run.isNew && !existsSync(run.path('last')) && !existsSync(run.path('checkpoint'))
+      if (error instanceof UserError && isEmpty) rmSync(run.folder, { recursive: true, force: true })
       throw error
     } finally {
       run.close()

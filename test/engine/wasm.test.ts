@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
+import type { UserError } from '../../src/base/errors.js'
 import { openEngine } from '../../src/engine/index.js'
+import { withThreads } from '../../src/engine/wasmThreads.js'
 
 /** A process that opens the engine, then does `work`. */
 function runBeside(work: string) {
@@ -30,4 +32,15 @@ test('when an error escapes beside the WASM engine then the process ends and sho
 test('when a process has done its work on the WASM engine then its threads let it end', () => {
   const { status, signal } = runBeside('')
   assert.deepEqual({ status, signal }, { status: 0, signal: null })
+})
+
+test('when the script of threads is of another version then the engine says so instead of starting too many', () => {
+  const script = 'count(require("os").cpus().length);pthreadPoolSize=8;'
+  assert.equal(withThreads(script, 3), 'count(6);pthreadPoolSize=2;')
+  for (const passage of ['require("os").cpus().length', 'pthreadPoolSize=8']) {
+    assert.throws(
+      () => withThreads(script.replace(passage, ''), 3),
+      (error: UserError) => error.id === 'wasm-build' && error.message.includes(passage),
+    )
+  }
 })

@@ -111,6 +111,58 @@ test('when evaluations get no better then training stops after as many as patien
   assert.deepEqual([result.bestStep, result.steps, result.stopped], [2, 4, 'patience'])
 })
 
+test('when the loss is not finite then training ends as the mistake of a setting and keeps the last state', async () => {
+  class Diverging extends Summing {
+    constructor(
+      private readonly from: number,
+      private readonly loss: number,
+    ) {
+      super()
+    }
+
+    override step(batch: number) {
+      const result = super.step(batch)
+      return batch >= this.from ? { ...result, loss: this.loss } : result
+    }
+  }
+  for (const [name, from, loss] of [
+    ['diverged-late', 6, Number.NaN],
+    ['diverged-first', 1, Number.POSITIVE_INFINITY],
+  ] as const) {
+    const out = join(folder, name)
+    await assert.rejects(
+      Run.with({ out, stage: 'test', config: {} }, (run) => train(new Diverging(from, loss), plain, run)),
+      (error: UserError) =>
+        error.id === 'diverged' &&
+        error.message.includes(`the loss is ${loss} at step ${from}`) &&
+        error.message.includes('lower train.learningRate'),
+    )
+    // The last state is that of step 4; without one there is nothing to keep.
+    assert.equal(existsSync(join(out, 'last/sum')), from === 6)
+    assert.equal(existsSync(out), from === 6)
+  }
+})
+
+test('when saveEvery is 0 then evaluations alone save the state', async () => {
+  class Saving extends Summing {
+    saves = 0
+
+    override saveState(out: string): void {
+      super.saveState(out)
+      this.saves++
+    }
+  }
+  for (const [saveEvery, expected] of [
+    [0, 4],
+    [2, 7],
+  ]) {
+    const task = new Saving()
+    const out = join(folder, `save-${saveEvery}`)
+    await Run.with({ out, stage: 'test', config: {} }, (run) => train(task, { ...plain, saveEvery }, run))
+    assert.equal(task.saves, expected)
+  }
+})
+
 test('when the monitor is no metric with a better and a worse then training does not begin', async () => {
   for (const monitor of ['valid_acu', 'id_share']) {
     const metrics = ['valid_auc', 'id_share']
