@@ -79,7 +79,7 @@ function resized(json: Json, factor: number): Json {
 export function adaptedWeights(weights: Weights, fresh: (parameter: ParameterSpec) => Float32Array) {
   return {
     names: weights.names,
-    close: () => weights.close(),
+    [Symbol.dispose]: () => weights.close(),
     read(parameter: ParameterSpec): Float32Array | null {
       const { name, shape } = parameter
       if (!weights.names.includes(name)) return null

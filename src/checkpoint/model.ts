@@ -53,15 +53,11 @@ export function readModelFolder(path: string): ModelFolder {
  * @throws UserError `tensor-missing`, `tensor-shape`, and what `openWeights` throws.
  */
 export function checkTowers({ path, config, tokenizer }: ModelFolder): void {
-  const weights = openWeights(path)
+  using weights = openWeights(path)
   const p = new Parameters()
   encoderPrograms(p, encoderShape({ config, tokenizer, mim: {} }))
   logitScale(p, config)
-  try {
-    for (const parameter of p.list()) if (!weights.has(parameter)) throw missingTensor(path, parameter.name)
-  } finally {
-    weights.close()
-  }
+  for (const parameter of p.list()) if (!weights.has(parameter)) throw missingTensor(path, parameter.name)
 }
 
 export function missingTensor(path: string, name: string): UserError {
@@ -80,9 +76,8 @@ export function writeModelFolder(
   value: ReadValue,
   judgment?: Judgment,
 ): void {
-  const source = model.path === undefined ? undefined : openWeights(model.path)
+  using source = model.path === undefined ? undefined : openWeights(model.path)
   const keepsTypes = writeWeights(path, parameters, value, source)
-  source?.close()
   const json = (name: string, content: unknown) => writeFileSync(join(path, name), jsonText(content, model.floats))
   json('config.json', keepsTypes ? model.configJson : inFloat32(model.configJson))
   json('preprocessor_config.json', model.preprocessorJson)

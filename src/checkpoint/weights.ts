@@ -14,7 +14,7 @@ const oursFile = 'mim.safetensors'
 export const isOurs = (name: string) => /^(fusion|choice|sigmoid)\./.test(name)
 
 /** A source of parameter values. */
-export interface Weights {
+export interface Weights extends Disposable {
   /** All tensors, ours included. */
   readonly names: readonly string[]
   shape(name: string): Shape
@@ -46,6 +46,9 @@ export function openWeights(folder: string): Weights {
       expected: `[${shape.join(', ')}] by config.json`,
     })
   }
+  const close = () => {
+    for (const file of files) file.close()
+  }
   return {
     names: [...holders.keys()],
     shape: (name) => holders.get(name)!.shape(name),
@@ -55,9 +58,8 @@ export function openWeights(folder: string): Weights {
       const file = holders.get(name)!
       return { name, dtype: file.dtype(name), shape: file.shape(name), data: () => file.raw(name) }
     },
-    close: () => {
-      for (const file of files) file.close()
-    },
+    close,
+    [Symbol.dispose]: close,
   }
 }
 

@@ -46,11 +46,10 @@ export class History {
   /** Takes up the rows of an earlier part of the run, up to `step`. */
   async load(step: number): Promise<void> {
     if (!existsSync(this.path)) return
-    const db = await Database.open()
+    using db = await Database.open()
     const rows = await db.rows<Record<string, number | bigint | null>>(
       `SELECT * FROM read_parquet(${literal(this.path)}) WHERE step <= ${step} ORDER BY step`,
     )
-    db.close()
     for (const row of rows) {
       const values = Object.entries(row).filter(([, value]) => value !== null)
       this.rows.push(Object.fromEntries(values.map(([key, value]) => [key, Number(value)])) as HistoryRow)

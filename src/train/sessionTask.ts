@@ -23,12 +23,11 @@ export interface TaskSetup {
 /** Values of parameters, as `openWeights` of a checkpoint gives them. */
 export interface ParameterValues {
   read(parameter: ParameterSpec): Float32Array | null
-  close(): void
 }
 
 const stateFile = 'state.safetensors'
 
-export abstract class SessionTask<Batch> implements TrainingTask<Batch> {
+export abstract class SessionTask<Batch> implements TrainingTask<Batch>, AsyncDisposable {
   protected readonly session: Session
   private readonly names: ReadonlySet<string>
 
@@ -62,6 +61,10 @@ export abstract class SessionTask<Batch> implements TrainingTask<Batch> {
     this.session.dispose()
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
   /** Sets a parameter to its first values, and with it the variables that start as its copy: its average, `copies`. */
   protected start(parameter: string, values: Float32Array, ...copies: string[]): void {
     for (const name of new Set([parameter, this.setup.prefix + parameter, ...copies])) {
@@ -72,13 +75,9 @@ export abstract class SessionTask<Batch> implements TrainingTask<Batch> {
   /** The value of a parameter that is evaluated and saved: its average where there is one. */
   protected readonly value = (parameter: string): TypedArray => this.session.read(this.setup.prefix + parameter)
 
-  /** Sets the parameters that are evaluated to those of a saved model, and closes it. */
+  /** Sets the parameters that are evaluated to those of a saved model. */
   protected setParameters(saved: ParameterValues): void {
     const { parameters, prefix } = this.setup
-    try {
-      for (const parameter of parameters) this.session.write(prefix + parameter.name, saved.read(parameter)!)
-    } finally {
-      saved.close()
-    }
+    for (const parameter of parameters) this.session.write(prefix + parameter.name, saved.read(parameter)!)
   }
 }

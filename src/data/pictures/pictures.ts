@@ -94,4 +94,8 @@ export class Pictures {
     this.files.clear()
     this.stream?.close()
   }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
 }

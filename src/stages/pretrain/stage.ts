@@ -4,6 +4,7 @@
  * has both, two views of its picture or of its title are.
  */
 import { UserError } from '../../base/errors.js'
+import { Resources } from '../../base/resources.js'
 import { type Adaptation, adaptModel } from '../../checkpoint/adapt.js'
 import { newModel } from '../../checkpoint/create.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
@@ -25,61 +26,91 @@ import { judgedSection, recallSection } from '../../report/index.js'
 import { prefixed } from '../../report/variants.js'
 import { train } from '../../train/loop.js'
 import type { Run } from '../../train/run.js'
+import type { LoopOptions } from '../../train/task.js'
 import { decoding, tellPictures } from '../shared/decoding.js'
 import { showPairs } from './gallery.js'
 import { categoryPrompts, collapsedViews, recallPlaces } from './judge.js'
-import { splitItems } from './split.js'
+import { type Split, splitItems } from './split.js'
 import { type OpenModel, PretrainTask } from './task.js'
 
+/**
+ * Trains the towers and the fusion head, and evaluates them on held-out items before and after.
+ * Returns the metrics of the run.
+ * @throws UserError `adapt`, `matryoshka-size`, and what loading, splitting and training throw.
+ */
 export async function pretrain(config: PretrainConfig, run: Run): Promise<Record<string, unknown>> {
-  const started = Date.now()
-  const { data } = config
-  const db = await Database.open()
-  const items = await loadItems(db, findTable(data.root, data.items), data.columns)
-  const model = await openModel(config, items, run)
-  const shape = encoderShape(model)
-  const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
-  const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit)
-  const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
-    prepareCatalogue(items, encoder, options, progress),
-  )
-  const { rejected } = catalogue.pictures
-  tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
-  await writeRejected(db, items.numbers, rejected, run.path('rejected.parquet'))
-  db.close()
+  const { items, model, catalogue } = await load(config, run)
+  using pictures = catalogue.pictures
   const split = splitItems(catalogue, config)
   run.say(`items: ${items.count}, of which ${split.train.length} train and ${split.heldOut.length} are held out`)
 
   const say = (line: string) => run.say(line)
   const engine = await inPrecision(await openEngine(config, say), config.precision, run.path('precision.json'), say)
-  const task = new PretrainTask(engine, catalogue, split, model, shape, config)
-  const { stepsPerEpoch } = task
-  const { epochs } = config.train
-  const steps = epochs === 0 ? 0 : Math.max(1, Math.round(stepsPerEpoch * epochs))
-  const { modalities } = split
-  // A text tower that nothing has taught what texts show knows no categories.
-  const readsPrompts = modalities === 'both' || (modalities === 'image' && config.init !== null)
-  const prompts = readsPrompts ? categoryPrompts(items, data.columns.category, config.evaluation.prompt) : []
+  await using task = new PretrainTask(engine, catalogue, split, model, encoderShape(model), config)
+  const prompts = promptsOf(items, split, config)
   const evaluated = await task.evaluate()
   const before = { ...evaluated, ...(await task.judge(prompts)) }
-  const {
-    best,
-    bestStep,
-    steps: done,
-    stopped,
-  } = await train(
-    task,
-    {
-      ...config.train,
-      steps,
-      evaluateEvery: config.train.evaluateEvery || stepsPerEpoch * Math.ceil(config.train.epochs / 10),
-      monitor: config.train.monitor ?? (split.modalities === 'both' ? 'image_to_title_recall_10' : 'view_mrr'),
-      metrics: Object.keys(evaluated),
-    },
-    run,
-  )
+  const options = loopOptions(config, split, task.stepsPerEpoch)
+  const result = await train(task, { ...options, metrics: Object.keys(evaluated) }, run)
   task.loadModel(run.path('checkpoint'))
-  const after = { ...best, ...(await task.judge(prompts)) }
+  const after = { ...result.best, ...(await task.judge(prompts)) }
+  await report(before, after, run)
+  if (split.modalities === 'both') {
+    await run.show(async () => showPairs(items, config.data, split.heldOut, await task.heldOutVectors()))
+  }
+  return {
+    ...prefixed('before', before),
+    ...prefixed('after', after),
+    best_step: result.bestStep,
+    steps: result.steps,
+    stopped: result.stopped,
+    pairs_seen: result.steps * config.train.batch,
+    held_out: split.heldOut.length,
+    broken: pictures.rejected.length,
+    engine: engine.name,
+    seconds: run.seconds,
+  }
+}
+
+/** Reads the items, opens the model to start from, and decodes the pictures for it. The caller closes the pictures. */
+async function load(config: PretrainConfig, run: Run) {
+  const { data } = config
+  using db = await Database.open()
+  const items = await loadItems(db, findTable(data.root, data.items), data.columns)
+  const model = await openModel(config, items, run)
+  const shape = encoderShape(model)
+  const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
+  const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit)
+  using opened = new Resources()
+  const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
+    prepareCatalogue(items, encoder, options, progress),
+  )
+  const { rejected } = opened.use(catalogue.pictures)
+  tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
+  await writeRejected(db, items.numbers, rejected, run.path('rejected.parquet'))
+  opened.release()
+  return { items, model, catalogue }
+}
+
+/** Texts that describe the categories, for zero-shot classification; none if the text tower does not know pictures. */
+function promptsOf(items: Items, { modalities }: Split, { data, evaluation, init }: PretrainConfig): string[] {
+  const readsPictures = modalities === 'both' || (modalities === 'image' && init !== null)
+  return readsPictures ? categoryPrompts(items, data.columns.category, evaluation.prompt) : []
+}
+
+function loopOptions({ train }: PretrainConfig, { modalities }: Split, stepsPerEpoch: number): LoopOptions {
+  const { epochs } = train
+  return {
+    ...train,
+    steps: epochs === 0 ? 0 : Math.max(1, Math.round(stepsPerEpoch * epochs)),
+    // About ten evaluations, each at the end of an epoch.
+    evaluateEvery: train.evaluateEvery || stepsPerEpoch * Math.max(1, Math.ceil(epochs / 10)),
+    monitor: train.monitor ?? (modalities === 'both' ? 'image_to_title_recall_10' : 'view_mrr'),
+  }
+}
+
+/** Adds the metrics before and after training to the report, and warns of vectors that have collapsed. */
+async function report(before: Record<string, number>, after: Record<string, number>, run: Run): Promise<void> {
   const collapsed = collapsedViews(after)
   if (collapsed.length > 0) {
     const remedy = 'try a lower learning rate, a larger batch or more epochs'
@@ -87,22 +118,6 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
   }
   await run.show(() => recallSection(recallTasks(before, after)))
   await run.show(() => judgedSection(before, after, collapsed))
-  if (split.modalities === 'both') {
-    await run.show(async () => showPairs(items, data, split.heldOut, await task.heldOutVectors()))
-  }
-  await task.close()
-  return {
-    ...prefixed('before', before),
-    ...prefixed('after', after),
-    best_step: bestStep,
-    steps: done,
-    stopped,
-    pairs_seen: done * config.train.batch,
-    held_out: split.heldOut.length,
-    broken: rejected.length,
-    engine: engine.name,
-    seconds: (Date.now() - started) / 1000,
-  }
 }
 
 const tasks = [

@@ -129,22 +129,19 @@ export class PretrainTask extends SessionTask<Part> {
   }
 
   loadModel(folder: string): void {
-    this.setParameters(openWeights(folder))
+    using weights = openWeights(folder)
+    this.setParameters(weights)
   }
 
   /** Takes each parameter from the checkpoint if it has it, else from the seed. */
   private initialize(): void {
     const { path } = this.model
     const fresh = (parameter: ParameterSpec) => initialValues(parameter, this.config.seed)
-    const weights = path === undefined ? undefined : adaptedWeights(openWeights(path), fresh)
-    try {
-      for (const parameter of this.parameters) {
-        const values = weights?.read(parameter)
-        if (weights && !values && !isOurs(parameter.name)) throw missingTensor(path!, parameter.name)
-        this.start(parameter.name, values ?? fresh(parameter))
-      }
-    } finally {
-      weights?.close()
+    using weights = path === undefined ? undefined : adaptedWeights(openWeights(path), fresh)
+    for (const parameter of this.parameters) {
+      const values = weights?.read(parameter)
+      if (weights && !values && !isOurs(parameter.name)) throw missingTensor(path!, parameter.name)
+      this.start(parameter.name, values ?? fresh(parameter))
     }
   }
 }

@@ -138,7 +138,8 @@ export class SftTask extends SessionTask<Record<string, Value>> {
   }
 
   loadModel(folder: string): void {
-    this.setParameters(openWeights(folder))
+    using weights = openWeights(folder)
+    this.setParameters(weights)
   }
 
   override async close(): Promise<void> {
