@@ -131,19 +131,15 @@ export async function saveEncoders(
   const sizes = Object.fromEntries(Object.entries(vocabularies).map(([name, { size }]) => [name, size]))
   writeFileSync(join(folder, featureFile), JSON.stringify({ sizes, scalings, whitening } satisfies Saved))
   await db.run('CREATE OR REPLACE TEMP TABLE rows_of_values (name VARCHAR, number INTEGER, row INTEGER, count INTEGER)')
-  const appender = await db.appender('rows_of_values')
   for (const [name, { rowOf }] of Object.entries(vocabularies)) {
-    rowOf.forEach((row, number) => {
-      if (row <= unknownRow) return
-      appender.appendVarchar(name)
-      appender.appendInteger(number)
-      appender.appendInteger(row)
-      if (name === 'item') appender.appendInteger(trainCount[number])
-      else appender.appendNull()
-      appender.endRow()
-    })
+    const known = Array.from(rowOf.keys()).filter((number) => rowOf[number] > unknownRow)
+    await db.insert('rows_of_values', [
+      known.map(() => name),
+      known,
+      known.map((number) => rowOf[number]),
+      known.map((number) => (name === 'item' ? trainCount[number] : null)),
+    ])
   }
-  appender.closeSync()
   const queries = Object.entries(byTable).map(
     ([name, { name: numbers, value, number }]) =>
       `SELECT r.name AS "table", CAST(n.${value} AS VARCHAR) AS value, r.row, r.count FROM rows_of_values r

@@ -1,66 +1,77 @@
-/** How a column becomes a feature of the click model. */
+/** Schemas of features in the configuration: how a column becomes a feature of the click model. */
 import { z } from 'zod'
 
-const name = z.string().nullable().default(null).describe('What it is called; null: as its column')
+const name = z.string().nullable().default(null).describe('Name of the feature; null: the column name')
 const column = z
   .union([z.string(), z.array(z.string()).min(2)])
-  .describe('Name; of several names the combination of their values counts as one value')
+  .describe('Column name; with several names the combination of their values is one value')
 const table = z
   .string()
   .nullable()
   .default(null)
-  .describe('Embedding table; features that name the same one share vocabulary and rows; null: one of its own')
+  .describe('Embedding table; features with the same table share vocabulary and rows; null: a table of its own')
 const minCount = z
   .int()
   .positive()
   .nullable()
   .default(null)
-  .describe('Occurrences in training below which a value counts as unknown; null: features.minCount')
+  .describe('Least occurrences in training; rarer values count as unknown; null: features.minCount')
 
 const kinds = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('category').describe('One of many values'), name, column, table, minCount }),
   z.strictObject({
-    kind: z.literal('list').describe('Several values, whose embeddings are summed'),
+    kind: z.literal('category').describe('One value out of a vocabulary'),
     name,
-    column: z.string(),
-    length: z.int().positive().describe('Values at most, the first of the list'),
-    padding: z
-      .union([z.string(), z.int()])
-      .nullable()
-      .default(null)
-      .describe('Value that fills lists up; null: none does'),
+    column,
     table,
     minCount,
   }),
   z.strictObject({
-    kind: z.literal('hash').describe('As category, without a vocabulary: values that share a hash share a row'),
+    kind: z.literal('list').describe('Several values; their embeddings are summed'),
+    name,
+    column: z.string(),
+    length: z.int().positive().describe('Longest list; the first values are kept'),
+    padding: z
+      .union([z.string(), z.int()])
+      .nullable()
+      .default(null)
+      .describe('Padding value of the lists; null: no padding'),
+    table,
+    minCount,
+  }),
+  z.strictObject({
+    kind: z.literal('hash').describe('A category without a vocabulary: values are hashed to rows'),
     name,
     column,
-    rows: z.int().min(3).describe('Rows of the table'),
+    rows: z.int().min(3).describe('Hash table size'),
   }),
   z.strictObject({
     kind: z
       .literal('number')
-      .describe('A number, which scales an embedding; a missing one has an embedding of its own'),
+      .describe('A number that scales an embedding; missing numbers have an embedding of their own'),
     name,
     column: z.string(),
     transform: z
       .enum(['standardize', 'log1p', 'none'])
       .default('standardize')
       .describe(
-        'standardize: mean 0, deviation 1 in training; log1p: the same of sign(x)·log(1 + |x|); none: as it is',
+        'standardize: mean 0 and standard deviation 1 in training; log1p: the same after sign(x)·log(1 + |x|); none: unchanged',
       ),
   }),
   z.strictObject({
-    kind: z.literal('bucket').describe('A number as one of some ranges'),
+    kind: z.literal('bucket').describe('A number as a category: the range that it is in'),
     name,
     column: z.string(),
-    count: z.int().min(2).default(10).describe('Ranges that hold about as many training impressions each'),
-    edges: z.array(z.number()).min(1).nullable().default(null).describe('Where ranges begin, rising; null: by count'),
+    count: z.int().min(2).default(10).describe('Ranges, each with about as many training impressions'),
+    edges: z
+      .array(z.number())
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('Boundaries of the ranges, ascending; null: quantiles, see count'),
   }),
 ])
 
-/** A name stands for a category. */
+/** A name alone means a category. */
 export const feature = z.preprocess(
   (given) =>
     typeof given === 'string'
@@ -73,15 +84,23 @@ export const feature = z.preprocess(
 
 export const behaviorFeature = z.discriminatedUnion('kind', [
   z.strictObject({
-    kind: z.literal('category').describe('A value that a behavior has'),
+    kind: z.literal('category').describe('A value of the behavior'),
     name,
-    column: z.string().describe('Of the behaviors table; where histories are listed: a list as long, of impressions'),
-    target: z.string().nullable().default(null).describe('Column of impressions with the value of the target'),
+    column: z
+      .string()
+      .describe(
+        'Column of the behaviors table; with listed histories: of the impressions table, a list as long as the history',
+      ),
+    target: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe('Column of the impressions table with the value of the target; null: unknown'),
     table,
     minCount,
   }),
   z.strictObject({
-    kind: z.literal('gap').describe('Time from the behavior to the impression, by powers of two seconds'),
+    kind: z.literal('gap').describe('Time from behavior to impression, in powers of two seconds'),
   }),
 ])
 

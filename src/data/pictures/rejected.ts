@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
-import type { Database } from '../tables/duckdb.js'
+import { type Database, transposed } from '../tables/duckdb.js'
 
 export interface Rejected {
   index: number
@@ -73,14 +73,6 @@ async function writeRows(
   rmSync(file, { force: true })
   if (rows.length === 0) return
   await db.run(`CREATE OR REPLACE TEMP TABLE ${table} (key VARCHAR, path VARCHAR, reason VARCHAR)`)
-  const appender = await db.appender(table)
-  for (const row of rows) {
-    for (const value of row) {
-      if (value === null) appender.appendNull()
-      else appender.appendVarchar(value)
-    }
-    appender.endRow()
-  }
-  appender.closeSync()
+  await db.insert(table, transposed(rows, 3))
   await replaceFile(file, (temporary) => db.writeParquet(`${query} ORDER BY item_id`, temporary))
 }

@@ -1,12 +1,15 @@
 /** DuckDB for everything that scans, joins or sorts tables; columns arrive as typed arrays. */
 import { availableParallelism, tmpdir } from 'node:os'
 import {
+  DuckDBBlobValue,
   type DuckDBConnection,
-  type DuckDBDataChunk,
+  DuckDBDataChunk,
   DuckDBInstance,
   DuckDBListVector,
   DuckDBTableFunction,
+  type DuckDBTimestampValue,
   type DuckDBType,
+  type DuckDBValue,
   type DuckDBVector,
 } from '@duckdb/node-api'
 import { messageOf, UserError } from '../../base/errors.js'
@@ -31,6 +34,9 @@ interface Kinds {
   'int64[]': Lists<BigInt64Array>
   'float32[]': Lists<Float32Array>
 }
+
+/** A value that can be inserted; Uint8Array for BLOB. */
+export type SqlValue = number | bigint | string | Uint8Array | DuckDBTimestampValue | null
 
 export type ColumnKind = keyof Kinds
 export type Columns<S extends Record<string, ColumnKind>> = { [K in keyof S]: Kinds[S[K]] } & { readonly rows: number }
@@ -183,9 +189,25 @@ export class Database implements Disposable {
     return this
   }
 
-  /** A writer of rows into `table`, which must exist. */
-  appender(table: string) {
-    return this.idle.connection.createAppender(table)
+  /** Appends rows to `table`, which must exist: one list of values for each of its columns, all of the same length. */
+  async insert(table: string, columns: readonly ArrayLike<SqlValue>[]): Promise<void> {
+    const appender = await this.idle.connection.createAppender(table)
+    try {
+      const types = columns.map((_, i) => appender.columnType(i))
+      const rows = columns[0].length
+      for (let from = 0; from < rows; from += chunkRows) {
+        const chunk = DuckDBDataChunk.create(types, Math.min(chunkRows, rows - from))
+        for (const [i, values] of columns.entries()) {
+          chunk.setColumnValues(
+            i,
+            Array.from({ length: chunk.rowCount }, (_, row) => toDuckDb(values[from + row])),
+          )
+        }
+        appender.appendDataChunk(chunk)
+      }
+    } finally {
+      appender.closeSync()
+    }
   }
 
   /** Makes `name()` a table whose rows `fill` gives, some each time that it is called; none at the end. */
@@ -211,6 +233,11 @@ export class Database implements Disposable {
     this.close()
   }
 }
+
+/** Rows of the largest chunk that DuckDB takes. */
+const chunkRows = 2048
+
+const toDuckDb = (value: SqlValue): DuckDBValue => (value instanceof Uint8Array ? new DuckDBBlobValue(value) : value)
 
 /** Collects the chunks of one column. */
 interface Sink {
@@ -298,4 +325,9 @@ export function identifier(name: string): string {
 /** A text as SQL, quoted. */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
+}
+
+/** Rows of `width` values each as columns, for `insert`. */
+export function transposed(rows: readonly (readonly SqlValue[])[], width: number): SqlValue[][] {
+  return Array.from({ length: width }, (_, column) => rows.map((row) => row[column]))
 }

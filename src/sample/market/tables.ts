@@ -37,19 +37,15 @@ async function writeItems(db: Database, folder: string, { items }: Market, seed:
     (item, i) => item.picture && render(drawItem(item, poses.fork(i)), item.picture),
     (done) => progress?.('item pictures', done, items.length),
   )
-  const rows = await db.appender('items')
-  for (const [i, { id, attributes, title, price, createdAt }] of items.entries()) {
-    const image = pictures[i]
-    rows.appendBigInt(id)
-    title === null ? rows.appendNull() : rows.appendVarchar(title)
-    image === null ? rows.appendNull() : rows.appendBlob(image)
-    rows.appendVarchar(categories[attributes.category].name)
-    rows.appendVarchar(brands[attributes.brand].name)
-    rows.appendDouble(price)
-    rows.appendTimestamp(timestamp(createdAt))
-    rows.endRow()
-  }
-  rows.closeSync()
+  await db.insert('items', [
+    items.map(({ id }) => id),
+    items.map(({ title }) => title),
+    pictures,
+    items.map(({ attributes }) => categories[attributes.category].name),
+    items.map(({ attributes }) => brands[attributes.brand].name),
+    items.map(({ price }) => price),
+    items.map(({ createdAt }) => timestamp(createdAt)),
+  ])
   await writeParquet(db, 'items', folder)
 }
 
@@ -76,17 +72,15 @@ async function writeImpressions(db: Database, folder: string, { items, users, re
     'CREATE TABLE impressions (request_id VARCHAR, user_id VARCHAR, item_id BIGINT, label TINYINT, ts TIMESTAMP, ' +
       'position TINYINT)',
   )
-  const rows = await db.appender('impressions')
-  for (const [i, r] of log.request.entries()) {
-    rows.appendVarchar(requestId(r))
-    rows.appendVarchar(users[requests[r].user].id)
-    rows.appendBigInt(items[log.item[i]].id)
-    rows.appendTinyInt(log.label[i])
-    rows.appendTimestamp(timestamp(log.ts[i]))
-    rows.appendTinyInt(log.position[i])
-    rows.endRow()
-  }
-  rows.closeSync()
+  const rows = [...log.request.keys()]
+  await db.insert('impressions', [
+    rows.map((i) => requestId(log.request[i])),
+    rows.map((i) => users[requests[log.request[i]].user].id),
+    rows.map((i) => items[log.item[i]].id),
+    log.label,
+    rows.map((i) => timestamp(log.ts[i])),
+    log.position,
+  ])
   await writeParquet(db, 'impressions', folder)
 }
 
@@ -96,21 +90,16 @@ async function writeBehaviors(db: Database, folder: string, market: Market, phot
       'query_text VARCHAR, query_image VARCHAR)',
   )
   const { items, users, requests, log } = market
-  const rows = await db.appender('behaviors')
-  for (const { i, action, ts } of eventsOf(market)) {
-    const r = log.request[i]
-    const text = requests[r].query?.text
-    const photo = photos.get(r)
-    rows.appendVarchar(users[requests[r].user].id)
-    rows.appendBigInt(items[log.item[i]].id)
-    rows.appendVarchar(action)
-    rows.appendTimestamp(timestamp(ts))
-    rows.appendVarchar(requestId(r))
-    text === undefined ? rows.appendNull() : rows.appendVarchar(text)
-    photo === undefined ? rows.appendNull() : rows.appendVarchar(photo)
-    rows.endRow()
-  }
-  rows.closeSync()
+  const rows = eventsOf(market).map((event) => ({ ...event, r: log.request[event.i] }))
+  await db.insert('behaviors', [
+    rows.map(({ r }) => users[requests[r].user].id),
+    rows.map(({ i }) => items[log.item[i]].id),
+    rows.map(({ action }) => action),
+    rows.map(({ ts }) => timestamp(ts)),
+    rows.map(({ r }) => requestId(r)),
+    rows.map(({ r }) => requests[r].query?.text ?? null),
+    rows.map(({ r }) => photos.get(r) ?? null),
+  ])
   await writeParquet(db, 'behaviors', folder)
 }
 

@@ -1,7 +1,7 @@
 /** Which behaviors a score was drawn from: those of the greatest weight in each attention, and the nearest ones. */
 import { inMemory } from '../../data/clicks/columns.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
-import type { Database } from '../../data/tables/duckdb.js'
+import { type Database, type SqlValue, transposed } from '../../data/tables/duckdb.js'
 import type { Value } from '../../engine/index.js'
 import type { BehaviorSearch } from '../../models/ctr/index.js'
 import { attentionOutput, similarityOutput } from '../../runtime/clickModel.js'
@@ -15,19 +15,16 @@ export interface ExplainColumns {
   join: string
 }
 
-type Appender = Awaited<ReturnType<Database['appender']>>
-
 /**
  * Collects, for each impression, the `top` behaviors by weight (whatever its sign) of each attention with the sum
  * of the others' weights, and the `top` by cosine.
  */
 export class Explanations {
   private constructor(
+    private readonly db: Database,
     private readonly data: CtrDataset,
     private readonly behaviorSearch: BehaviorSearch,
     private readonly top: number,
-    private readonly named: Appender,
-    private readonly others: Appender,
   ) {}
 
   static async open(
@@ -40,42 +37,35 @@ export class Explanations {
       'CREATE OR REPLACE TEMP TABLE named (row INTEGER, part VARCHAR, place INTEGER, item INTEGER, weight FLOAT)',
     )
     await db.run('CREATE OR REPLACE TEMP TABLE others (row INTEGER, part VARCHAR, weight FLOAT)')
-    return new Explanations(data, behaviorSearch, top, await db.appender('named'), await db.appender('others'))
+    return new Explanations(db, data, behaviorSearch, top)
   }
 
-  /** Takes up the outputs of a click model for the impressions `rows`. */
-  add(rows: Int32Array, outputs: Record<string, Value>): void {
-    const held = inMemory(this.data, rows)
-    const { owner, history } = searched(held.columns, held.rows, this.behaviorSearch)
+  /** Adds the outputs of a click model for the impressions `rows`. */
+  async add(rows: Int32Array, outputs: Record<string, Value>): Promise<void> {
+    const { columns, rows: places } = inMemory(this.data, rows)
+    const { owner, history } = searched(columns, places, this.behaviorSearch)
     const lists = Object.entries(outputs).filter(
       ([name]) => name.startsWith(attentionPrefix) || name === similarityOutput,
     )
+    const named: SqlValue[][] = []
+    const others: SqlValue[][] = []
     for (let from = 0; from < owner.length; ) {
       let to = from + 1
       while (to < owner.length && owner[to] === owner[from]) to++
-      for (const [name, { data }] of lists) {
-        this.addTop(rows[owner[from]], name, history.subarray(from, to), (data as Float32Array).subarray(from, to))
+      const row = rows[owner[from]]
+      for (const [part, { data }] of lists) {
+        const weights = (data as Float32Array).subarray(from, to)
+        const order = strongest(weights, part)
+        order.slice(0, this.top).forEach((i, place) => {
+          named.push([row, part, place, history[from + i], weights[i]])
+        })
+        if (part === similarityOutput) continue
+        others.push([row, part, order.slice(this.top).reduce((sum, i) => sum + weights[i], 0)])
       }
       from = to
     }
-  }
-
-  private addTop(row: number, part: string, items: Int32Array, weights: Float32Array): void {
-    const size = (i: number) => (part === similarityOutput ? weights[i] : Math.abs(weights[i]))
-    const places = Array.from(weights.keys()).sort((a, b) => size(b) - size(a) || b - a)
-    places.slice(0, this.top).forEach((i, place) => {
-      this.named.appendInteger(row)
-      this.named.appendVarchar(part)
-      this.named.appendInteger(place)
-      this.named.appendInteger(items[i])
-      this.named.appendFloat(weights[i])
-      this.named.endRow()
-    })
-    if (part === similarityOutput) return
-    this.others.appendInteger(row)
-    this.others.appendVarchar(part)
-    this.others.appendFloat(places.slice(this.top).reduce((sum, i) => sum + weights[i], 0))
-    this.others.endRow()
+    await this.db.insert('named', transposed(named, 5))
+    await this.db.insert('others', transposed(others, 3))
   }
 
   /**
@@ -83,8 +73,6 @@ export class Explanations {
    * the behaviors that are not named add up to; `by_similarity`: {item_id, similarity}. Empty of an empty history.
    */
   columns(): ExplainColumns {
-    this.named.closeSync()
-    this.others.closeSync()
     const part = `substr(part, ${attentionPrefix.length + 1})`
     const grouped = [
       `SELECT row,
@@ -101,4 +89,10 @@ export class Explanations {
       join: grouped.map((query, i) => `LEFT JOIN (${query}) g${i} ON g${i}.row = s.row`).join(' '),
     }
   }
+}
+
+/** Positions in `weights`, the greatest first: of attentions by magnitude, of similarities by value. */
+function strongest(weights: Float32Array, part: string): number[] {
+  const size = (i: number) => (part === similarityOutput ? weights[i] : Math.abs(weights[i]))
+  return Array.from(weights.keys()).sort((a, b) => size(b) - size(a) || b - a)
 }

@@ -5,7 +5,7 @@ import { type CtrDataset, encodeClicks } from '../../data/clicks/dataset.js'
 import { loadEncoders, saveEncoders } from '../../data/clicks/encoders.js'
 import { nameOf } from '../../data/clicks/features.js'
 import type { ClickNumbers } from '../../data/clicks/numbers.js'
-import { planClicks } from '../../data/clicks/plan.js'
+import { type ClickPlan, planClicks } from '../../data/clicks/plan.js'
 import { readClicks } from '../../data/clicks/read.js'
 import { type ClickSources, type ImpressionPaths, openClicks } from '../../data/clicks/tables.js'
 import { timeOrders } from '../../data/clicks/timeOrder.js'
@@ -28,12 +28,28 @@ export async function loadDataset(
   config: CtrConfig,
   { trained, store }: { trained?: string; store?: ColumnStore } = {},
 ): Promise<CtrDataset> {
-  const { data, features, split, model } = config
   checkModel(config)
   const tables = await openClicks(db, { ...sourcesOf(config), unlabeled: trained !== undefined })
   const plan = planClicks(config, tables)
-  const kept = store ?? (await storeFor(db, data.memory, plan))
-  const clicks = await readClicks(db, plan, kept)
+  const kept = store ?? (await storeFor(db, config.data.memory, plan))
+  try {
+    const dataset = await readDataset(db, config, plan, { trained, store: kept })
+    if (!trained) checkClasses(dataset, tables.impressions.path)
+    return dataset
+  } catch (error) {
+    if (!store) kept.close()
+    throw error
+  }
+}
+
+async function readDataset(
+  db: Database,
+  config: CtrConfig,
+  plan: ClickPlan,
+  { trained, store }: { trained?: string; store: ColumnStore },
+): Promise<CtrDataset> {
+  const { data, features, split, model } = config
+  const clicks = await readClicks(db, plan, store)
   const { numbers } = clicks
   const content = usesContent(model) ? await loadAllContent(db, config, numbers) : undefined
   const hashed = features.idRows === null ? undefined : await numbers.hashedRows(db, features.idRows)
@@ -48,10 +64,9 @@ export async function loadDataset(
     whiten: { kept: data.whiten, power: data.whitenPower },
     timeOrder: await timeOrders(db, clicks, features.user),
     encoders: saved,
-    store: kept,
+    store,
   })
   if (searchOf(model).kind === 'soft' && dataset.content) dataset.content = withSearch(dataset.content)
-  if (!trained) checkClasses(dataset, tables.impressions.path)
   return dataset
 }
 

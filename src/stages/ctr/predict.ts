@@ -37,44 +37,61 @@ export interface PredictOptions {
 /**
  * Writes `user_id`, `item_id` and `probability` of each impression, in the order of time. With `explain` also the
  * behaviors of the greatest weight in each attention, and those nearest to the target.
- * @throws UserError `run-missing` where `run` is no finished run, and what reading the data throws.
+ * @throws UserError `run-missing` if `run` is no finished run, and those of reading the data.
  */
 export async function predict(options: PredictOptions, terminal: Terminal): Promise<Record<string, unknown>> {
-  const { run, out, explain } = options
+  const { run, out } = options
   const started = Date.now()
   const config = configOf(run, options.changes)
   const temporary = `${out}.temporary`
   const db = await Database.open({ memory: config.data.memory, temporary })
   try {
-    const checkpoint = join(run, 'checkpoint')
-    const data = await loadDataset(db, config, { trained: checkpoint })
-    const onnx = join(run, 'onnx')
-    if (!existsSync(onnx)) await exportClickModel(checkpoint, ctrFeatures(data), config, onnx)
-    const model = await openModel(join(onnx, 'model.onnx'), options, (line) => terminal.say(line))
-    const { rows } = data.impressions
-    const behaviorSearch = searchOf(config.model)
-    const bar = terminal.bar('scoring', rows)
-    const scores = await Scores.open(db)
-    const explanations = explain > 0 ? await Explanations.open(db, data, behaviorSearch, explain) : undefined
-    for (let from = 0; from < rows; from += scoring) {
-      const batch = Int32Array.from({ length: Math.min(scoring, rows - from) }, (_, i) => from + i)
-      const inputs = withVectors(ctrBatch(data, batch, behaviorSearch), data.content)
-      const outputs = await model.run(inputs)
-      scores.add(data, from, outputs[probabilityOutput].data as Float32Array)
-      explanations?.add(batch, outputs)
-      bar.update(from + batch.length)
+    const data = await loadDataset(db, config, { trained: join(run, 'checkpoint') })
+    try {
+      const { provider, columns } = await score(db, data, config, options, terminal)
+      const { select, join: joins } = columns
+      const named = `SELECT user_id, item_id, probability ${select} FROM scores s
+        ${data.numbers.joinUsers} ${data.numbers.joinItems} ${joins} ORDER BY s.row`
+      await replaceFile(out, (file) => db.writeParquet(named, file))
+      return { impressions: data.impressions.rows, provider, out, seconds: (Date.now() - started) / 1000 }
+    } finally {
+      data.store.close()
     }
-    bar.stop()
-    await model.close()
-    data.store.close()
-    const { select, join: joins } = explanations?.columns() ?? { select: '', join: '' }
-    const named = `SELECT user_id, item_id, probability ${select} FROM ${scores.table()} s
-      ${data.numbers.joinUsers} ${data.numbers.joinItems} ${joins} ORDER BY s.row`
-    await replaceFile(out, (file) => db.writeParquet(named, file))
-    return { impressions: rows, provider: model.provider, out, seconds: (Date.now() - started) / 1000 }
   } finally {
     db.close()
     rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+/** Fills the DuckDB table `scores` (row, usr, item, probability), and those of the explanations. */
+async function score(
+  db: Database,
+  data: CtrDataset,
+  config: CtrConfig,
+  { explain, run, ...options }: PredictOptions,
+  terminal: Terminal,
+) {
+  const onnx = join(run, 'onnx')
+  if (!existsSync(onnx)) await exportClickModel(join(run, 'checkpoint'), ctrFeatures(data), config, onnx)
+  const { rows, user, item } = data.impressions
+  const behaviorSearch = searchOf(config.model)
+  const model = await openModel(join(onnx, 'model.onnx'), options, (line) => terminal.say(line))
+  const bar = terminal.bar('scoring', rows)
+  try {
+    await db.run('CREATE OR REPLACE TEMP TABLE scores (row INTEGER, usr INTEGER, item INTEGER, probability FLOAT)')
+    const explanations = explain > 0 ? await Explanations.open(db, data, behaviorSearch, explain) : undefined
+    for (let from = 0; from < rows; from += scoring) {
+      const batch = Int32Array.from({ length: Math.min(scoring, rows - from) }, (_, i) => from + i)
+      const outputs = await model.run(withVectors(ctrBatch(data, batch, behaviorSearch), data.content))
+      const [users, items] = [user, item].map((column) => stretch(column, from, from + batch.length))
+      await db.insert('scores', [batch, users, items, outputs[probabilityOutput].data])
+      await explanations?.add(batch, outputs)
+      bar.update(from + batch.length)
+    }
+    return { provider: model.provider, columns: explanations?.columns() ?? { select: '', join: '' } }
+  } finally {
+    bar.stop()
+    await model.close()
   }
 }
 
@@ -98,33 +115,4 @@ export function withVectors(inputs: Record<string, Value>, content: ContentTable
     return [vectorInput(name), { data, shape: [rows.length, width] }]
   }
   return { ...inputs, ...Object.fromEntries([of(targetInput('content')), of(historyInput('content'))]) }
-}
-
-/** Scores on their way to the file; DuckDB keeps them on disk where they do not fit. */
-class Scores {
-  private constructor(private readonly rows: Awaited<ReturnType<Database['appender']>>) {}
-
-  static async open(db: Database): Promise<Scores> {
-    await db.run('CREATE OR REPLACE TEMP TABLE scores (row INTEGER, usr INTEGER, item INTEGER, probability FLOAT)')
-    return new Scores(await db.appender('scores'))
-  }
-
-  add({ impressions }: CtrDataset, from: number, probabilities: Float32Array): void {
-    const [users, items] = [impressions.user, impressions.item].map((column) =>
-      stretch(column, from, from + probabilities.length),
-    )
-    for (const [i, probability] of probabilities.entries()) {
-      this.rows.appendInteger(from + i)
-      this.rows.appendInteger(users[i])
-      this.rows.appendInteger(items[i])
-      this.rows.appendFloat(probability)
-      this.rows.endRow()
-    }
-  }
-
-  /** The table of all scores. */
-  table(): string {
-    this.rows.closeSync()
-    return 'scores'
-  }
 }

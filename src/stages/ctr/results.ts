@@ -86,17 +86,8 @@ export async function writePredictions(
   await db.run(
     'CREATE OR REPLACE TEMP TABLE scored (row INTEGER, usr INTEGER, item INTEGER, label UTINYINT, probability FLOAT)',
   )
-  const appender = await db.appender('scored')
   const [labels, items, users] = testColumns(impressions, test)
-  scores.forEach((score, i) => {
-    appender.appendInteger(i)
-    appender.appendInteger(users[i])
-    appender.appendInteger(items[i])
-    appender.appendUTinyInt(labels[i])
-    appender.appendFloat(score)
-    appender.endRow()
-  })
-  appender.closeSync()
+  await db.insert('scored', [Int32Array.from(scores.keys()), users, items, labels, scores])
   const named = `SELECT user_id, item_id, label, probability FROM scored
     ${numbers.joinUsers} ${numbers.joinItems} ORDER BY row`
   await replaceFile(path, (temporary) => db.writeParquet(named, temporary))

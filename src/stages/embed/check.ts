@@ -1,5 +1,4 @@
 /** Whether an embedding table can be trusted: what it covers, how its vectors lie, how far they moved. */
-import { DOUBLE, DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
 import { openTable } from '../../data/tables/contract.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
 import { type EmbeddingTable, type Id, normOf } from '../../store/index.js'
@@ -157,25 +156,16 @@ export async function checkDrift(
   categories: Categories | undefined,
 ): Promise<Drift> {
   await db.run('CREATE OR REPLACE TEMP TABLE drift (item VARCHAR, cosine DOUBLE)')
-  const appender = await db.appender('drift')
   const d = now.width
   for (const { from, rows, vectors } of now.blocks(blockRows)) {
     const ids = now.ids.read(from, rows)
     const old = before.get(ids)
     const common = ids.map((_, i) => i).filter((i) => old.found[i])
-    if (common.length === 0) continue
-    const chunk = DuckDBDataChunk.create([VARCHAR, DOUBLE], common.length)
-    chunk.setColumnValues(
-      0,
+    await db.insert('drift', [
       common.map((i) => String(ids[i])),
-    )
-    chunk.setColumnValues(
-      1,
       common.map((i) => cosine(vectors, old.vectors, i * d, d)),
-    )
-    appender.appendDataChunk(chunk)
+    ])
   }
-  appender.closeSync()
   const figures = 'avg(cosine) AS mean, quantile_cont(cosine, 0.01) AS p1'
   const all = await db.row<{ common: bigint; mean: number | null; p1: number; median: number; moved: number }>(
     `SELECT count(*) AS common, ${figures}, median(cosine) AS median,

@@ -42,14 +42,9 @@ async function nearestOfLast(log: BehaviorLog, lookBack: number, content: Conten
     }
   }
   await db.run(`CREATE TEMP TABLE ${nearest} (id INTEGER, query_item INTEGER)`)
-  const rows = await db.appender(nearest)
-  for (let i = 0; i < queries.length; i++) {
-    if (queries.at(i) < 0) continue
-    rows.appendInteger(i + 1)
-    rows.appendInteger(queries.at(i))
-    rows.endRow()
-  }
-  rows.closeSync()
+  const all = queries.finish()
+  const found = Array.from(all.keys()).filter((i) => all[i] >= 0)
+  await db.insert(nearest, [found.map((i) => i + 1), found.map((i) => all[i])])
   await db.run(`CREATE TEMP TABLE ${filtered} AS
     SELECT c.* EXCLUDE (id, begins), query_item FROM ${ordered} c JOIN ${nearest} USING (id)`)
   for (const table of [ordered, nearest]) await db.run(`DROP TABLE ${table}`)
