@@ -13,17 +13,18 @@ import type { Engine, Value } from '../../engine/index.js'
 import { initialValues } from '../../engine/state.js'
 import { isPrinted } from '../../metrics/index.js'
 import { type EncoderShape, encoderPrograms } from '../../models/encoder.js'
-import { batchOf, type SftSizes } from '../../models/sft.js'
+import { rowLayout, type SftSizes } from '../../models/sft/layout.js'
 import { type ParameterSpec, Parameters } from '../../nn/parameters.js'
 import { Prefetcher } from '../../train/prefetcher.js'
 import { SessionTask } from '../../train/sessionTask.js'
 import type { StepResult } from '../../train/task.js'
 import { encodeItems, type ItemVectors } from '../shared/encode.js'
 import { viewOptions } from '../shared/views.js'
-import { planBatches, type SftShared, shareSft } from './batch.js'
+import { type SftShared, shareSft } from './batch.js'
 import { contentMetrics, findTargets } from './judge.js'
 import type { SftData } from './load.js'
 import { mineNeighbors } from './mining.js'
+import { planBatches } from './plan.js'
 import { type Judged, judgedPairs, recallMetrics, seenItems } from './recall.js'
 import { momentumOf, type SftTraining, sftTraining } from './training.js'
 
@@ -75,7 +76,7 @@ export class SftTask extends SessionTask<Record<string, Value>> {
   }
 
   step(inputs: Record<string, Value>, step: number, rate: number): StepResult {
-    return { ...this.training.step(this.session, inputs, step, rate), samples: batchOf(this.sizes) }
+    return { ...this.training.step(this.session, inputs, step, rate), samples: rowLayout(this.sizes).batch }
   }
 
   async evaluate(): Promise<Record<string, number>> {
