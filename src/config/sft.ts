@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { positiveSources, type SourceOptions, sourceNames } from '../data/choices/sources/index.js'
 import type { SourceOption } from '../data/choices/sources/source.js'
+import { lossTerms, type TermName } from '../models/sft/terms/index.js'
 import {
   dataOptions,
   engineOptions,
@@ -39,6 +40,13 @@ const sourceOptions = Object.fromEntries(
     }),
   ),
 ) as Record<keyof SourceOptions, z.ZodDefault<z.ZodNumber>>
+
+/** Weights of the terms of the loss, by name. */
+const levelWeights = Object.fromEntries(
+  lossTerms.map((term) => [term.name, z.number().min(0).default(term.default).describe(term.help)]),
+) as Record<TermName, z.ZodDefault<z.ZodNumber>>
+
+const supervising = lossTerms.filter(({ supervises }) => supervises).map(({ name }) => name)
 
 export const sftConfig = z.strictObject({
   data: z
@@ -134,26 +142,18 @@ export const sftConfig = z.strictObject({
     .prefault({}),
   levels: z
     .strictObject({
-      fused: z.number().min(0).default(1).describe('Weight of the loss between fused vectors'),
-      image: z.number().min(0).default(0.5).describe('Weight between the pictures of anchor and item'),
-      text: z.number().min(0).default(0.5).describe('Weight between the texts of anchor and item'),
-      alignment: z
-        .number()
-        .min(0)
-        .default(0.5)
-        .describe('Weight of stage 1: picture and title of the same item, so that content is kept'),
-      distillation: z
-        .number()
-        .min(0)
-        .default(0)
-        .describe('Weight of staying near the vectors of stage 1: 1 − cosine, mean over the items of a step'),
+      ...levelWeights,
       matryoshka: z
         .array(z.int().positive())
         .default([])
-        .describe('Lengths of prefixes of the content vector that must do the same as the whole of it'),
-      prefix: z.number().min(0).default(0.5).describe('Weight of the loss of each of the prefixes'),
+        .describe(
+          'Matryoshka: lengths of prefixes of the content vector that are trained like the whole, e.g. [32, 64]',
+        ),
     })
-    .refine(({ fused, image, text }) => fused + image + text > 0, 'expected fused, image or text above 0')
+    .refine(
+      (levels) => supervising.some((name) => levels[name] > 0),
+      `expected one of ${supervising.join(', ')} above 0`,
+    )
     .prefault({}),
   temperature: z
     .strictObject({

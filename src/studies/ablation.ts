@@ -7,6 +7,8 @@ import type { SftConfig } from '../config/sft.js'
 import type { SourceName } from '../data/choices/sources/index.js'
 import { writeRows } from '../data/tables/writeRows.js'
 import { type Difference, meanInterval } from '../metrics/index.js'
+import { lossTerms, type TermName } from '../models/sft/terms/index.js'
+import type { LossTerm } from '../models/sft/terms/term.js'
 import { interval, markdown, spread } from '../report/index.js'
 import { sft } from '../stages/sft/stage.js'
 import { type Metrics, Run } from '../train/run.js'
@@ -41,10 +43,13 @@ export function variants(config: SftConfig, of: readonly Ablation[]): Variant[] 
     isOn ? [{ row: `without ${row}`, config: { ...config, ...changes } }] : []
   const pool = (row: string, isOn: boolean, changes: Partial<SftConfig['negatives']>) =>
     without(row, isOn, { negatives: { ...negatives, ...changes } })
-  const level = (row: string, isOn: boolean, changes: Partial<SftConfig['levels']>) =>
-    without(row, isOn, { levels: { ...levels, ...changes } })
+  const level = ({ name, ablation, supervises, uses }: LossTerm) => {
+    const others = lossTerms.some((other) => other.supervises && other.name !== name && levels[other.name] > 0)
+    const isOn =
+      levels[name as TermName] > 0 && (!supervises || others) && (uses === undefined || levels[uses].length > 0)
+    return without(ablation, isOn, { levels: { ...levels, [name]: 0, ...(uses && { [uses]: [] }) } })
+  }
   const { queue, hard, mineEvery, logQ } = negatives
-  const { fused, image, text, alignment, distillation, matryoshka } = levels
   const source = (name: SourceName) => {
     const sources = positives.sources.filter((other) => other !== name)
     return without(name, sources.length > 0, { positives: { ...positives, sources } })
@@ -57,14 +62,7 @@ export function variants(config: SftConfig, of: readonly Ablation[]): Variant[] 
       ...pool('time and hard negatives', queue > 0 && hard > 0, { queue: 0, hard: 0 }),
       ...pool('log q correction', logQ, { logQ: false }),
     ],
-    levels: [
-      ...level('fused level', fused > 0 && image + text > 0, { fused: 0 }),
-      ...level('image level', image > 0 && fused + text > 0, { image: 0 }),
-      ...level('text level', text > 0 && fused + image > 0, { text: 0 }),
-      ...level('alignment', alignment > 0, { alignment: 0 }),
-      ...level('distillation', distillation > 0, { distillation: 0 }),
-      ...level('prefixes', matryoshka.length > 0, { matryoshka: [] }),
-    ],
+    levels: lossTerms.flatMap(level),
     positives: positives.sources.flatMap(source),
   }
   return [{ row: 'everything', config }, ...of.flatMap((kind) => rows[kind])]

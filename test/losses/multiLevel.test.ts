@@ -7,7 +7,9 @@ import type { Engine, Value } from '../../src/engine/index.js'
 import { initialValues } from '../../src/engine/state.js'
 import { encoderPrograms, towerInput } from '../../src/models/encoder.js'
 import { towerVectors } from '../../src/models/pretrain.js'
-import { itemRows, queueVariable, type SftLossOptions, type SftSizes, sftLoss } from '../../src/models/sft.js'
+import { rowLayout, type SftSizes, take } from '../../src/models/sft/layout.js'
+import { type SftLossOptions, sftLoss } from '../../src/models/sft/loss.js'
+import { queueVariable } from '../../src/models/sft/vectors.js'
 import { Parameters } from '../../src/nn/parameters.js'
 import { gradients } from '../../src/ops/gradients.js'
 import { program } from '../../src/ops/program.js'
@@ -100,7 +102,12 @@ function open(engine: Engine, denominator: SftLossOptions['denominator']) {
   const momentumEncoder = new Parameters('momentum.')
   const { inputs } = program(towers)
   const ofItems = (modality: 'image' | 'text') =>
-    towerVectors(momentumEncoder, shape, modality, itemRows(sizes, inputs.get(towerInput[modality])!, modality))
+    towerVectors(
+      momentumEncoder,
+      shape,
+      modality,
+      take(inputs.get(towerInput[modality])!, rowLayout(sizes).tower[modality].targets),
+    )
   const momentum = { p: momentumEncoder, towers: { image: ofItems('image'), text: ofItems('text') } }
   const { loss, terms, queued } = sftLoss(p, shape, sizes, towers, { ...options, denominator }, momentum)
   const [ofQueue] = gradients(loss, [queueOf(loss)])

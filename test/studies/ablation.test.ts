@@ -18,9 +18,9 @@ test('when parts are taken away then each row lacks one that is on, and nothing 
       'without mined negatives',
       'without log q correction',
       'without fused level',
+      'without prefixes',
       'without image level',
       'without alignment',
-      'without prefixes',
       'without query-click',
       'without session',
     ],
@@ -28,7 +28,7 @@ test('when parts are taken away then each row lacks one that is on, and nothing 
   const { negatives, levels, positives } = config
   assert.deepEqual(rows[0].config, config)
   assert.deepEqual(rows[1].config, { ...config, negatives: { ...negatives, queue: 0 } })
-  assert.deepEqual(rows[6].config, { ...config, levels: { ...levels, alignment: 0 } })
+  assert.deepEqual(rows[7].config, { ...config, levels: { ...levels, alignment: 0 } })
   assert.deepEqual(rows[9].config, { ...config, positives: { ...positives, sources: ['query-click'] } })
 })
 

@@ -1,9 +1,8 @@
-/** What a C-SFT step is fed: anchors, chosen items, hard negatives, and what counts as a negative of which. */
-import { UserError } from '../../base/errors.js'
+/** Makes the inputs of a C-SFT step: queries, targets, hard negatives, and the mask of negatives. */
 import { Random } from '../../base/random.js'
 import type { SftConfig } from '../../config/sft.js'
+import { mergeGroups } from '../../data/choices/duplicates.js'
 import type { ItemLists } from '../../data/choices/itemLists.js'
-import { parts } from '../../data/choices/log.js'
 import { type Candidates, Negatives, type TrainingPairs } from '../../data/choices/negatives.js'
 import { type QueryKind, queryKinds } from '../../data/choices/sources/source.js'
 import {
@@ -18,62 +17,27 @@ import { EpochOrder } from '../../data/tables/epochOrder.js'
 import { joinRows, takeRows } from '../../data/tables/matrix.js'
 import { shareArrays } from '../../data/tables/sharedMemory.js'
 import type { Value } from '../../engine/index.js'
-import { modalities, towerInput } from '../../models/encoder.js'
-import { batchOf, type SftSizes, towerRows } from '../../models/sft.js'
+import { towerInput } from '../../models/encoder.js'
+import { type RowLayout, rowLayout } from '../../models/sft/layout.js'
 import { type ViewOptions, Views } from '../shared/views.js'
 import type { SftData } from './load.js'
+import type { SftPlan } from './plan.js'
 import { QueuePlaces } from './queue.js'
 
-/** Anchors and what they are drawn to. */
-type Asked = Pick<SftData, 'positives' | 'catalogue' | 'queries'>
-
-/** How the pairs of the training part go into steps. */
-export interface SftPlan {
-  sizes: SftSizes
-  stepsPerEpoch: number
-  /** Pairs by kind of anchor. */
-  byKind: Int32Array[]
-}
-
-export function planBatches({ positives, catalogue, queries }: Asked, config: SftConfig): SftPlan {
-  const byKind = queryKinds.map((_, k) =>
-    Int32Array.from({ length: positives.count }, (_, i) => i).filter(
-      (i) => positives.kind[i] === k && positives.part[i] === parts.train,
-    ),
-  )
-  const counts = byKind.map((rows) => rows.length)
-  const has = {
-    image: catalogue.hasImage.includes(1) || queries.pictures.present.includes(1),
-    text: catalogue.hasText.includes(1) || positives.queryTexts.length > 0,
-  }
-  const towers = modalities.filter((modality) => has[modality])
-  const { levels } = config
-  if (levels.fused === 0 && towers.every((tower) => levels[tower] === 0)) {
-    throw new UserError({
-      id: 'levels-none',
-      what: `levels.fused is 0, and so is that of all that items and queries have (${towers.join(', ') || 'nothing'})`,
-      remedy: 'raise levels.fused',
-    })
-  }
-  const sizes = { ...stepSizes(counts, config), towers }
-  const pairs = counts.reduce((a, b) => a + b, 0)
-  return { sizes, stepsPerEpoch: Math.max(1, Math.round(pairs / batchOf(sizes))), byKind }
-}
-
-/** What the batches of a training follow from: plain data, whose arrays other threads get without a copy. */
+/** Everything that batches are made from: plain data, whose arrays threads share without a copy. */
 export interface SftShared {
   plan: SftPlan
   positives: TrainingPairs
   catalogue: SharedCatalogue
   category: Int32Array
-  /** Equal numbers for items that are no negatives of each other: those of equal title or picture [items]. */
-  alike: Int32Array
-  /** What stage 1 makes of all items, [items, width]. */
+  /** Equal numbers for items that are not negatives of each other: those of equal title or picture [items]. */
+  duplicates: Int32Array
+  /** Content vectors of all items by the model of stage 1 [items, width]. */
   first: Float32Array
   queries: { pictures: PreparedPictures; tokens: Int32Array }
   views: ViewOptions
   config: SftConfig
-  /** Neighbors of items by the vectors of training; absent until they are mined. */
+  /** Nearest neighbors of items by the vectors in training; absent until they are mined. */
   mined?: ItemLists
 }
 
@@ -90,7 +54,7 @@ export function shareSft(
     positives: pairs,
     catalogue: shareCatalogue(catalogue),
     category,
-    alike: alikeItems([equalTitles(titles), catalogue.pictures.groups()]),
+    duplicates: mergeGroups([equalTitles(titles), catalogue.pictures.groups()]),
     first: first.content,
     queries: { pictures: queries.pictures.prepared, tokens: queries.tokens },
     views,
@@ -101,12 +65,29 @@ export function shareSft(
 
 /** Makes the inputs of any step (from 0); a thread of `Prefetcher` calls it. */
 export function batches(shared: SftShared): (step: number) => Promise<Record<string, Value>> {
-  const made = new SftBatches(shared)
-  return (step) => made.at(step)
+  const open = new SftBatches(shared)
+  return (step) => open.inputsOf(step)
 }
 
-/** The batches of a training; each depends on the seed and its number alone. */
+/** The rows of a step. */
+interface StepRows {
+  /** Positive pairs, by kind of query [batch]. */
+  pairs: Int32Array
+  /** Numbers of their queries [batch]; their meaning depends on the kind. */
+  queries: Int32Array
+  /** Items [batch]. */
+  targets: Int32Array
+  /** Items, −1 where there is no hard negative [hard]. */
+  hard: Int32Array
+  /** Items that are queries [product]. */
+  products: Int32Array
+  /** Items whose pictures and titles are read: targets and hard negatives, item 0 in place of −1 [batch + hard]. */
+  shown: Int32Array
+}
+
+/** The batches of a training. Each depends only on the seed and its step. */
 class SftBatches {
+  private readonly layout: RowLayout
   private readonly orders: Partial<Record<QueryKind, EpochOrder>>
   private readonly negatives: Negatives
   private readonly views: Views
@@ -115,125 +96,118 @@ class SftBatches {
   private readonly queue: QueuePlaces
 
   constructor(private readonly shared: SftShared) {
-    const { positives, category, alike, plan, config } = shared
+    const { positives, category, duplicates, plan, config } = shared
     const { sizes, byKind } = plan
+    this.layout = rowLayout(sizes)
     this.orders = Object.fromEntries(
       queryKinds.flatMap((kind, k) =>
         sizes[kind] > 0 ? [[kind, new EpochOrder(byKind[k], sizes[kind], config.seed)]] : [],
       ),
     )
-    this.negatives = new Negatives(positives, category, alike, shared.mined)
+    this.negatives = new Negatives(positives, category, duplicates, shared.mined)
     this.views = new Views(shared.views)
     this.catalogue = openCatalogue(shared.catalogue)
     this.queryPictures = new Pictures(shared.queries.pictures)
-    this.queue = new QueuePlaces(sizes.queue, batchOf(sizes), (step) => this.pairsOf(step))
+    this.queue = new QueuePlaces(sizes.queue, this.layout.batch, (step) => this.pairsOf(step))
   }
 
-  /** The pairs of a step [batch], by kind of anchor. */
+  /** The inputs of step `step` (from 0). */
+  async inputsOf(step: number): Promise<Record<string, Value>> {
+    const random = Random.of(this.shared.config.seed, 'batch', step)
+    const rows = this.rowsOf(step, random)
+    return {
+      ...(await this.pictures(rows, random)),
+      ...this.texts(rows, random),
+      ...this.presence(rows),
+      ...this.lossInputs(step, rows),
+    }
+  }
+
+  /** The pairs of a step [batch], by kind of query. */
   private pairsOf(step: number): Int32Array {
     return joinRows(queryKinds.map((kind) => this.orders[kind]?.at(step) ?? new Int32Array()))
   }
 
-  /** What the rows of a step are held against: its own items, hard ones, and the queue; too old a place counts as empty. */
-  private candidates(step: number, items: Int32Array, hard: Int32Array): Candidates {
+  private rowsOf(step: number, random: Random): StepRows {
+    const { positives, plan } = this.shared
+    const pairs = this.pairsOf(step)
+    const queries = pairs.map((i) => positives.query[i])
+    const targets = pairs.map((i) => positives.target[i])
+    const hard = Int32Array.from({ length: plan.sizes.hard }, () =>
+      this.negatives.hard(pairs[random.int(pairs.length)], random),
+    )
+    const { from, to } = this.layout.pairs.product
+    const shown = Int32Array.from([...targets, ...hard.map((item) => Math.max(item, 0))])
+    return { pairs, queries, targets, hard, products: queries.subarray(from, to), shown }
+  }
+
+  /** Pixels of the rows of the image tower. */
+  private async pictures({ queries, products, shown }: StepRows, random: Random): Promise<Record<string, Value>> {
+    if (!this.shared.plan.sizes.towers.includes('image')) return {}
+    const { views, catalogue, layout } = this
+    const { from, to } = layout.pairs.image
+    const { size } = catalogue.pictures
+    const searches = await views.pixels(this.queryPictures, queries.subarray(from, to), random)
+    const items = await views.pixels(catalogue.pictures, joinRows([products, shown]), random)
+    const shape = [layout.tower.image.count, 3, size, size]
+    return { [towerInput.image]: { data: joinRows([searches, items]), shape } }
+  }
+
+  /** Token ids of the rows of the text tower. */
+  private texts({ queries, products, shown }: StepRows, random: Random): Record<string, Value> {
+    const { plan, views: options, queries: searches } = this.shared
+    if (!plan.sizes.towers.includes('text')) return {}
+    const { from, to } = this.layout.pairs.text
+    const ids = takeRows(searches.tokens, options.length, queries.subarray(from, to))
+    const titles = this.views.titles(this.catalogue, joinRows([products, shown]), random)
+    const shape = [this.layout.tower.text.count, options.length]
+    return { [towerInput.text]: { data: joinRows([ids, titles]), shape } }
+  }
+
+  /** Which items have a picture and a title: 1 or 0. */
+  private presence({ products, shown }: StepRows): Record<string, Value> {
+    const { hasImage, hasText } = this.catalogue
+    const flags = (items: Int32Array, has: Uint8Array): Value => ({
+      data: Float32Array.from(items, (item) => has[item]),
+      shape: [items.length],
+    })
+    return {
+      product_has_image: flags(products, hasImage),
+      product_has_text: flags(products, hasText),
+      item_has_image: flags(shown, hasImage),
+      item_has_text: flags(shown, hasText),
+    }
+  }
+
+  private lossInputs(step: number, { pairs, targets, hard }: StepRows): Record<string, Value> {
+    const { positives, duplicates, first, config } = this.shared
+    const { batch, columns } = this.layout
+    const { logQ, maxAgeDays } = config.negatives
+    const candidates = this.candidates(step, targets, hard)
+    const corrected = (column: number) => column < columns.targets.to || column >= columns.queue.from
+    const width = first.length / duplicates.length
+    return {
+      bias: {
+        data: this.negatives.bias(pairs, candidates, { logQ, corrected, maxAgeDays }),
+        shape: [batch, columns.count],
+      },
+      row_weights: { data: Float32Array.from(pairs, (i) => positives.weight[i]), shape: [batch] },
+      item_group: { data: targets.map((item) => duplicates[item]), shape: [batch] },
+      first_vectors: { data: takeRows(first, width, targets), shape: [batch, width] },
+      queue_places: { data: this.queue.placesOf(step), shape: [batch] },
+    }
+  }
+
+  /** The columns of a step's logits. Queue places older than `negatives.maxAgeSteps` count as empty. */
+  private candidates(step: number, targets: Int32Array, hard: Int32Array): Candidates {
     const { positives, config } = this.shared
+    const { from } = this.layout.columns.queue
     const pairs = this.queue.youngAt(step, config.negatives.maxAgeSteps)
     const queued = pairs.map((pair) => (pair < 0 ? -1 : positives.target[pair]))
-    const before = new Int32Array(items.length + hard.length).fill(-1)
     return {
-      items: joinRows([items, hard, queued]),
-      pairs: joinRows([before, pairs]),
-      queuedFrom: before.length,
+      items: joinRows([targets, hard, queued]),
+      pairs: joinRows([new Int32Array(from).fill(-1), pairs]),
+      queuedFrom: from,
     }
   }
-
-  /** The inputs of step `step` (from 0). */
-  async at(step: number): Promise<Record<string, Value>> {
-    const { catalogue, negatives, views, queue } = this
-    const { positives, alike, first, plan, config } = this.shared
-    const { sizes } = plan
-    const rows = this.pairsOf(step)
-    const items = rows.map((i) => positives.target[i])
-    const anchorsOf = (from: number, count: number) => rows.subarray(from, from + count).map((i) => positives.query[i])
-    const products = anchorsOf(sizes.image + sizes.text, sizes.product)
-    const random = Random.of(config.seed, 'batch', step)
-    const hard = Int32Array.from({ length: sizes.hard }, () => negatives.hard(rows[random.int(rows.length)], random))
-    // A place without a hard negative shows item 0 and is masked.
-    const shown = Int32Array.from([...items, ...hard.map((item) => Math.max(item, 0))])
-    const all = Int32Array.from([...products, ...shown])
-    const fed: Record<string, Value> = {}
-    if (sizes.towers.includes('image')) {
-      const asked = await views.pixels(this.queryPictures, anchorsOf(0, sizes.image), random)
-      const { size } = catalogue.pictures
-      const data = joinRows([asked, await views.pixels(catalogue.pictures, all, random)])
-      fed[towerInput.image] = { data, shape: [towerRows(sizes, 'image'), 3, size, size] }
-    }
-    if (sizes.towers.includes('text')) {
-      const { length } = this.shared.views
-      const asked = takeRows(this.shared.queries.tokens, length, anchorsOf(sizes.image, sizes.text))
-      const data = joinRows([asked, views.titles(catalogue, all, random)])
-      fed[towerInput.text] = { data, shape: [towerRows(sizes, 'text'), length] }
-    }
-    const flags = (of: Int32Array, has: Uint8Array): Value => ({
-      data: Float32Array.from(of, (i) => has[i]),
-      shape: [of.length],
-    })
-    const batch = rows.length
-    const { logQ, maxAgeDays } = config.negatives
-    const candidates = this.candidates(step, items, hard)
-    const corrected = (column: number) => column < batch || column >= candidates.queuedFrom
-    const width = first.length / alike.length
-    return {
-      ...fed,
-      product_has_image: flags(products, catalogue.hasImage),
-      product_has_text: flags(products, catalogue.hasText),
-      item_has_image: flags(shown, catalogue.hasImage),
-      item_has_text: flags(shown, catalogue.hasText),
-      bias: {
-        data: negatives.bias(rows, candidates, { logQ, corrected, maxAgeDays }),
-        shape: [batch, candidates.items.length],
-      },
-      row_weights: { data: Float32Array.from(rows, (i) => positives.weight[i]), shape: [batch] },
-      item_group: { data: items.map((item) => alike[item]), shape: [batch] },
-      first_vectors: { data: takeRows(first, width, items), shape: [batch, width] },
-      queue_places: { data: queue.placesOf(step), shape: [batch] },
-    }
-  }
-}
-
-/** How a batch is shared among the kinds of anchors that the data has. */
-function stepSizes(available: number[], { positives, negatives, train }: SftConfig): Omit<SftSizes, 'towers'> {
-  const shares = queryKinds.map((kind, k) => (available[k] > 0 ? positives.mixture[kind] : 0))
-  const total = shares.reduce((a, b) => a + b, 0)
-  if (total === 0) {
-    throw new UserError({
-      id: 'positives-none',
-      what: 'no training pair has a kind of anchor with a share in positives.mixture',
-      remedy: 'raise the share of a kind that the data has, or move split.train',
-    })
-  }
-  const counts = shares.map((share, k) => Math.min(available[k], Math.round((train.batch * share) / total)))
-  const [image, text, product] = counts
-  const batch = image + text + product
-  // The queue turns over in whole batches.
-  const queue = negatives.queue < batch ? 0 : Math.floor(negatives.queue / batch) * batch
-  return { image, text, product, hard: negatives.hard, queue }
-}
-
-/** One number for items that any of `groups` holds to be equal, directly or by way of others [items]. */
-export function alikeItems(groups: readonly Int32Array[]): Int32Array {
-  const first = Int32Array.from(groups[0].keys())
-  const root = (item: number): number => {
-    while (first[item] !== item) item = first[item] = first[first[item]]
-    return item
-  }
-  for (const group of groups) {
-    const member = new Map<number, number>()
-    for (const [item, number] of group.entries()) {
-      const other = member.get(number)
-      if (other === undefined) member.set(number, item)
-      else first[Math.max(root(item), root(other))] = Math.min(root(item), root(other))
-    }
-  }
-  return first.map((_, item) => root(item))
 }

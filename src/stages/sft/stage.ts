@@ -1,4 +1,4 @@
-/** Stage 2, C-SFT: behavior supervises the vectors. What a user asked with is drawn to what the user then chose. */
+/** Stage 2, C-SFT: fine-tunes the encoder on behavior. The vector of a query is drawn to that of the chosen item. */
 import { UserError } from '../../base/errors.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import { openCheckpoint } from '../../checkpoint/hub.js'
@@ -16,89 +16,116 @@ import { type RecallTask, recallSection } from '../../report/index.js'
 import { prefixed } from '../../report/variants.js'
 import { train } from '../../train/loop.js'
 import type { Run } from '../../train/run.js'
+import type { LoopOptions, Trained } from '../../train/task.js'
 import { encodeItems, type ItemVectors } from '../shared/encode.js'
 import { showSearches } from './gallery.js'
-
-import { loadSftData } from './load.js'
+import { closeSftData, loadSftData, type SftData } from './load.js'
 import { type Judged, recallMetrics } from './recall.js'
 import { firstValues, SftTask } from './task.js'
 
+/** @throws UserError `matryoshka-size`, and those of the checkpoint, the tables and the training. */
 export async function sft(config: SftConfig, run: Run): Promise<Record<string, unknown>> {
   const started = Date.now()
+  const model = await openModel(config, run)
+  let opening: ReturnType<typeof openEncoder> | undefined
+  // Lazy, so that the data are checked before an engine is opened.
+  const open = () => (opening ??= openEncoder(config, model, run))
+  let data: SftData | undefined
+  try {
+    data = await loadSftData(config, model, run, async (catalogue) =>
+      firstVectors(await open(), model, catalogue, config),
+    )
+    const { engine, weights } = await open()
+    const task = new SftTask(engine, data, model, encoderShape(model), config, weights)
+    const { before, after, trained } = await trainAndJudge(task, data, config, run)
+    return {
+      ...prefixed('before', before),
+      ...prefixed('after', after),
+      ...prefixed('popularity', recallMetrics(data.baselines.popularity, task.seen)),
+      ...prefixed('cooccurrence', recallMetrics(data.baselines.cooccurrence, task.seen)),
+      ...trained.best,
+      best_step: trained.bestStep,
+      steps: trained.steps,
+      stopped: trained.stopped,
+      pairs_seen: trained.steps * config.train.batch,
+      positives: data.positives.bySource,
+      engine: engine.name,
+      seconds: (Date.now() - started) / 1000,
+    }
+  } finally {
+    if (data) closeSftData(data)
+    const opened = await opening?.catch(() => undefined)
+    opened?.weights.close()
+  }
+}
+
+/** The checkpoint of stage 1 with the card of this stage. */
+async function openModel(config: SftConfig, run: Run): Promise<ModelFolder> {
   const init = await openCheckpoint(config.init.replaceAll('{seed}', String(config.seed)), run.terminal)
   const sources = (['items', 'behaviors'] as const).map((table) => ({
     table,
     path: findTable(config.data.root, config.data[table]),
   }))
   const model = withProvenance(init, 'sft', config, sources)
-  const shape = encoderShape(model)
-  const long = config.levels.matryoshka.find((size) => size >= contentWidth(shape))
-  if (long !== undefined) {
-    const expected = `less than the ${contentWidth(shape)} of the content vector`
-    throw new UserError({ id: 'matryoshka-size', what: `levels.matryoshka ${long}`, expected })
-  }
-  let opening: ReturnType<typeof openEncoder> | undefined
-  const open = () => (opening ??= openEncoder(config, model, run))
-  const data = await loadSftData(config, model, run, async (catalogue) => {
-    const { engine, weights } = await open()
-    return firstVectors(engine, model, weights, catalogue, config.seed)
-  })
-  const { engine, weights } = await open()
-  const task = new SftTask(engine, data, model, shape, config, weights)
-  weights.close()
-  const before = await task.judge('test', data.first)
-  run.say(`before: ${text(before.metrics)}`, before.metrics)
-  const { stepsPerEpoch } = task
-  const steps = Math.max(1, Math.round(stepsPerEpoch * config.train.epochs))
-  const result = await train(
-    task,
-    {
-      ...config.train,
-      steps,
-      evaluateEvery: config.train.evaluateEvery || stepsPerEpoch,
-      monitor: config.train.monitor ?? 'valid_recall_10',
-      metrics: Object.keys(before.metrics).flatMap((name) => (isPrinted(name) ? [`valid_${name}`] : [])),
-    },
-    run,
-  )
-  task.loadModel(run.path('checkpoint'))
-  const after = await task.judge('test')
-  run.say(`after: ${text(after.metrics)}`, after.metrics)
-  await run.show(() => recallSection(after.judged.map((found, i) => recallTask(found, before.judged[i].ranks))))
-  const { catalogue, positives, queries } = data
-  await run.show(() => showSearches(catalogue.items, config.data, positives, queries.folder, after.judged))
-  await task.close()
-  for (const warning of contentWarnings(before.metrics, after.metrics, config.evaluation.retention))
-    run.say(`warning: ${warning}`)
-  return {
-    ...prefixed('before', before.metrics),
-    ...prefixed('after', after.metrics),
-    ...prefixed('popularity', recallMetrics(data.baselines.popularity, task.seen)),
-    ...prefixed('cooccurrence', recallMetrics(data.baselines.cooccurrence, task.seen)),
-    ...result.best,
-    best_step: result.bestStep,
-    steps: result.steps,
-    stopped: result.stopped,
-    pairs_seen: result.steps * config.train.batch,
-    positives: data.positives.bySource,
-    engine: engine.name,
-    seconds: (Date.now() - started) / 1000,
-  }
+  const width = contentWidth(encoderShape(model))
+  const long = config.levels.matryoshka.find((size) => size >= width)
+  if (long === undefined) return model
+  const expected = `less than ${width}, the width of the content vector`
+  throw new UserError({ id: 'matryoshka-size', what: `levels.matryoshka ${long}`, expected })
 }
 
-async function openEncoder(config: SftConfig, { path }: ModelFolder, run: Run) {
+interface OpenEncoder {
+  engine: Engine
+  weights: Weights
+}
+
+async function openEncoder(config: SftConfig, { path }: ModelFolder, run: Run): Promise<OpenEncoder> {
   const say = (line: string) => run.say(line)
   const engine = await inPrecision(await openEngine(config, say), config.precision, run.path('precision.json'), say)
   return { engine, weights: openWeights(path) }
 }
 
+/** Trains, evaluates on the test part before and after, shows the results in the report, and closes the task. */
+async function trainAndJudge(
+  task: SftTask,
+  data: SftData,
+  config: SftConfig,
+  run: Run,
+): Promise<{ before: Record<string, number>; after: Record<string, number>; trained: Trained }> {
+  try {
+    const before = await task.judge('test', data.first)
+    run.say(`before: ${text(before.metrics)}`, before.metrics)
+    const trained = await train(task, loopOptions(config, task, Object.keys(before.metrics)), run)
+    task.loadModel(run.path('checkpoint'))
+    const after = await task.judge('test')
+    run.say(`after: ${text(after.metrics)}`, after.metrics)
+    await run.show(() => recallSection(after.judged.map((found, i) => recallTask(found, before.judged[i].ranks))))
+    const { catalogue, positives, queries } = data
+    await run.show(() => showSearches(catalogue.items, config.data, positives, queries.folder, after.judged))
+    for (const warning of contentWarnings(before.metrics, after.metrics, config.evaluation.retention))
+      run.say(`warning: ${warning}`)
+    return { before: before.metrics, after: after.metrics, trained }
+  } finally {
+    await task.close()
+  }
+}
+
+function loopOptions({ train }: SftConfig, { stepsPerEpoch }: SftTask, metrics: readonly string[]): LoopOptions {
+  return {
+    ...train,
+    steps: Math.max(1, Math.round(stepsPerEpoch * train.epochs)),
+    evaluateEvery: train.evaluateEvery || stepsPerEpoch,
+    monitor: train.monitor ?? 'valid_recall_10',
+    metrics: metrics.filter(isPrinted).map((name) => `valid_${name}`),
+  }
+}
+
 /** Vectors of all items by the encoder that training starts from. */
 async function firstVectors(
-  engine: Engine,
+  { engine, weights }: OpenEncoder,
   model: ModelFolder,
-  weights: Weights,
   catalogue: Catalogue,
-  seed: number,
+  { seed }: SftConfig,
 ): Promise<ItemVectors> {
   const shape = encoderShape(model)
   const p = new Parameters()
@@ -116,7 +143,7 @@ async function firstVectors(
   }
 }
 
-/** What went wrong with content, if anything did: vectors that all point one way, or titles that lost their pictures. */
+/** Warnings if the vectors lost content: all of them are similar, or titles no longer find their pictures. */
 export function contentWarnings(
   before: Record<string, number>,
   after: Record<string, number>,
@@ -142,7 +169,7 @@ function recallTask({ kind, ranks }: Judged, ranksBefore: Float64Array): RecallT
   return { title: `Query: ${kind}`, hint: `${ranks.length} queries of the test period`, recalls }
 }
 
-/** The figures that a line has room for. */
+/** The metrics that are printed, as text. */
 const text = (metrics: Record<string, number>) =>
   Object.entries(metrics)
     .filter(([name]) => isPrinted(name))

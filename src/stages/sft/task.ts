@@ -1,41 +1,37 @@
-/** What C-SFT trains: the encoder against pools of negatives, with a momentum encoder that fills a queue. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+/** The training task of C-SFT: an encoder that learns from choices, and a momentum encoder that fills a queue. */
 import { UserError } from '../../base/errors.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import { writeModelFolder } from '../../checkpoint/model.js'
 import { isOurs, openWeights, type Weights } from '../../checkpoint/weights.js'
 import type { SftConfig } from '../../config/sft.js'
-import type { ItemLists } from '../../data/choices/itemLists.js'
 import type { Part } from '../../data/choices/log.js'
 import { shareArrays } from '../../data/tables/sharedMemory.js'
 import type { Engine, Value } from '../../engine/index.js'
 import { initialValues } from '../../engine/state.js'
 import { isPrinted } from '../../metrics/index.js'
 import { type EncoderShape, encoderPrograms } from '../../models/encoder.js'
-import { batchOf, type SftSizes } from '../../models/sft.js'
+import { rowLayout, type SftSizes } from '../../models/sft/layout.js'
 import { type ParameterSpec, Parameters } from '../../nn/parameters.js'
 import { Prefetcher } from '../../train/prefetcher.js'
 import { SessionTask } from '../../train/sessionTask.js'
 import type { StepResult } from '../../train/task.js'
 import { encodeItems, type ItemVectors } from '../shared/encode.js'
 import { viewOptions } from '../shared/views.js'
-import { planBatches, type SftShared, shareSft } from './batch.js'
+import { type SftShared, shareSft } from './batch.js'
 import { contentMetrics, findTargets } from './judge.js'
 import type { SftData } from './load.js'
-import { mineNeighbors } from './mining.js'
+import { loadMined, mineNeighbors, saveMined } from './mining.js'
+import { planBatches } from './plan.js'
 import { type Judged, judgedPairs, recallMetrics, seenItems } from './recall.js'
 import { momentumOf, type SftTraining, sftTraining } from './training.js'
 
-/** Mined neighbors, in the folder of the last state. */
-const minedFile = 'mined.json'
-
+/** Uses `data` without closing it. */
 export class SftTask extends SessionTask<Record<string, Value>> {
   readonly stepsPerEpoch: number
   private readonly shared: SftShared
   private readonly sizes: SftSizes
   private readonly training: SftTraining
-  /** Items that a pair of the training part ends in. */
+  /** Items that are the target of a training pair. */
   readonly seen: Set<number>
 
   /** @throws UserError `tensor-missing` if `weights` lack a parameter of a tower. */
@@ -75,7 +71,7 @@ export class SftTask extends SessionTask<Record<string, Value>> {
   }
 
   step(inputs: Record<string, Value>, step: number, rate: number): StepResult {
-    return { ...this.training.step(this.session, inputs, step, rate), samples: batchOf(this.sizes) }
+    return { ...this.training.step(this.session, inputs, step, rate), samples: rowLayout(this.sizes).batch }
   }
 
   async evaluate(): Promise<Record<string, number>> {
@@ -85,8 +81,8 @@ export class SftTask extends SessionTask<Record<string, Value>> {
   }
 
   /**
-   * Recall of the chosen item among all items, given what the user asked with, for the events of one part; and what
-   * has become of content. `known` are the vectors of all items, where they are known.
+   * Evaluates the pairs of a part: recall of the targets among all items, and how much content the vectors keep. `known`
+   * are the vectors of all items, if they were computed before.
    */
   async judge(part: Part, known?: ItemVectors): Promise<{ metrics: Record<string, number>; judged: Judged[] }> {
     const { data, session, shape, config } = this
@@ -104,7 +100,7 @@ export class SftTask extends SessionTask<Record<string, Value>> {
     return encodeItems(session, data.catalogue, rows, shape, model.preprocessing)
   }
 
-  /** Finds the hard negatives of the steps from `step` on; batches made ahead without them are dropped. */
+  /** Mines the hard negatives of the steps from `step` on. Drops batches that were made ahead without them. */
   private async mine(step: number): Promise<void> {
     const { data, config, shared } = this
     await this.batches.close()
@@ -117,18 +113,13 @@ export class SftTask extends SessionTask<Record<string, Value>> {
   override saveState(folder: string): void {
     super.saveState(folder)
     const { mined } = this.shared
-    if (mined) {
-      const lists = { items: Array.from(mined.items), offsets: Array.from(mined.offsets) }
-      writeFileSync(join(folder, minedFile), JSON.stringify(lists))
-    }
+    if (mined) saveMined(folder, mined)
   }
 
   override loadState(folder: string): void {
     super.loadState(folder)
-    if (!existsSync(join(folder, minedFile))) return
-    const lists = JSON.parse(readFileSync(join(folder, minedFile), 'utf8')) as Record<keyof ItemLists, number[]>
-    const { items, offsets } = lists
-    this.shared.mined = shareArrays({ items: Int32Array.from(items), offsets: Int32Array.from(offsets) })
+    const mined = loadMined(folder)
+    if (mined) this.shared.mined = shareArrays(mined)
   }
 
   saveModel(folder: string): void {
@@ -141,12 +132,6 @@ export class SftTask extends SessionTask<Record<string, Value>> {
     using weights = openWeights(folder)
     this.setParameters(weights)
   }
-
-  override async close(): Promise<void> {
-    await super.close()
-    this.data.catalogue.pictures.close()
-    this.data.queries.pictures.close()
-  }
 }
 
 function openBatches(shared: SftShared, config: SftConfig): Prefetcher<Record<string, Value>> {
@@ -154,8 +139,9 @@ function openBatches(shared: SftShared, config: SftConfig): Prefetcher<Record<st
 }
 
 /**
- * What a parameter starts from: the checkpoint where it has it, else the seed.
- * @throws UserError `tensor-missing` where a checkpoint lacks what is not ours.
+ * First values of a parameter: those of the checkpoint, or random ones by the seed if the parameter is one of mim's own
+ * and the checkpoint lacks it.
+ * @throws UserError `tensor-missing` if the checkpoint lacks another parameter.
  */
 export function firstValues(
   parameter: ParameterSpec,

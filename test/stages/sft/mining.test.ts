@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { sftConfig } from '../../../src/config/sft.js'
-import { mineNeighbors } from '../../../src/stages/sft/mining.js'
+import { loadMined, mineNeighbors, saveMined } from '../../../src/stages/sft/mining.js'
 import { contentWarnings } from '../../../src/stages/sft/stage.js'
+import { temporaryFolder } from '../../sample/folders.js'
 
 /** Items on a circle, 10° apart: neighbors are the numbers next to one's own. */
 const onCircle = async (rows: Int32Array) =>
@@ -32,6 +35,21 @@ test('when some items are mined then lists are of these alone, others each time 
   assert.ok([...items].every((item) => listed.includes(item)))
   assert.deepEqual(await mined(7), { items, offsets })
   assert.notDeepEqual((await mined(8)).items, items)
+})
+
+test('when mined neighbors are saved then they are loaded as they were, in 4 bytes a number', async () => {
+  const folder = await temporaryFolder()
+  assert.equal(loadMined(folder), undefined)
+  const mined = await mineNeighbors(30, 7, config({ mineAmong: 8, mineDepth: 3 }), onCircle)
+  saveMined(folder, mined)
+  assert.deepEqual(loadMined(folder), mined)
+  assert.deepEqual(readdirSync(folder), ['mined.safetensors'])
+})
+
+test('when an earlier version saved mined neighbors as JSON then they are loaded', async () => {
+  const folder = await temporaryFolder()
+  writeFileSync(join(folder, 'mined.json'), JSON.stringify({ items: [1, 0], offsets: [0, 1, 2, 2] }))
+  assert.deepEqual(loadMined(folder), { items: Int32Array.of(1, 0), offsets: Int32Array.of(0, 1, 2, 2) })
 })
 
 test('when content is lost or collapses then a warning says so, and what to do', () => {

@@ -4,14 +4,15 @@ import { Random } from '../../../src/base/random.js'
 import { sftConfig } from '../../../src/config/sft.js'
 import type { Engine, Value } from '../../../src/engine/index.js'
 import { initialValues } from '../../../src/engine/state.js'
-import { batchOf, queueVariable, type SftSizes, towerRows } from '../../../src/models/sft.js'
+import { rowLayout, type SftSizes } from '../../../src/models/sft/layout.js'
+import { queueVariable } from '../../../src/models/sft/vectors.js'
 import { Parameters } from '../../../src/nn/parameters.js'
 import { momentumAt, momentumOf, sftTraining } from '../../../src/stages/sft/training.js'
 import { onEachEngine } from '../../engines.js'
 import { shape } from '../../models/tinyEncoder.js'
 
 const complete: SftSizes = { image: 2, text: 1, product: 2, hard: 2, queue: 10, towers: ['image', 'text'] }
-const batch = batchOf(complete)
+const batch = rowLayout(complete).batch
 
 /** The same inputs for the same step; where nobody asks with a picture, no item has one. */
 function inputs(step: number, sizes: SftSizes): Record<string, Value> {
@@ -23,7 +24,7 @@ function inputs(step: number, sizes: SftSizes): Record<string, Value> {
   const flags = (n: number, on: number): Value => ({ data: new Float32Array(n).fill(on), shape: [n] })
   const ones = (n: number) => flags(n, 1)
   const pictures = Math.sign(sizes.image)
-  const ids = Int32Array.from({ length: towerRows(sizes, 'text') * 4 }, (_, i) =>
+  const ids = Int32Array.from({ length: rowLayout(sizes).tower.text.count * 4 }, (_, i) =>
     i % 4 === 3 ? 19 : 1 + random.int(18),
   )
   const bias = new Float32Array(batch * (batch + sizes.hard + sizes.queue))
@@ -31,8 +32,8 @@ function inputs(step: number, sizes: SftSizes): Record<string, Value> {
   for (let i = 0; i < bias.length; i++)
     if (i % (batch + sizes.hard + sizes.queue) >= batch + sizes.hard + step * batch) bias[i] = -1e9
   return {
-    pixel_values: uniform(towerRows(sizes, 'image'), 3, 8, 8),
-    input_ids: { data: ids, shape: [towerRows(sizes, 'text'), 4] },
+    pixel_values: uniform(rowLayout(sizes).tower.image.count, 3, 8, 8),
+    input_ids: { data: ids, shape: [rowLayout(sizes).tower.text.count, 4] },
     product_has_image: flags(sizes.product, pictures),
     product_has_text: ones(sizes.product),
     item_has_image: flags(batch + sizes.hard, pictures),
