@@ -21,7 +21,7 @@ function page({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): str
     baseline: rows[0].model,
     facts: [
       ['engine', engine],
-      ['all stages took', duration(seconds)],
+      ['time of all stages', duration(seconds)],
       ['picture → title, recall@10', titles === undefined ? undefined : percent(titles)],
       [
         'query → chosen item, recall@10',
@@ -31,7 +31,7 @@ function page({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): str
   })
 }
 
-/** The comparison as people read it. */
+/** The comparison as a text table. */
 function table({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): string {
   const [first, ...others] = comparedMetrics
   const header = ['model', 'vectors', ...comparedMetrics.map(labelOf), 'AUC − baseline [95 % of users]']
@@ -43,10 +43,10 @@ function table({ rows, oracle_auc, retrieval, engine, seconds }: Comparison): st
     row.over_baseline ? interval(row.over_baseline) : '',
   ])
   const notes = [
-    oracle_auc === undefined ? [] : `oracle AUC (one who knows every taste): ${oracle_auc.toFixed(4)}`,
+    oracle_auc === undefined ? [] : `oracle AUC (scores by the true click probabilities): ${oracle_auc.toFixed(4)}`,
     `Recall@10: picture → title ${percent(retrieval.pretrain_recall10)}; query → chosen item ` +
       `${percent(retrieval.sft_recall10_before)} before, ${percent(retrieval.sft_recall10)} after C-SFT`,
-    `engine ${engine}; all stages together took ${Math.round(seconds)} s`,
+    `engine ${engine}; time of all stages: ${Math.round(seconds)} s`,
   ].flat()
   const rule = header.map((_, i) => '-'.repeat(Math.max(...[header, ...body].map((cells) => cells[i].length))))
   return `${aligned([header, rule, ...body])}\n${notes.join('\n')}\n`

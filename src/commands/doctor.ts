@@ -1,4 +1,4 @@
-/** `mim doctor`: one screen that tells what this machine gives mim, and what to do about what is missing. */
+/** `mim doctor`: what works on this machine, and what to do about what does not. */
 import { type Finding, note, ok, problem } from '../doctor/finding.js'
 import { type Libraries, tryLibraries } from '../doctor/libraries.js'
 import { cacheFinding, diskFindings, gpuFindings, memoryFindings, nodeFinding } from '../doctor/machine.js'
@@ -21,17 +21,17 @@ export async function run({ json }: { json?: boolean }): Promise<void> {
   if (!works) process.exitCode = 1
 }
 
-/** The engine that training takes where no option names one. */
+/** The engine that training uses by default. */
 function engineFinding({ tensorflow, wasm }: Libraries): Finding {
-  const asked = process.env['MIM_ENGINE'] ?? 'auto'
+  const chosen = process.env['MIM_ENGINE'] ?? 'auto'
   const works = { auto: tensorflow || wasm, tensorflow, wasm }
-  if (!(asked in works)) {
-    return problem('engine', `MIM_ENGINE is '${asked}'`, `set MIM_ENGINE to one of ${engineNames.join(', ')}`)
+  if (!(chosen in works)) {
+    return problem('engine', `MIM_ENGINE is '${chosen}'`, `set MIM_ENGINE to one of ${engineNames.join(', ')}`)
   }
-  if (!works[asked as keyof typeof works]) return problem('engine', `${asked} does not work`, 'see the lines below')
-  if (asked !== 'auto') return ok('engine', `${asked}, as MIM_ENGINE says`)
-  if (tensorflow) return ok('engine', 'auto takes tensorflow')
-  return note('engine', 'auto takes wasm, several times slower', 'make the tensorflow engine work: see its line')
+  if (!works[chosen as keyof typeof works]) return problem('engine', `${chosen} does not work`, 'see the lines below')
+  if (chosen !== 'auto') return ok('engine', `${chosen} (from MIM_ENGINE)`)
+  if (tensorflow) return ok('engine', 'auto: tensorflow')
+  return note('engine', 'auto: wasm, several times slower than tensorflow', 'see the tensorflow line below')
 }
 
 function screen(findings: Finding[]): string {

@@ -8,26 +8,17 @@ import {
   subsample,
 } from '../sample/index.js'
 import { type Bar, Terminal } from '../train/terminal.js'
+import type * as declarations from './declarations.js'
+import type { OptionsOf } from './options.js'
 import { print } from './stageCommand.js'
 
-export interface SampleFlags {
-  out: string
-  size?: string
-  from?: string
-  users?: number
-  otherItems?: number
-  impressions?: number
-  behaviors?: number
-  history?: number
-  seed: number
-  json?: boolean
-}
+type Flags = OptionsOf<typeof declarations.sample>
 
-/** Behaviors before each impression of a large data set. */
+/** Behaviors before each impression of `--impressions`. */
 const defaultHistory = 50
 
-/** Makes a data set up, or cuts one with --from; prints what it holds. */
-export async function run(flags: SampleFlags): Promise<void> {
+/** Generates a data set, or takes a part of one with --from; prints a summary. */
+export async function run(flags: Flags): Promise<void> {
   const {
     out,
     size = 'small',
@@ -48,40 +39,39 @@ export async function run(flags: SampleFlags): Promise<void> {
     if (behaviors !== undefined) return generateSearches({ out, behaviors, seed }, progress)
     return generateSample({ out, size: toSize(size), seed }, progress)
   })
-  if (!isNew) terminal.say(`${out} is there already, made from the same parameters; nothing to do`)
+  if (!isNew) terminal.say(`${out} is there already, made with the same parameters; nothing to do`)
   print({ ...summary }, json)
 }
 
 /** @throws UserError `option-conflict`, `option-missing` */
-function checkTogether({ size, from, users, otherItems, impressions, behaviors, history }: SampleFlags): void {
+function checkTogether({ size, from, users, otherItems, impressions, behaviors, history }: Flags): void {
   const conflict = (what: string, remedy: string) => new UserError({ id: 'option-conflict', what, remedy })
   if (behaviors !== undefined) {
     const others = { '--size': size, '--from': from, '--impressions': impressions }
     const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? []
-    if (other) throw conflict(`${other} with --behaviors`, 'choose one of them')
+    if (other) throw conflict(`${other} with --behaviors`, 'use one of them')
   }
   if (impressions !== undefined) {
     const other = size !== undefined ? '--size' : from !== undefined ? '--from' : undefined
-    if (other) throw conflict(`${other} with --impressions`, 'choose one of them')
-  } else if (history !== undefined)
-    throw conflict('--history without --impressions', 'say how many impressions to make')
+    if (other) throw conflict(`${other} with --impressions`, 'use one of them')
+  } else if (history !== undefined) throw conflict('--history without --impressions', 'add --impressions')
   if (from === undefined) {
-    const remedy = 'name with --from the data set to cut'
+    const remedy = 'add --from'
     if (users !== undefined) throw conflict('--users without --from', remedy)
     if (otherItems !== undefined) throw conflict('--other-items without --from', remedy)
     return
   }
-  if (size !== undefined) throw conflict('--size with --from', 'say with --users how much to cut')
+  if (size !== undefined) throw conflict('--size with --from', 'use --users to set the size of the part')
   if (users !== undefined) return
-  throw new UserError({ id: 'option-missing', what: '--from without --users', remedy: 'say how many users to keep' })
+  throw new UserError({ id: 'option-missing', what: '--from without --users', remedy: 'add --users' })
 }
 
-/** A number of items, or a name; whether there is one of that name is seen when it is made. */
+/** A number of items, or a name, which the generator checks. */
 function toSize(text: string): SampleSize {
   return /^\d+$/.test(text) ? Number(text) : (text as SampleSize)
 }
 
-/** Shows the stages of `work` one after the other; Ctrl-C stops it, and a second time at once. */
+/** Shows the progress of `work`. Ctrl-C stops it at the next report of progress; a second Ctrl-C stops it at once. */
 async function withProgress<T>(terminal: Terminal, work: (progress: Progress) => Promise<T>): Promise<T> {
   let isInterrupted = false
   const onSignal = () => {
@@ -91,7 +81,7 @@ async function withProgress<T>(terminal: Terminal, work: (progress: Progress) =>
   let current: { stage: string; bar: Bar } | undefined
   try {
     return await work((stage, done, total) => {
-      if (isInterrupted) throw new Interrupted('nothing was made; run the same command again')
+      if (isInterrupted) throw new Interrupted('nothing was written; run the same command again')
       if (current?.stage !== stage) {
         current?.bar.stop()
         terminal.say(`${stage} …`)

@@ -3,27 +3,21 @@ import { sftConfig } from '../config/sft.js'
 import { sft } from '../stages/sft/stage.js'
 import { type Ablation, ablate, ablations, ablationText } from '../studies/ablation.js'
 import { Terminal } from '../train/terminal.js'
-import { configOf, runStage, type StageFlags } from './stageCommand.js'
+import type * as declarations from './declarations.js'
+import type { OptionsOf } from './options.js'
+import { configOf, runStage } from './stageCommand.js'
 
-type Flags = StageFlags & {
-  init?: string
-  epochs?: number
-  batch?: number
-  precision?: string
-  ablate?: string
-  seeds?: string
-}
-
-export async function run(flags: Flags): Promise<void> {
+export async function run(flags: OptionsOf<typeof declarations.sft>): Promise<void> {
   const own = { init: flags.init, 'train.epochs': flags.epochs, 'train.batch': flags.batch, precision: flags.precision }
   if (flags.ablate === undefined) {
-    if (flags.seeds !== undefined) throw conflict('--seeds without --ablate', 'say with --seed which one to train')
+    if (flags.seeds !== undefined) throw conflict('--seeds without --ablate', 'use --seed for a single run')
     await runStage('sft', sftConfig, flags, own, sft)
     return
   }
-  if (flags.dryRun) throw conflict('--dry-run with --ablate', 'try the configuration without --ablate first')
-  if (flags.maxTime !== undefined) throw conflict('--max-time with --ablate', 'interrupt it, and start it again later')
-  if (flags.overwrite) throw conflict('--overwrite with --ablate', 'remove the folder, or name another')
+  if (flags.dryRun) throw conflict('--dry-run with --ablate', 'estimate a single run without --ablate')
+  if (flags.maxTime !== undefined)
+    throw conflict('--max-time with --ablate', 'interrupt the study and start it again later')
+  if (flags.overwrite) throw conflict('--overwrite with --ablate', 'remove the folder or choose another --out')
   const config = configOf(sftConfig, flags, own)
   const terminal = new Terminal()
   const kinds = kindsOf(flags.ablate)
@@ -40,7 +34,11 @@ function kindsOf(text: string): Ablation[] {
   return text.split(',').map((name) => {
     const kind = ablations.find((known) => known === name.trim())
     if (kind) return kind
-    throw new UserError({ id: 'ablation-kind', what: `--ablate ${text}`, expected: `some of ${ablations.join(',')}` })
+    throw new UserError({
+      id: 'ablation-kind',
+      what: `--ablate ${text}`,
+      expected: `a list of ${ablations.join(', ')}`,
+    })
   })
 }
 
@@ -48,5 +46,9 @@ function kindsOf(text: string): Ablation[] {
 function seedsOf(text: string): number[] {
   const seeds = text.split(',').map(Number)
   if (/^\d+(,\d+)*$/.test(text) && new Set(seeds).size === seeds.length) return seeds
-  throw new UserError({ id: 'ablation-seeds', what: `--seeds ${text}`, expected: 'whole numbers, such as 1,2,3' })
+  throw new UserError({
+    id: 'ablation-seeds',
+    what: `--seeds ${text}`,
+    expected: 'distinct whole numbers, such as 1,2,3',
+  })
 }

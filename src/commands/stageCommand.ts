@@ -1,4 +1,4 @@
-/** What the commands of all stages have in common. */
+/** What the commands of all stages share. */
 import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
 import { loadConfig, shapeOf } from '../config/load.js'
@@ -6,24 +6,12 @@ import { engineNames } from '../engine/index.js'
 import { splitName } from '../metrics/index.js'
 import { shown } from '../report/text.js'
 import { type Metrics, Run } from '../train/run.js'
+import type { OptionsOf, stage, trainingStage } from './options.js'
 
-/** Values of the options that every stage has. */
-export interface StageFlags {
-  config?: string
-  set: string[]
-  data?: string
-  out: string
-  resume?: boolean
-  overwrite?: boolean
-  seed?: number
-  engine?: string
-  device?: string
-  json?: boolean
-  maxTime?: string
-  dryRun?: boolean
-}
+/** Values of the options that every stage has, and of those that only training stages have. */
+type StageFlags = OptionsOf<typeof stage> & Partial<OptionsOf<typeof trainingStage>>
 
-/** Resolves the configuration, opens the run folder, runs the stage (or finds it finished) and prints its results. */
+/** Loads the configuration, opens the run folder, runs the stage unless it is finished, and prints its results. */
 export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
   stage: string,
   schema: S,
@@ -47,7 +35,7 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
   print(metrics, flags.json)
 }
 
-/** The configuration that file, --set and options give; `own` are the options of the stage itself. */
+/** The configuration from file, --set and options; `own` holds the options of the stage itself by path. */
 export function configOf<S extends z.ZodType<Record<string, unknown>>>(
   schema: S,
   flags: StageFlags,
@@ -66,7 +54,10 @@ export function configOf<S extends z.ZodType<Record<string, unknown>>>(
   })
 }
 
-/** The engine that MIM_ENGINE names, if it is set. */
+/**
+ * The engine in MIM_ENGINE, if it is set.
+ * @throws UserError `engine-name`
+ */
 export function environmentEngine(): string | undefined {
   const name = process.env['MIM_ENGINE']
   if (!name) return undefined

@@ -1,4 +1,4 @@
-/** HTML and SVG from functions: what is not `Markup` is text, and text is escaped. */
+/** HTML and SVG from functions. Anything that is not `Markup` is text, and text is escaped. */
 
 export class Markup {
   constructor(readonly html: string) {}
@@ -6,10 +6,10 @@ export class Markup {
 
 export type Child = Markup | string | number | false | undefined | readonly Child[]
 
-/** Elements that HTML closes by itself. */
+/** Void elements of HTML. */
 const closed = new Set(['meta', 'img'])
 
-/** An element; attributes that are undefined are left out. */
+/** An element; undefined attributes are left out. */
 export function h(tag: string, attributes: Record<string, string | number | undefined>, ...children: Child[]): Markup {
   const list = Object.entries(attributes).filter(([, value]) => value !== undefined)
   const opening = [tag, ...list.map(([name, value]) => `${name}="${escapeHtml(String(value))}"`)].join(' ')
@@ -25,8 +25,8 @@ function render(child: Child): string {
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
-/** Text that is safe between tags and in attributes; control characters, which HTML does not allow, are dropped. */
+/** Escapes text for use between tags and in attributes; drops control characters, which HTML does not allow. */
 function escapeHtml(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be dropped
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are to be dropped
   return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, '').replace(/[&<>"']/g, (c) => entities[c])
 }

@@ -1,11 +1,11 @@
-/** A report is one HTML file that needs nothing but itself. */
+/** A report is one self-contained HTML file. */
 import { type Child, h, Markup } from './markup.js'
 import { style } from './style.js'
 
-/** A name and what stands for it; those without a value are left out. */
+/** A name and its value; facts without a value are left out. */
 export type Fact = readonly [name: string, value: string | undefined]
 
-/** A figure in large type. */
+/** A number in large type. */
 export interface Tile {
   value: string
   label: string
@@ -48,22 +48,22 @@ export function page({ title, facts, tiles = [], content }: Page): string {
   return `<!DOCTYPE html>\n${h('html', { lang: 'en' }, head, h('body', {}, body)).html}\n`
 }
 
-/** A heading, a sentence below it, and what belongs to it. */
+/** A heading, a sentence below it, and its content. */
 export function section(title: string, hint: string | undefined, ...content: Child[]): Markup {
   return h('section', {}, h('h2', {}, title), hint !== undefined && h('p', {}, hint), content)
 }
 
-/** Plots side by side, as many as the page is wide for. */
+/** Charts side by side, as many as fit the width of the page. */
 export const plots = (...figures: Child[]): Markup => h('div', { class: 'plots' }, figures)
 
 export interface Cell {
   text: string
-  /** In small type behind it. */
+  /** Text in small type after it. */
   small?: string
   style?: 'number' | 'meaning' | 'number best'
 }
 
-/** The first cell of a row names it. */
+/** A table; the first cell of a row is its name. */
 export function table(header: readonly Cell[], rows: readonly (readonly Cell[])[]): Markup {
   const cell = (tag: string, { text, small, style }: Cell) =>
     h(tag, { class: style }, text, small !== undefined && [' ', h('small', {}, small)])

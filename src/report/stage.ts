@@ -1,4 +1,4 @@
-/** The report of a run: what came out, how it learned, and what the stage itself has to show. */
+/** The report of a run: results, learning curves, and the sections of the stage. */
 import { stringify } from 'yaml'
 import { labelOf, meaningOf, splitName, type Variant, variants } from '../metrics/index.js'
 import { curvesSection, type HistoryRow } from './charts/curves.js'
@@ -8,24 +8,24 @@ import { page, section, type Tile, table } from './page.js'
 
 export interface RunSummary {
   stage: string
-  /** Run folder, as the person named it. */
+  /** Run folder as given by the user. */
   folder: string
   finished: Date
   config: Readonly<Record<string, unknown>>
   metrics: Readonly<Record<string, unknown>>
   history: readonly HistoryRow[]
-  /** Plots and galleries of the stage. */
+  /** Charts and galleries of the stage. */
   sections: readonly Child[]
 }
 
 const titles: Record<string, string> = {
   pretrain: 'Pretraining on the catalogue',
-  sft: 'C-SFT: vectors that follow behavior',
-  embed: 'Representation Center',
+  sft: 'C-SFT: vectors aligned with behavior',
+  embed: 'Content vectors',
   ctr: 'Click model',
 }
 
-/** Results in large type, by stage. */
+/** Metrics in large type, by stage. */
 const headlines: Record<string, readonly string[]> = {
   pretrain: ['image_to_title_recall_10', 'title_to_image_recall_10', 'image_to_title_median_rank', 'view_recall_1'],
   sft: ['recall_10', 'recall_50', 'recall_10_unseen'],
@@ -44,7 +44,7 @@ export function stageReport({ stage, folder, finished, config, metrics, history,
       ['stage', `mim ${stage}`],
       ['run', folder],
       ['finished', `${finished.toISOString().slice(0, 16).replace('T', ' ')} UTC`],
-      ['took', typeof seconds === 'number' ? duration(seconds) : undefined],
+      ['duration', typeof seconds === 'number' ? duration(seconds) : undefined],
       ['engine', known(engine ?? provider)],
       ['data', known(root)],
       ['seed', known(config['seed'])],

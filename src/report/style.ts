@@ -1,4 +1,4 @@
-/** The look of a report: light and dark by the reader's system, light on paper. */
+/** The style sheet of a report: light or dark as the reader's system, light on paper. */
 const light = `--page:#fbfbfa;--card:#ffffff;--ink:#1c1e21;--quiet:#676c75;--rule:#e4e5e8;--strong:#9aa0a8;
 --right:#0a8f5b;--c0:#1f6fd6;--c1:#e0771b;--c2:#0f9d83;--c3:#c2408f;--c4:#8a6fd1;--c5:#8b9099;`
 const dark = `--page:#15171a;--card:#1d2024;--ink:#e9eaec;--quiet:#9ba1ab;--rule:#31353b;--strong:#6d737d;

@@ -1,10 +1,10 @@
 /** Results as plain text. */
 import type { Difference } from '../metrics/index.js'
 
-/** Four places; a dash for what is not defined. */
+/** Four decimals; a dash for NaN. */
 export const four = (x: number) => (Number.isNaN(x) ? '–' : x.toFixed(4))
 
-/** A figure of any kind: fractions by `four`, whole numbers and words as they are. */
+/** A value of any kind: fractions with four decimals, whole numbers and words as they are. */
 export const shown = (value: unknown) =>
   typeof value === 'number' && !Number.isInteger(value) ? four(value) : String(value)
 
@@ -14,7 +14,7 @@ export const signed = (x: number) => (Number.isNaN(x) ? '–' : `${x < 0 ? '−'
 export const interval = ({ difference, low, high }: Difference) =>
   `${signed(difference)} [${signed(low)}, ${signed(high)}]`
 
-/** `0.7574 ± 0.0011`; the mean alone of a single run. */
+/** `0.7574 ± 0.0011`; the mean alone for a single run. */
 export const spread = (mean: number, deviation: number, runs: number) =>
   runs > 1 ? `${four(mean)} ± ${four(deviation)}` : four(mean)
 
@@ -31,7 +31,7 @@ export function aligned(rows: readonly string[][]): string {
   return rows.map((cells) => `${line(cells)}\n`).join('')
 }
 
-/** The same as a Markdown table, the first line being the header. */
+/** A Markdown table; the first row is the header. */
 export function markdown([header, ...rows]: readonly string[][]): string {
   return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
 }

@@ -23,7 +23,7 @@ describe('line plot', () => {
       [260, 181],
       [464, 16],
     ])
-    assert.equal(all(page, 'path', 'stroke')[0].attributes['d'], 'M56 236L260 181L464 16')
+    assert.equal(all(page, 'path', 'stroke')[0].attributes['d'], 'M56,236L260,181L464,16')
   })
 
   test('when axes are not given then they span the points, upwards to round numbers', () => {

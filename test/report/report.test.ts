@@ -167,13 +167,13 @@ describe('parts of reports', () => {
     assert.match(history.text, /no data/)
     assert.equal(all(calibration, 'circle').length, 2)
     // The curve goes straight up to the first click and then right.
-    assert.equal(all(roc, 'path', 'stroke')[0].attributes['d'], 'M56 236L56 16L464 16')
+    assert.equal(all(roc, 'path', 'stroke')[0].attributes['d'], 'M56,236L56,16L464,16')
     const rows = all(page, 'tr').map((row) => row.children.slice(0, 3).map(({ text }) => text))
     // Log loss of ln(4/3) in every row against (ln 4 + 3 ln(4/3)) / 4.
     assert.deepEqual(rows.slice(1), [
       ['AUC', '1', '0.5000'],
       ['log loss', '0.2877', '0.5623'],
-      ['information gained', '0.4884', '0'],
+      ['information gain', '0.4884', '0'],
       ['accuracy', '1', '0.7500'],
     ])
   })

@@ -57,8 +57,8 @@ test('when pretraining ends then its report shows recalls, what was found for he
   const train = { epochs: 1, batch: 32, logEvery: 1 }
   const page = await reportOf('pretrain', pretrainConfig, { data: catalogue, model, train }, pretrain)
   assert.deepEqual(headings(page), [
-    'Finding the right one',
-    'What the vectors know',
+    'Retrieval',
+    'Quality of the vectors',
     'Titles found for pictures',
     'Pictures found for titles',
     'Learning curves',
@@ -87,7 +87,7 @@ test('when C-SFT ends then its report shows for each kind of query the query, th
   const small = { negatives: { queue: 0, hard: 0 }, evaluation: { queries: 60 } }
   const options = { data: catalogue, init: checkpoint, train, positives, ...small }
   const page = await reportOf('sft', sftConfig, options, sft)
-  assert.deepEqual(headings(page), ['Finding the right one', 'What is found', 'Learning curves', 'All results'])
+  assert.deepEqual(headings(page), ['Retrieval', 'What is found', 'Learning curves', 'All results'])
   const [recalls, searches] = all(page, 'section')
   assert.deepEqual(
     all(recalls, 'figcaption').map(({ children: [title] }) => title.text),
@@ -121,9 +121,9 @@ test('when no item has a picture then the report lacks the gallery and nothing e
 test('when a click model is trained then its report shows buckets, calibration, ROC curve and majority', async () => {
   const page = await reportOf('ctr', ctrConfig, { data, model: { name: 'din' }, train: { epochs: 1 } }, ctr)
   assert.deepEqual(headings(page), [
-    'For whom it works',
-    'How far to trust it',
-    'Against the majority',
+    'AUC by segment',
+    'Calibration and ROC',
+    'Comparison with a constant',
     'Learning curves',
     'All results',
   ])

@@ -88,7 +88,7 @@ test('when predictions are evaluated by another column then the definition names
   const path = await write('named.parquet', cases[1][1])
   const { stdout } = await mim(['ctr', 'evaluate', path, '--group', 'label'])
   assert.match(stdout, /^GAUC +–$/m)
-  assert.match(stdout, /inside each label, weighted by impressions, over the 0 of 2 that have both/)
+  assert.match(stdout, /within each label, weighted by impressions, over the 0 of 2 that have both/)
 })
 
 test('when a score is no probability then one line says where', async () => {

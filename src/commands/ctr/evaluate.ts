@@ -1,10 +1,11 @@
 import { labelOf } from '../../metrics/index.js'
 import { aligned, four } from '../../report/index.js'
-import { type EvaluateOptions, type Evaluation, evaluate } from '../../studies/evaluate.js'
+import { type Evaluation, evaluate } from '../../studies/evaluate.js'
+import type { OptionsOf } from '../options.js'
+import type * as declarations from './declarations.js'
 
-type Flags = Omit<EvaluateOptions, 'path'> & { json?: boolean }
-
-export async function run(path: string, { json, ...options }: Flags): Promise<void> {
+export async function run(path: string, flags: OptionsOf<typeof declarations.evaluate>): Promise<void> {
+  const { json, ...options } = flags
   const evaluation = await evaluate({ path, ...options })
   process.stdout.write(json ? `${JSON.stringify(evaluation)}\n` : text(evaluation, options.group))
 }
@@ -17,7 +18,7 @@ function text({ rows, positives, reliability, ...metrics }: Evaluation, group: s
     ...Object.entries(values).map(([name, value]) => [labelOf(name), four(value)]),
   ]
   const definition =
-    `GAUC: mean of the AUCs inside each ${group}, weighted by impressions, over the ${gauc_groups} of ${groups} that ` +
+    `GAUC: mean of the AUC within each ${group}, weighted by impressions, over the ${gauc_groups} of ${groups} that ` +
     'have both clicks and non-clicks; ties count ½'
   const curve = reliability.map(({ predicted, observed, count }) => [four(predicted), four(observed), String(count)])
   return `${aligned(lines)}\n${definition}\n\n${aligned([['predicted', 'observed', 'impressions'], ...curve])}`

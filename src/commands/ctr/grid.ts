@@ -2,24 +2,15 @@ import { gridConfig } from '../../config/grid.js'
 import { loadConfig } from '../../config/load.js'
 import { grid, gridTable } from '../../studies/grid.js'
 import { Terminal } from '../../train/terminal.js'
+import type { OptionsOf } from '../options.js'
 import { environmentEngine } from '../stageCommand.js'
+import type * as declarations from './declarations.js'
 
-/** Options of the commands below `mim ctr` that train. */
-export interface TrialsFlags {
-  config?: string
-  set: string[]
-  data?: string
-  out: string
-  engine?: string
-  device?: string
-  json?: boolean
-}
-
-export async function run({ config: file, set, out, json, ...flags }: TrialsFlags): Promise<void> {
+export async function run(flags: OptionsOf<typeof declarations.grid>): Promise<void> {
+  const { config: file, set, out, json, ...forAll } = flags
   const config = loadConfig(gridConfig, { file, sets: set })
   const terminal = new Terminal()
-  const result = await grid(config, out, { ...flags, engine: flags.engine ?? environmentEngine() }, (line) =>
-    terminal.say(line),
-  )
+  const engine = forAll.engine ?? environmentEngine()
+  const result = await grid(config, out, { ...forAll, engine }, (line) => terminal.say(line))
   process.stdout.write(json ? `${JSON.stringify(result)}\n` : gridTable(result))
 }

@@ -2,24 +2,14 @@ import { UserError } from '../../base/errors.js'
 import { providerNames } from '../../runtime/model.js'
 import { predict } from '../../stages/ctr/predict.js'
 import { Terminal } from '../../train/terminal.js'
+import type { OptionsOf } from '../options.js'
 import { print } from '../stageCommand.js'
+import type * as declarations from './declarations.js'
 
-interface Flags {
-  out: string
-  data?: string
-  impressions?: string
-  behaviors?: string
-  embeddings?: string | string[]
-  /** true without a number. */
-  explain?: number | string | true
-  provider: string
-  threads: number | string
-  json?: boolean
-}
-
+/** Behaviors that `--explain` without a number adds. */
 const defaultExplain = 5
 
-export async function run(folder: string, flags: Flags): Promise<void> {
+export async function run(folder: string, flags: OptionsOf<typeof declarations.predict>): Promise<void> {
   const { out, data, impressions, behaviors, embeddings, json } = flags
   const provider = providerNames.find((name) => name === flags.provider)
   if (!provider) {
@@ -38,7 +28,7 @@ export async function run(folder: string, flags: Flags): Promise<void> {
   print(done, json)
 }
 
-function whole(name: string, value: number | string): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value
-  throw new UserError({ id: 'option-value', what: `${name} ${value}`, expected: 'a whole number from 0' })
+function whole(name: string, value: number): number {
+  if (Number.isInteger(value) && value >= 0) return value
+  throw new UserError({ id: 'option-value', what: `${name} ${value}`, expected: 'a whole number, 0 or more' })
 }

@@ -1,16 +1,10 @@
 import { ctrConfig } from '../../config/ctr.js'
 import { ctr } from '../../stages/ctr/stage.js'
-import { runStage, type StageFlags } from '../stageCommand.js'
+import type { OptionsOf } from '../options.js'
+import { runStage } from '../stageCommand.js'
+import type * as declarations from './declarations.js'
 
-type Flags = StageFlags & {
-  model?: string
-  embeddings?: string | string[]
-  epochs?: number
-  batch?: number
-  strict?: boolean
-}
-
-export async function run(flags: Flags): Promise<void> {
+export async function run(flags: OptionsOf<typeof declarations.train>): Promise<void> {
   const own = {
     'model.name': flags.model,
     'data.embeddings': flags.embeddings,

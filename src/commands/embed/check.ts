@@ -5,19 +5,12 @@ import { Database } from '../../data/tables/duckdb.js'
 import { shown } from '../../report/text.js'
 import { type Coverage, checkCoverage, checkDrift, checkVectors, type Drift } from '../../stages/embed/check.js'
 import { EmbeddingTable } from '../../store/index.js'
+import type { OptionsOf } from '../options.js'
+import type * as declarations from './declarations.js'
 
-export interface CheckFlags {
-  against?: string
-  data: string
-  items: string
-  impressions?: string
-  behaviors?: string
-  idColumn: string
-  categoryColumn: string
-  json?: boolean
-}
+type Flags = OptionsOf<typeof declarations.check>
 
-export async function run(path: string, flags: CheckFlags): Promise<void> {
+export async function run(path: string, flags: Flags): Promise<void> {
   const db = await Database.open()
   const table = EmbeddingTable.open(path)
   const covered = async (log: string | undefined) =>
@@ -32,14 +25,14 @@ export async function run(path: string, flags: CheckFlags): Promise<void> {
   if (vectors.problems.length > 0) process.exitCode = 2
 }
 
-async function compare(db: Database, table: EmbeddingTable, path: string, flags: CheckFlags): Promise<Drift> {
+async function compare(db: Database, table: EmbeddingTable, path: string, flags: Flags): Promise<Drift> {
   const before = EmbeddingTable.open(path)
   if (before.width !== table.width || (before.ids.kind === 'string') !== (table.ids.kind === 'string')) {
     throw new UserError({
       id: 'tables-differ',
       where: path,
-      what: `vectors of ${before.width} numbers, ids that are ${before.ids.kind}`,
-      expected: `${table.width} numbers and ids that are ${table.ids.kind}, as the other table has`,
+      what: `${before.width} dimensions, ids of type ${before.ids.kind}`,
+      expected: `${table.width} dimensions and ids of type ${table.ids.kind}, as in the other table`,
     })
   }
   const items = findTable(flags.data, flags.items)
@@ -53,21 +46,18 @@ type Findings = ReturnType<typeof checkVectors> & { targets?: Coverage; historie
 
 function text({ problems, targets, histories, drift, ...vectors }: Findings): string {
   const lines = Object.entries(vectors).map(([name, value]) => [name, shown(value)])
-  for (const [name, of] of Object.entries({ targets, histories })) {
-    if (!of) continue
-    const [items, rows] = [percent(of.items_covered), percent(of.rows_covered)]
-    lines.push([name, `${items} of ${of.items} items have a vector, ${rows} of ${of.rows} rows`])
+  for (const [name, coverage] of Object.entries({ targets, histories })) {
+    if (!coverage) continue
+    const [items, rows] = [percent(coverage.items_covered), percent(coverage.rows_covered)]
+    lines.push([name, `${items} of ${coverage.items} items and ${rows} of ${coverage.rows} rows have a vector`])
   }
   if (drift) {
     const { common, only_new, only_old, mean, p1, moved, worst, by_category } = drift
     lines.push(['drift', `${common} items in both tables, ${only_new} new, ${only_old} gone`])
-    lines.push([
-      '',
-      `cosine ${shown(mean)} in the mean, ${shown(p1)} at the lowest percent; ${percent(moved)} below 0.9`,
-    ])
-    for (const { category, items, mean: of } of by_category)
-      lines.push(['', `${category}: ${shown(of)} (${items} items)`])
-    lines.push(['farthest', worst.map(({ item, cosine }) => `${item} (${shown(cosine)})`).join(', ')])
+    lines.push(['', `cosine: mean ${shown(mean)}, 1st percentile ${shown(p1)}; ${percent(moved)} of items below 0.9`])
+    for (const { category, items, mean } of by_category)
+      lines.push(['', `${category}: mean cosine ${shown(mean)} (${items} items)`])
+    lines.push(['moved most', worst.map(({ item, cosine }) => `${item} (${shown(cosine)})`).join(', ')])
   }
   lines.push(['problems', problems.join('; ') || 'none'])
   const width = Math.max(...lines.map(([name]) => name.length))

@@ -6,22 +6,11 @@ import { planEmbed } from '../../stages/embed/plan.js'
 import { embed } from '../../stages/embed/stage.js'
 import { tableFolder } from '../../store/index.js'
 import { Run } from '../../train/run.js'
-import { configOf, print, runStage, type StageFlags } from '../stageCommand.js'
+import type { OptionsOf } from '../options.js'
+import { configOf, print, runStage } from '../stageCommand.js'
+import type * as declarations from './declarations.js'
 
-interface EmbedFlags extends StageFlags {
-  checkpoint?: string
-  provider?: string
-  batch?: number
-  dim?: number
-  words?: number
-  precision?: string
-  type?: string
-  keepMissing?: boolean
-  dryRun?: boolean
-  shard?: string
-}
-
-export async function run(flags: EmbedFlags): Promise<void> {
+export async function run(flags: OptionsOf<typeof declarations.extract>): Promise<void> {
   const { checkpoint, provider, batch, dim, words, precision, type, keepMissing } = flags
   const own = { checkpoint, provider, batch, dim, words, precision, type, keepMissing }
   const published = join(flags.out, tableFolder)
@@ -30,24 +19,15 @@ export async function run(flags: EmbedFlags): Promise<void> {
     print(await planEmbed(configOf(embedConfig, flags, own), published, shard), flags.json)
     return
   }
-  // Shards run at once, each in a run folder of its own.
+  // Shards run at the same time, each in its own run folder.
   const out = shard ? join(flags.out, shardsFolder, shardName(shard)) : flags.out
   const work = (config: Parameters<typeof embed>[0], run: Run) => embed(config, run, { published, shard })
   await runStage('embed', embedConfig, { ...flags, out }, own, work, { repeatable: true })
 }
 
-export async function merge({
-  out,
-  json,
-  keepMissing,
-  keepTables,
-}: {
-  out: string
-  json?: boolean
-  keepMissing?: boolean
-  keepTables: number
-}): Promise<void> {
-  const options = { keepMissing: keepMissing ?? false, keepTables }
+export async function merge(flags: OptionsOf<typeof declarations.merge>): Promise<void> {
+  const { out, json, keepMissing = false, keepTables } = flags
+  const options = { keepMissing, keepTables }
   const metrics = await Run.with({ out, stage: 'embed', config: { merge: options }, repeatable: true }, async (run) => {
     const results = await mergeShards(options, run)
     await run.finish(results)

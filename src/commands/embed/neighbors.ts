@@ -8,36 +8,22 @@ import { thumbnail } from '../../data/pictures/thumbnail.js'
 import { findTable } from '../../data/tables/contract.js'
 import { Database } from '../../data/tables/duckdb.js'
 import { gallery, page } from '../../report/index.js'
-import {
-  indexRecall,
-  itemCards,
-  type Listed,
-  listed,
-  type Query,
-  queryVector,
-  rowOf,
-} from '../../stages/embed/neighbors.js'
+import { indexRecall, itemCards, type Listed, listed, queryVector, rowOf } from '../../stages/embed/neighbors.js'
 import { EmbeddingTable, HnswIndex, nearestRows, tableFolder } from '../../store/index.js'
 import { Terminal } from '../../train/terminal.js'
+import type { OptionsOf } from '../options.js'
+import type * as declarations from './declarations.js'
 
-export interface NeighborFlags extends Query {
-  k: number
-  index?: boolean
-  recallItems: number
-  html?: string
-  data?: string
-  checkpoint?: string
-  json?: boolean
-}
+type Flags = OptionsOf<typeof declarations.neighbors>
 
-export async function run(path: string, flags: NeighborFlags): Promise<void> {
+export async function run(path: string, flags: Flags): Promise<void> {
   const { item, text, image, k } = flags
-  if ([item, text ?? image].filter((asked) => asked !== undefined).length !== 1) {
-    const remedy = 'give --item ID, or --text WORDS, --image FILE or both'
-    throw new UserError({ id: 'query-missing', what: 'no query, or more than one', remedy })
+  if ([item, text ?? image].filter((query) => query !== undefined).length !== 1) {
+    const expected = '--item, or --text, --image or both'
+    throw new UserError({ id: 'query-missing', what: 'no query, or more than one', expected })
   }
   if (!Number.isInteger(k) || k < 1)
-    throw new UserError({ id: 'k-value', where: '-k', what: `${k}`, expected: '1 or more' })
+    throw new UserError({ id: 'k-value', where: '-k', what: `${k}`, expected: 'a whole number, 1 or more' })
   const terminal = new Terminal()
   const db = await Database.open()
   const table = EmbeddingTable.open(path)
@@ -53,13 +39,13 @@ export async function run(path: string, flags: NeighborFlags): Promise<void> {
   const recall = index ? { recall: indexRecall(table, index, k, flags.recallItems) } : {}
   const items = await listed(db, source, table, found)
   if (flags.html) {
-    const card = await itemCards(db, source, [...items.map(({ item: id }) => id), ...asked(table, row)])
-    const [id] = asked(table, row)
+    const card = await itemCards(db, source, [...items.map(({ item: id }) => id), ...idsOf(table, row)])
+    const [id] = idsOf(table, row)
     const picture =
       image && (await thumbnail(image, { folder: '.', allowOutside: true, maxPixels: source.maxImagePixels }))
     const query = id === undefined ? { text, picture: picture || undefined } : card(id)
     const cards = items.map(({ item: near, score }) => card(near, { note: score.toFixed(3) }))
-    const content = [gallery('Nearest neighbors', 'The number is the cosine.', [{ asked: query, found: cards }])]
+    const content = [gallery('Nearest neighbors', 'Numbers are cosines.', [{ asked: query, found: cards }])]
     const facts = [['table', path] as const, ['items', String(table.manifest.rows)] as const]
     await replaceFile(flags.html, (temporary) =>
       writeFileSync(temporary, page({ title: 'mim neighbors', facts, content })),
@@ -70,7 +56,8 @@ export async function run(path: string, flags: NeighborFlags): Promise<void> {
   process.stdout.write(flags.json ? json({ neighbors: items, ...recall }) : lines(items, recall))
 }
 
-const asked = (table: EmbeddingTable, row: number | undefined) => (row === undefined ? [] : table.ids.read(row, 1))
+/** The id of a query item as a list; empty for other queries. */
+const idsOf = (table: EmbeddingTable, row: number | undefined) => (row === undefined ? [] : table.ids.read(row, 1))
 
 async function indexOf(table: EmbeddingTable, terminal: Terminal): Promise<HnswIndex> {
   const bar = terminal.bar('rows indexed', table.manifest.rows)
@@ -79,8 +66,8 @@ async function indexOf(table: EmbeddingTable, terminal: Terminal): Promise<HnswI
   return index
 }
 
-/** The configuration that the table was made with, with the paths that the user gives instead. */
-function configOfRun(path: string, { data, checkpoint }: NeighborFlags): EmbedConfig {
+/** The configuration of the run that wrote the table; options replace its paths. */
+function configOfRun(path: string, { data, checkpoint }: Flags): EmbedConfig {
   const run = basename(resolve(path)) === tableFolder ? dirname(resolve(path)) : path
   const file = join(run, 'config.yaml')
   const { stage: _, ...known } = existsSync(file) ? (parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {}
@@ -92,7 +79,7 @@ function configOfRun(path: string, { data, checkpoint }: NeighborFlags): EmbedCo
   }
 }
 
-/** Ids of integers are numbers where JavaScript has them exactly, else texts. */
+/** Integer ids beyond 2^53 become strings, because a JavaScript number would round them. */
 function json(value: object): string {
   const plain = (_: string, v: unknown) =>
     typeof v !== 'bigint' ? v : Number.isSafeInteger(Number(v)) ? Number(v) : String(v)
@@ -105,6 +92,7 @@ function lines(items: readonly Listed[], { recall }: { recall?: number }): strin
       '  ',
     ),
   )
-  const note = recall === undefined ? [] : [`of the exact neighbors the index finds ${(100 * recall).toFixed(1)} %`]
+  const note =
+    recall === undefined ? [] : [`recall of the index: ${(100 * recall).toFixed(1)} % of the exact neighbors`]
   return [...rows, ...note].map((line) => `${line.trimEnd()}\n`).join('')
 }

@@ -1,22 +1,22 @@
-/** What all plots share: frame, caption, legend, and what is shown where there is nothing to draw. */
+/** Parts of all charts: frame, caption, legend, and a note where there are no data. */
 import { type Child, h, type Markup } from '../markup.js'
 
 export interface Caption {
   title: string
-  /** One sentence on how to read it. */
+  /** How to read it, in one sentence. */
   hint?: string
-  /** Takes the whole width of the page. */
+  /** Uses the full width of the page. */
   wide?: boolean
 }
 
-/** Number of colors in the style sheet: classes c0, c1, …; further series use them again. */
+/** Number of colors in the style sheet, classes c0, c1, …; further series reuse them. */
 const colors = 6
 
 export const color = (series: number) => `c${series % colors}`
-/** Of what the others are held against. */
+/** Color of the series that others are compared with. */
 export const gray = `c${colors - 1}`
 
-/** An SVG picture with its caption; the title is what a screen reader says of it. */
+/** An SVG picture with its caption; screen readers read its title. */
 export function figure({ title, hint, wide }: Caption, [width, height]: [number, number], ...content: Child[]): Markup {
   const svg = h(
     'svg',
@@ -40,7 +40,7 @@ function withCaption({ title, hint, wide }: Caption, content: Markup): Markup {
   )
 }
 
-/** Names of the series inside the picture, in lines of at most `width`; one series needs none. */
+/** Names of the series inside the picture, in lines of at most `width` pixels; empty for a single series. */
 export function legend(
   labels: readonly string[],
   [left, top]: [number, number],
@@ -65,7 +65,7 @@ export function legend(
   return { height: (line + 1) * lineHeight, content }
 }
 
-/** About how wide a text is in the pictures' 12 px type. */
+/** Approximate width of a text in the 12 px type of the charts. */
 export const textWidth = (text: string) => Math.ceil(text.length * 6.6)
 
 export function line(x1: number, y1: number, x2: number, y2: number, style: string): Markup {

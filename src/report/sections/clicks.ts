@@ -1,4 +1,4 @@
-/** What is shown of a click model's test period. */
+/** Sections of a click model's report about the test period. */
 import { auc, calibration, logLoss, rocCurve } from '../../metrics/index.js'
 import { barPlot } from '../charts/bars.js'
 import { linePlot } from '../charts/lines.js'
@@ -6,7 +6,7 @@ import { exact } from '../charts/scale.js'
 import type { Markup } from '../markup.js'
 import { plots, section, table } from '../page.js'
 
-/** AUC among the rows whose value lies in low…high; NaN without both classes. An empty bucket has rows 0. */
+/** AUC of the rows with a value in low…high; NaN without both classes. An empty bucket has 0 rows. */
 export interface BucketResult {
   low: number
   high: number
@@ -18,7 +18,7 @@ export interface ClickResults {
   /** 0 or 1 [n], and the predicted probabilities [n]. */
   labels: Uint8Array
   scores: Float32Array
-  /** Share of clicks in training. */
+  /** Click rate of the training period. */
   clickRate: number
   byItemFrequency: readonly BucketResult[]
   byHistoryLength: readonly BucketResult[]
@@ -26,51 +26,55 @@ export interface ClickResults {
 
 export function clickSections(results: ClickResults): Markup[] {
   const { labels, scores } = results
-  const { curve } = calibration(labels, scores)
   return [
     section(
-      'For whom it works',
-      'AUC in parts of the test period of about equal size; bars start at guessing.',
+      'AUC by segment',
+      'The test period in segments of about equal size; bars start at 0.5, the AUC of random scores.',
       plots(
-        buckets('AUC by item frequency', 'how often training showed the item', results.byItemFrequency),
-        buckets('AUC by history length', 'how many behaviors of the user are known', results.byHistoryLength),
+        bucketPlot('AUC by item frequency', 'training impressions of the item', results.byItemFrequency),
+        bucketPlot('AUC by history length', 'known behaviors of the user', results.byHistoryLength),
       ),
     ),
     section(
-      'How far to trust it',
+      'Calibration and ROC',
       undefined,
       plots(
         linePlot({
           title: 'Calibration',
-          hint: 'on the diagonal as many click as were predicted; below it fewer do',
+          hint: 'on the diagonal: as many clicks as predicted; below it: fewer',
           xLabel: 'predicted click rate',
           yLabel: 'observed click rate',
-          series: [{ label: 'model', points: curve.map(({ predicted, observed }) => [predicted, observed]) }],
+          series: [
+            {
+              label: 'model',
+              points: calibration(labels, scores).curve.map(({ predicted, observed }) => [predicted, observed]),
+            },
+          ],
           square: true,
         }),
         linePlot({
           title: 'ROC curve',
-          hint: `the area below it is the AUC, ${exact(auc(labels, scores))}; the diagonal is guessing`,
-          xLabel: 'non-clicks let through',
-          yLabel: 'clicks found',
+          hint: `area under the curve: AUC ${exact(auc(labels, scores))}; diagonal: random scores`,
+          xLabel: 'false positive rate',
+          yLabel: 'true positive rate',
           series: [{ label: 'model', points: rocCurve(labels, scores) }],
           square: true,
         }),
       ),
     ),
-    majority(results),
+    constantSection(results),
   ]
 }
 
-function buckets(title: string, hint: string, rows: readonly BucketResult[]): Markup {
+function bucketPlot(title: string, hint: string, buckets: readonly BucketResult[]): Markup {
   return barPlot({
     title,
     hint,
     series: ['AUC'],
     base: 0.5,
     noteLabel: 'impressions',
-    groups: rows
-      .filter((b) => b.rows > 0)
+    groups: buckets
+      .filter(({ rows }) => rows > 0)
       .map(({ low, high, rows, auc }) => ({
         label: low === high ? exact(low) : `${exact(low)}–${exact(high)}`,
         note: exact(rows),
@@ -79,34 +83,33 @@ function buckets(title: string, hint: string, rows: readonly BucketResult[]): Ma
   })
 }
 
-/** Most impressions are not clicked: what one scores who says so of all, at the rate of training. */
-function majority({ labels, scores, clickRate }: ClickResults): Markup {
+/** The model compared with predicting the click rate of the training period for every impression. */
+function constantSection({ labels, scores, clickRate }: ClickResults): Markup {
   const clicks = labels.reduce((a, b) => a + b, 0)
   const constant = new Float32Array(labels.length).fill(clickRate)
-  const ofMajority = logLoss(labels, constant)
-  const ofModel = logLoss(labels, scores)
-  const right = labels.reduce((n, y, i) => n + (scores[i] >= 0.5 === (y === 1) ? 1 : 0), 0)
-  const usual = clickRate >= 0.5 ? clicks : labels.length - clicks
+  const [lossOfConstant, lossOfModel] = [logLoss(labels, constant), logLoss(labels, scores)]
+  const correct = labels.reduce((n, label, i) => n + (scores[i] >= 0.5 === (label === 1) ? 1 : 0), 0)
+  const correctOfConstant = clickRate >= 0.5 ? clicks : labels.length - clicks
   const rows: [string, number, number, string][] = [
     ['AUC', auc(labels, scores), auc(labels, constant), 'order of clicks and non-clicks'],
-    ['log loss', ofModel, ofMajority, 'lower is better'],
-    ['information gained', 1 - ofModel / ofMajority, 0, 'share of the uncertainty that the model removes'],
-    ['accuracy', right / labels.length, usual / labels.length, 'of little use where few click'],
+    ['log loss', lossOfModel, lossOfConstant, 'nats per impression; lower is better'],
+    ['information gain', 1 - lossOfModel / lossOfConstant, 0, 'relative reduction of the log loss'],
+    ['accuracy', correct / labels.length, correctOfConstant / labels.length, 'says little if clicks are rare'],
   ]
   return section(
-    'Against the majority',
-    'Is it better than saying the same click rate of every impression?',
+    'Comparison with a constant',
+    'The constant predicts the click rate of the training period for every impression.',
     table(
       [
         { text: '' },
-        { text: 'this model', style: 'number' },
-        { text: 'majority', style: 'number' },
-        { text: 'what it means', style: 'meaning' },
+        { text: 'model', style: 'number' },
+        { text: 'constant', style: 'number' },
+        { text: 'meaning', style: 'meaning' },
       ],
-      rows.map(([name, model, majority, meaning]) => [
+      rows.map(([name, model, constant, meaning]) => [
         { text: name },
         { text: exact(model), style: 'number' },
-        { text: exact(majority), style: 'number' },
+        { text: exact(constant), style: 'number' },
         { text: meaning, style: 'meaning' },
       ]),
     ),

@@ -1,4 +1,4 @@
-/** What was asked and what was found, as people see it: pictures and titles. */
+/** Queries and their results as pictures and titles. */
 import { h, type Markup } from '../markup.js'
 import { section } from '../page.js'
 
@@ -6,31 +6,31 @@ export interface Card {
   /** Data URI of a thumbnail. */
   picture?: string
   text?: string | null
-  /** E.g. its place among the found ones. */
+  /** E.g. its rank. */
   note?: string
-  /** The answer that was hoped for. */
+  /** Whether it is the right answer. */
   right?: boolean
 }
 
 export interface Ask {
-  /** A picture, a text, or both; with `chosen` beside it where one is known. */
+  /** The query: a picture, a text, or both; `chosen` is shown next to it. */
   asked: Card
   chosen?: Card
-  /** Best first; titles alone are set as a list, cards with pictures side by side. */
+  /** Results, best first: a list if all are titles only, else cards side by side. */
   found: readonly Card[]
 }
 
-/** Undefined where no card has a picture: there is nothing to look at. */
+/** Undefined if no card has a picture. */
 export function gallery(title: string, hint: string, asks: readonly Ask[]): Markup | undefined {
   const cards = asks.flatMap(({ asked, chosen, found }) => [asked, ...(chosen ? [chosen] : []), ...found])
   if (!cards.some(({ picture }) => picture)) return undefined
-  const inWords = asks.every(({ found }) => found.every(({ picture }) => !picture))
+  const isTextOnly = asks.every(({ found }) => found.every(({ picture }) => !picture))
   return section(
     title,
     hint,
     h(
       'div',
-      { class: inWords ? 'asks' : 'asks wide' },
+      { class: isTextOnly ? 'asks' : 'asks wide' },
       asks.map(({ asked, chosen, found }) =>
         h(
           'div',
@@ -38,8 +38,8 @@ export function gallery(title: string, hint: string, asks: readonly Ask[]): Mark
           h('div', { class: chosen ? 'asked two' : 'asked' }, card(asked), chosen && card(chosen)),
           h(
             'ol',
-            { class: inWords ? 'found texts' : 'found' },
-            found.map((c) => h('li', {}, inWords ? words(c) : card(c))),
+            { class: isTextOnly ? 'found texts' : 'found' },
+            found.map((c) => h('li', {}, isTextOnly ? words(c) : card(c))),
           ),
         ),
       ),
@@ -49,11 +49,11 @@ export function gallery(title: string, hint: string, asks: readonly Ask[]): Mark
 
 function card({ picture, text, note, right }: Card): Markup {
   const name = text ?? ''
-  const isWords = !picture && name !== ''
+  const isText = !picture && name !== ''
   const frame = picture ? h('img', { src: picture, alt: name }) : name || 'no picture'
   return h(
     'div',
-    { class: ['card', isWords && 'words', right && 'right'].filter(Boolean).join(' '), title: name || undefined },
+    { class: ['card', isText && 'words', right && 'right'].filter(Boolean).join(' '), title: name || undefined },
     h('div', { class: 'frame' }, frame),
     picture && name && h('span', { class: 'name' }, name),
     note !== undefined && h('span', { class: 'note' }, note),

@@ -4,14 +4,14 @@ import { plots, section } from '../page.js'
 
 type Metrics = Readonly<Record<string, number>>
 
-/** Names of results with what a reader calls them. */
+/** Metrics of each chart with the labels of their bars. */
 const accuracies = [
-  ['zero_shot_accuracy', 'picture, by prompts'],
+  ['zero_shot_accuracy', 'picture, by prompts (zero-shot)'],
   ['category_accuracy_image', 'picture, by neighbors'],
   ['category_accuracy_title', 'title, by neighbors'],
   ['category_accuracy_fused', 'both, by neighbors'],
 ] as const
-const likenesses = [
+const cosines = [
   ['mean_cosine_image', 'pictures'],
   ['mean_cosine_title', 'titles'],
   ['mean_cosine_fused', 'both'],
@@ -23,7 +23,7 @@ const spreads = [
   ['alignment', 'picture to title'],
 ] as const
 
-/** What the vectors of held-out items tell, before and after; `collapsed` names those that are all alike. */
+/** Quality of the vectors of held-out items before and after training; `collapsed` names the views that collapsed. */
 export function judgedSection(before: Metrics, after: Metrics, collapsed: readonly string[]): Markup {
   const compared = (title: string, hint: string, names: readonly (readonly [string, string])[], more = {}) => {
     const plot: BarPlot = {
@@ -38,18 +38,18 @@ export function judgedSection(before: Metrics, after: Metrics, collapsed: readon
     }
     return plot.groups.length > 0 ? barPlot(plot) : undefined
   }
-  const majority = { value: after['category_majority'] ?? Number.NaN, label: 'always the largest category' }
+  const majority = { value: after['category_majority'] ?? Number.NaN, label: 'largest category' }
   return section(
-    'What the vectors know',
+    'Quality of the vectors',
     collapsed.length > 0
-      ? `Collapsed: vectors of ${collapsed.join(' and ')} are nearly the same for all items.`
-      : 'Items that training never saw.',
+      ? `Collapsed: the ${collapsed.join(' and ')} vectors are nearly the same for all items.`
+      : 'Measured on held-out items.',
     plots(
-      compared('Telling the category', 'share of right answers', accuracies, { marks: [majority] }),
-      compared('Likeness of two random items', 'mean cosine; near 1 all vectors are the same', likenesses),
+      compared('Category accuracy', 'share of items with the right category', accuracies, { marks: [majority] }),
+      compared('Mean cosine of two random items', 'near 1: collapsed, all vectors are the same', cosines),
       compared(
         'Alignment and uniformity',
-        'squared distance of picture and title; evenness of the spread; lower is better in both',
+        'mean squared distance of picture and title; spread over the sphere; lower is better in both',
         spreads,
       ),
     ),

@@ -2,7 +2,7 @@ import { barPlot } from '../charts/bars.js'
 import type { Markup } from '../markup.js'
 import { plots, section } from '../page.js'
 
-/** Items by what their vectors are made of. */
+/** Numbers of items by the modalities of their vectors. */
 export interface Modalities {
   both: number
   picture_only: number
@@ -16,10 +16,10 @@ export function modalitiesSection({ both, picture_only, title_only, skipped }: M
     ['picture and title', both],
     ['picture only', picture_only],
     ['title only', title_only],
-    ['neither: skipped', skipped],
+    ['neither (skipped)', skipped],
   ]
   const plot = barPlot({
-    title: 'What the vectors are made of',
+    title: 'Modalities of the vectors',
     hint: 'number of items',
     series: ['items'],
     groups: bars.map(([label, value]) => ({ label, bars: [{ value }] })),

@@ -2,14 +2,14 @@ import { barPlot } from '../charts/bars.js'
 import type { Markup } from '../markup.js'
 import { plots, section } from '../page.js'
 
-/** Recall of one task, e.g. picture → title: for each k before and after training. */
+/** Recall@k before and after training for one task, e.g. picture → title. */
 export interface RecallTask {
   title: string
   hint: string
   recalls: readonly { k: number; before: number; after: number }[]
 }
 
-/** How often the right one is among the first k, before and after: a plot for each task. */
+/** A plot of recall@k before and after training for each task. */
 export function recallSection(tasks: readonly RecallTask[]): Markup {
   const figures = tasks.map(({ title, hint, recalls }) =>
     barPlot({
@@ -24,9 +24,5 @@ export function recallSection(tasks: readonly RecallTask[]): Markup {
       format: (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : '–'),
     }),
   )
-  return section(
-    'Finding the right one',
-    'Share of queries whose right answer is among the first k found.',
-    plots(figures),
-  )
+  return section('Retrieval', 'Recall@k: share of queries with the right answer among the first k.', plots(figures))
 }
