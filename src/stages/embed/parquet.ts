@@ -135,7 +135,7 @@ class PartWriter implements Disposable {
       ${literal(version)} AS model_version, content_hash FROM rows()`
     const columns = [
       { name: 'item_id', type: idType },
-      ...vectorNames.map((name) => ({ name, of: number, length: widths[name] }) as const),
+      ...vectorNames.map((name) => ({ name, element: number, length: widths[name] }) as const),
       ...['model_version', 'content_hash'].map((name) => ({ name, type: 'VARCHAR' })),
     ]
     const schema: Record<string, string> = lists === 'fixed' ? { 'ARROW:schema': arrowSchema(columns) } : {}
