@@ -1,31 +1,31 @@
-/** Threads that are given tasks: what they are asked comes back as a promise. */
+/** Worker threads that run tasks and return their results as promises. */
 import { Worker } from 'node:worker_threads'
 import { errorOf, type Failure } from './errors.js'
 
-/** What a thread gets. */
-export interface Asked<T> {
+/** A message to a thread. */
+export interface TaskMessage<T> {
   id: number
   task: T
 }
 
-/** What it posts when a task is done, or when it can do nothing any more. */
-export type Answered<R> = { id: number; result: R } | { failure: Failure }
+/** A message from a thread: the result of a task, or why the thread cannot run any more tasks. */
+export type ResultMessage<R> = { id: number; result: R } | { failure: Failure }
 
 export interface Listener<M> {
-  /** Hears what else the thread posts. */
-  hear?(message: M): void
-  /** Hears why it does nothing any more. */
+  /** Called with all other messages of the thread. */
+  receive?(message: M): void
+  /** Called when the thread has failed. */
   failed?(error: Error): void
 }
 
-/** A thread for tasks of type T with results of type R, that may post messages of type M besides. */
+/** A thread that runs tasks of type T with results of type R and may post other messages of type M. */
 export class TaskThread<T, R, M = never> {
   private readonly worker: Worker
-  private readonly waiting = new Map<number, { resolve(result: R): void; reject(error: Error): void }>()
-  private asked = 0
+  private readonly pending = new Map<number, { resolve(result: R): void; reject(error: Error): void }>()
+  private nextId = 0
   private failure?: Error
 
-  /** `purpose` completes "a thread that …", for the error of one that ends by itself. */
+  /** `purpose` completes "a thread that …" in the error of a thread that exits unexpectedly. */
   constructor(
     module: URL,
     workerData: unknown,
@@ -33,52 +33,52 @@ export class TaskThread<T, R, M = never> {
     private readonly listener: Listener<M> = {},
   ) {
     this.worker = new Worker(module, { workerData })
-    this.worker.on('message', (message: Answered<R> | M) => this.receive(message))
+    this.worker.on('message', (message: ResultMessage<R> | M) => this.receive(message))
     this.worker.on('error', (error: Error) => this.fail(error))
     this.worker.on('exit', (code) => this.fail(new Error(`a thread that ${purpose} ended with code ${code}`)))
   }
 
-  /** Of `threads` the one that has least to do. */
+  /** The thread with the fewest pending tasks. */
   static leastBusy<Thread extends TaskThread<never, unknown, never>>(threads: readonly Thread[]): Thread {
-    return threads.reduce((least, thread) => (thread.waiting.size < least.waiting.size ? thread : least))
+    return threads.reduce((least, thread) => (thread.pending.size < least.pending.size ? thread : least))
   }
 
-  ask(task: T): Promise<R> {
-    const id = this.asked++
+  run(task: T): Promise<R> {
+    const id = this.nextId++
     return new Promise((resolve, reject) => {
       if (this.failure) return reject(this.failure)
-      this.waiting.set(id, { resolve, reject })
-      // Only work that is waited for keeps the process alive: where a run fails, threads have nothing to do.
+      this.pending.set(id, { resolve, reject })
+      // Only pending tasks keep the process alive.
       this.worker.ref()
-      this.worker.postMessage({ id, task } satisfies Asked<T>)
+      this.worker.postMessage({ id, task } satisfies TaskMessage<T>)
     })
   }
 
-  /** Lets the process end while the thread has nothing to do. */
-  rest(): void {
-    if (this.waiting.size === 0) this.worker.unref()
+  /** Allows the process to exit while the thread is idle. */
+  unrefIfIdle(): void {
+    if (this.pending.size === 0) this.worker.unref()
   }
 
   async close(): Promise<void> {
     await this.worker.terminate()
   }
 
-  private receive(message: Answered<R> | M): void {
+  private receive(message: ResultMessage<R> | M): void {
     const answer = message as Partial<{ id: number; result: R; failure: Failure }>
     if (answer.failure) this.fail(errorOf(answer.failure))
-    else if (answer.id === undefined) this.listener.hear?.(message as M)
+    else if (answer.id === undefined) this.listener.receive?.(message as M)
     else {
-      this.waiting.get(answer.id)!.resolve(answer.result as R)
-      this.waiting.delete(answer.id)
-      this.rest()
+      this.pending.get(answer.id)!.resolve(answer.result as R)
+      this.pending.delete(answer.id)
+      this.unrefIfIdle()
     }
   }
 
   private fail(error: Error): void {
     this.listener.failed?.(error)
     this.failure ??= error
-    for (const { reject } of this.waiting.values()) reject(error)
-    this.waiting.clear()
+    for (const { reject } of this.pending.values()) reject(error)
+    this.pending.clear()
     void this.worker.terminate()
   }
 }

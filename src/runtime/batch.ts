@@ -1,40 +1,40 @@
-/** How many items a run of the encoder should have, tried out on this machine. */
+/** Finds the batch size of an encoder by trials on this machine. */
 import { readFileSync } from 'node:fs'
 import { freemem } from 'node:os'
 import { messageOf } from '../base/errors.js'
 
-/** Sizes that are tried, from small to large. */
+/** Batch sizes to try. */
 const sizes = [8, 16, 32, 64, 128, 256, 512, 1024]
-/** A larger batch must be faster by this share, else the smaller is kept: it takes less memory. */
+/** A larger batch must be faster per item by this share; otherwise the smaller one is kept, to save memory. */
 const gain = 0.05
 /** Share of the free memory that a batch may take. */
-const share = 0.5
+const memoryShare = 0.5
 
 export interface Trial {
   size: number
-  /** Why no larger one was taken. */
+  /** Why no larger size was chosen. */
   reason: string
 }
 
-/** What a trial looks at, besides the run itself. */
+/** Measurements of the machine; tests replace them. */
 export interface Machine {
-  /** Bytes that this process holds, and bytes that it could still take. */
-  held: () => number
+  /** Bytes of memory that this process uses, and bytes that are free. */
+  used: () => number
   free: () => number
   /** Milliseconds. */
   now: () => number
 }
 
-const thisMachine: Machine = { held: () => process.memoryUsage.rss(), free: freeBytes, now: () => performance.now() }
+const thisMachine: Machine = { used: () => process.memoryUsage.rss(), free: freeBytes, now: () => performance.now() }
 
 /**
- * Doubles the batch while `run`, one run of that many items, stays within memory and gets faster for each item.
- * A run that fails, as one does that a GPU has no room for, ends the trial; the smallest must succeed.
+ * Doubles the batch size while `run`, which encodes so many items, fits into memory and gets faster per item. A run
+ * that fails, e.g. for lack of GPU memory, ends the trials; the smallest size must succeed.
  */
 export async function fittingBatch(run: (size: number) => Promise<void>, machine = thisMachine): Promise<Trial> {
   let best = { size: sizes[0], perItem: Infinity }
   for (const size of sizes) {
-    const [held, free] = [machine.held(), machine.free()]
+    const [usedBefore, free] = [machine.used(), machine.free()]
     let perItem: number
     try {
       await run(size)
@@ -43,17 +43,17 @@ export async function fittingBatch(run: (size: number) => Promise<void>, machine
       perItem = (machine.now() - started) / size
     } catch (error) {
       if (size === sizes[0]) throw error
-      return { size: best.size, reason: `${size} fail: ${messageOf(error).split('\n')[0]}` }
+      return { size: best.size, reason: `a batch of ${size} fails: ${messageOf(error).split('\n')[0]}` }
     }
-    if (perItem > best.perItem * (1 - gain)) return { size: best.size, reason: `${size} are no faster` }
+    if (perItem > best.perItem * (1 - gain)) return { size: best.size, reason: `a batch of ${size} is no faster` }
     best = { size, perItem }
-    // A batch of twice the size takes about twice what this one took.
-    if (2 * (machine.held() - held) > share * free) return { size, reason: 'more would fill the memory' }
+    // Twice the size takes about twice the memory.
+    if (2 * (machine.used() - usedBefore) > memoryShare * free) return { size, reason: 'more would fill the memory' }
   }
-  return { size: best.size, reason: 'more are not tried' }
+  return { size: best.size, reason: 'the largest size' }
 }
 
-/** Free memory, by the limit of the container where there is one. */
+/** Free memory, within the limit of the container if there is one. */
 function freeBytes(): number {
   const read = (name: string) => {
     try {

@@ -1,4 +1,4 @@
-/** A trained click model on ONNX Runtime: scores, and what they were drawn from. */
+/** A trained click model as ONNX: scores and, to explain them, similarities and attention weights. */
 import { join } from 'node:path'
 import { replaceFolder } from '../base/files.js'
 import { SafetensorsFile } from '../formats/safetensors.js'
@@ -11,17 +11,17 @@ import { program } from '../ops/program.js'
 
 /** Output [B]. */
 export const probabilityOutput = 'probability'
-/** Cosines [N] of behaviors and targets; absent of a model without content. */
+/** Cosines [N] of behaviors and targets; absent for a model without content vectors. */
 export const similarityOutput = 'similarity'
-/** Weights [N] by which a part of the model sums behaviors. */
+/** Attention weights [N] with which a part of the model sums behaviors. */
 export const attentionOutput = (part: string) => `attention.${part}`
 
-/** Impressions and behaviors are of different numbers. */
+/** The numbers of impressions and of behaviors differ. */
 const rowsOf = (name: string) => (/^(owner|history\.|attention\.|similarity)/.test(name) ? 'behaviors' : 'batch')
 
 /**
  * Writes model.onnx into `folder`: the network and its embedding tables from `checkpoint`, a folder of `mim ctr`.
- * Inputs are those of training, with int64 for ids and content vectors as `vectorInput`; the outputs are above.
+ * The inputs are those of training, with int64 ids and content vectors as `vectorInput`; for the outputs see above.
  */
 export async function exportClickModel(
   checkpoint: string,
@@ -38,12 +38,8 @@ export async function exportClickModel(
     ...Object.fromEntries(attention),
     ...(features.content ? { [similarityOutput]: inputs.relevance().cosines } : {}),
   })
-  const weights = new SafetensorsFile(join(checkpoint, 'model.safetensors'))
-  try {
-    await replaceFolder(folder, (temporary) =>
-      exportOnnx(join(temporary, 'model.onnx'), scoring, (name) => weights.floats(name), { rows: rowsOf }),
-    )
-  } finally {
-    weights.close()
-  }
+  using weights = new SafetensorsFile(join(checkpoint, 'model.safetensors'))
+  await replaceFolder(folder, (temporary) =>
+    exportOnnx(join(temporary, 'model.onnx'), scoring, (name) => weights.floats(name), { rows: rowsOf }),
+  )
 }

@@ -1,4 +1,4 @@
-/** The encoder of a catalogue on ONNX Runtime: three models exported from the one definition. */
+/** The item encoder on ONNX Runtime: three models, for pictures, titles and the content vector, from one definition. */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
@@ -33,7 +33,10 @@ export async function exportModels(
   })
 }
 
-/** Writes the models of a checkpoint. */
+/**
+ * Writes the models of a checkpoint into `folder`.
+ * @throws UserError `tensor-missing`, and those of `openWeights`.
+ */
 export async function exportEncoder(
   checkpoint: string,
   shape: EncoderShape,
@@ -53,14 +56,14 @@ export async function exportEncoder(
   }
 }
 
-/** All that an encoder is opened with, as plain values that may go to another thread. */
+/** Settings to open an encoder: plain data that can be sent to another thread. */
 export interface EncoderSetup extends ModelOptions {
-  /** Where `exportEncoder` wrote the models. */
+  /** Folder of the models that `exportEncoder` wrote. */
   folder: string
   shape: EncoderShape
   tokenizer: TokenizerFiles
   preprocessing: Preprocessing
-  /** Pixels of a source picture beyond which it counts as broken. */
+  /** A source picture with more pixels counts as broken. */
   maxImagePixels: number
 }
 
@@ -75,28 +78,29 @@ export function bytesOf(folder: string): number {
   return files.reduce((sum, size) => sum + size, 0)
 }
 
-/** Unit vectors of a title; of its words only where they count. */
+/** Unit vectors of a title; of its words only if they have a weight. */
 interface TitleVectors {
   text: Float32Array
   words: Float32Array | null
 }
 
-/** Unit vectors of an item; null for a modality that it lacks. */
+/** Unit vectors of an item; null for a missing modality. */
 export interface Vectors {
   embedding: Float32Array
   image: Float32Array | null
   text: Float32Array | null
 }
 
-/** Rows of one run on a CPU: what lies between its layers then stays in the cache. */
+/** Rows per run on a CPU: activations between layers then stay in the CPU cache. */
 export const cpuRows = 16
 
-/** Room for the vectors of titles that may come again: 16,384 of 128 numbers. */
-const knownBytes = 2 ** 23
+/** Bytes of the cache of title vectors: 16,384 vectors of 128 numbers. */
+const titleCacheBytes = 2 ** 23
 
-export class ItemEncoder {
-  private readonly known = new Map<string, TitleVectors>()
-
+/** Close it when done. */
+export class ItemEncoder implements AsyncDisposable {
+  /** Vectors of titles, least recently used first. */
+  private readonly titleCache = new Map<string, TitleVectors>()
   private readonly text: TextEncoder
 
   private constructor(
@@ -107,28 +111,37 @@ export class ItemEncoder {
     this.text = textEncoder(tokenizer, shape.length, shape.config.text.padToken)
   }
 
-  /** Opens the models; `say` hears which provider was passed over. */
+  /** Opens the models; `say` reports skipped providers. */
   static async open(setup: EncoderSetup, say: (line: string) => void): Promise<ItemEncoder> {
     const { folder } = setup
-    const image = await openModel(join(folder, 'image.onnx'), setup, say)
-    const same = { ...setup, provider: image.provider }
-    const text = await openModel(join(folder, 'text.onnx'), same, say)
-    // One small product: not worth a device.
-    const content = await openModel(join(folder, 'content.onnx'), { ...setup, provider: 'cpu' }, say)
-    return new ItemEncoder({ image, text, content }, setup)
+    const opened: Model[] = []
+    const open = async (part: (typeof parts)[number], provider: EncoderSetup['provider']) => {
+      const model = await openModel(join(folder, `${part}.onnx`), { ...setup, provider }, say)
+      opened.push(model)
+      return model
+    }
+    try {
+      const image = await open('image', setup.provider)
+      const text = await open('text', image.provider)
+      // One small matrix product: not worth a GPU.
+      return new ItemEncoder({ image, text, content: await open('content', 'cpu') }, setup)
+    } catch (error) {
+      for (const model of opened) await model.close()
+      throw error
+    }
   }
 
   get provider(): Model['provider'] {
     return this.models.image.provider
   }
 
-  /** Vectors of items given by decoded pictures (bytes [size, size, 3]) and titles, null where there is none. */
+  /** Vectors of items from decoded pictures (bytes [size, size, 3]) and titles; null for a missing one. */
   async encode(pictures: readonly (Uint8Array | null)[], titles: readonly (string | null)[]): Promise<Vectors[]> {
     const { shape } = this.setup
     const { config } = shape
     const image = await this.images(pictures)
-    const ofTitles = await this.texts(titles)
-    const text = ofTitles.map((title) => title?.text ?? null)
+    const titleVectors = await this.texts(titles)
+    const text = titleVectors.map((title) => title?.text ?? null)
     const rows = pictures.length
     if (rows === 0) return []
     const joint = (vectors: readonly (Float32Array | null | undefined)[], width = config.projection) => {
@@ -142,7 +155,7 @@ export class ItemEncoder {
       data: Float32Array.from(vectors, (v) => (v ? 1 : 0)),
       shape: [rows],
     })
-    const words = ofTitles.map((title) => title?.words)
+    const words = titleVectors.map((title) => title?.words)
     const { embedding } = await this.models.content.run({
       image_embedding: joint(image),
       text_embedding: joint(text),
@@ -171,32 +184,32 @@ export class ItemEncoder {
     return pictures.map((picture) => (picture ? vectors[next++].image_embedding : null))
   }
 
-  /** Equal titles are encoded once, also where they come in different batches, as far as the memory goes. */
+  /** Encodes equal titles once, also across batches while they are in the cache. */
   private async texts(titles: readonly (string | null)[]): Promise<(TitleVectors | null)[]> {
     const { shape } = this.setup
     const vectors = new Map<string, TitleVectors>()
-    const fresh = new Set<string>()
+    const missing = new Set<string>()
     for (const title of titles) {
       if (title === null) continue
-      const known = this.known.get(title)
-      if (known) vectors.set(title, known)
-      else fresh.add(title)
+      const cached = this.titleCache.get(title)
+      if (cached) vectors.set(title, cached)
+      else missing.add(title)
     }
-    if (fresh.size > 0) {
-      const encoded = [...fresh]
-      const made = await this.inPieces('text', encoded.length, (from, to) => ({
+    if (missing.size > 0) {
+      const encoded = [...missing]
+      const outputs = await this.inPieces('text', encoded.length, (from, to) => ({
         input_ids: { data: this.text.encode(encoded.slice(from, to)), shape: [to - from, shape.length] },
       }))
       for (const [i, title] of encoded.entries()) {
-        const { text_embedding: text, word_embedding: words = null } = made[i]
+        const { text_embedding: text, word_embedding: words = null } = outputs[i]
         vectors.set(title, { text, words })
       }
     }
-    this.remember(vectors)
+    this.cacheTitles(vectors)
     return titles.map((title) => (title === null ? null : vectors.get(title)!))
   }
 
-  /** Vectors of `rows` inputs, which `inputs` gives from row to row, by the names of the model's outputs. */
+  /** For each of `rows` inputs its vectors by output name; `inputs(from, to)` makes the inputs of a run. */
   private async inPieces(
     part: 'image' | 'text',
     rows: number,
@@ -208,27 +221,28 @@ export class ItemEncoder {
     for (let from = 0; from < rows; from += size) {
       const to = Math.min(from + size, rows)
       const outputs = Object.entries(await model.run(inputs(from, to)))
-      const at = (i: number) => outputs.map(([name, { data, shape }]) => [name, row(data as Float32Array, i, shape[1])])
-      for (let i = 0; i < to - from; i++) vectors.push(Object.fromEntries(at(i)))
+      const rowOf = (i: number) =>
+        outputs.map(([name, { data, shape }]) => [name, row(data as Float32Array, i, shape[1])])
+      for (let i = 0; i < to - from; i++) vectors.push(Object.fromEntries(rowOf(i)))
     }
     return vectors
   }
 
-  /** Keeps the titles met last. */
-  private remember(vectors: ReadonlyMap<string, TitleVectors>): void {
+  /** Adds titles to the cache and evicts the least recently used. */
+  private cacheTitles(vectors: ReadonlyMap<string, TitleVectors>): void {
     for (const [title, vector] of vectors) {
-      this.known.delete(title)
-      this.known.set(title, vector)
+      this.titleCache.delete(title)
+      this.titleCache.set(title, vector)
     }
     const { shape } = this.setup
-    const most = Math.floor(knownBytes / (4 * (shape.config.projection + wordWidth(shape))))
-    for (const title of this.known.keys()) {
-      if (this.known.size <= most) break
-      this.known.delete(title)
+    const most = Math.floor(titleCacheBytes / (4 * (shape.config.projection + wordWidth(shape))))
+    for (const title of this.titleCache.keys()) {
+      if (this.titleCache.size <= most) break
+      this.titleCache.delete(title)
     }
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     for (const part of parts) await this.models[part].close()
   }
 }

@@ -1,27 +1,27 @@
-/** The thread of a lane: decodes the batches that it is given while it encodes the one before. */
+/** The thread of a lane: decodes a batch while it encodes the one before. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { failureOf } from '../base/errors.js'
-import type { Answered, Asked } from '../base/threads.js'
+import type { ResultMessage, TaskMessage } from '../base/threads.js'
 import { decodeAll } from '../data/pictures/decode.js'
 import { type EncoderSetup, ItemEncoder, pictureOptions, type Vectors } from './encoder.js'
 import type { Model } from './model.js'
 
 export interface EncodeTask {
-  /** Encoded as JPEG and the like; null where there is none, an Error where it could not be read. */
+  /** Bytes of JPEG, PNG etc.; null for none, an Error for an unreadable file. */
   pictures: readonly (Uint8Array | Error | null)[]
   titles: readonly (string | null)[]
 }
 
-/** A line for people, or that the lane is open. */
+/** A line for the user, or the provider once the lane is open. */
 export type Message = { say: string } | { provider: Model['provider'] }
 
 const setup = workerData as EncoderSetup
-const answer = (value: Message | Answered<Encoded[]>) => parentPort!.postMessage(value)
+const answer = (value: Message | ResultMessage<Encoded[]>) => parentPort!.postMessage(value)
 
 try {
   const encoder = await ItemEncoder.open(setup, (say) => answer({ say }))
   let last: Promise<void> = Promise.resolve()
-  parentPort!.on('message', ({ id, task: { pictures, titles } }: Asked<EncodeTask>) => {
+  parentPort!.on('message', ({ id, task: { pictures, titles } }: TaskMessage<EncodeTask>) => {
     const decoding = decodeAll(pictures, { folder: '' }, pictureOptions(setup))
     const turn = last.then(async () => answer({ id, result: await encodeItems(await decoding, titles) }))
     last = turn.catch(fail)
@@ -49,10 +49,10 @@ function fail(thrown: unknown): void {
   answer({ failure: failureOf(thrown) })
 }
 
-/** What became of an item. */
+/** The result of an item. */
 export interface Encoded {
-  /** null: there is nothing to make a vector of. */
+  /** null for an item without a title and a readable picture. */
   vectors: Vectors | null
-  /** Why its picture counts as missing. */
+  /** Why its picture could not be used; it counts as missing. */
   broken?: string
 }

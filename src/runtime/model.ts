@@ -1,4 +1,4 @@
-/** ONNX models ready to run: which provider runs them, and why. */
+/** Opens ONNX models with the best available execution provider. */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -14,7 +14,7 @@ export const providerNames = ['auto', ...providers] as const
 
 export interface ModelOptions {
   provider: (typeof providerNames)[number]
-  /** Threads of the CPU provider; 0: one for each core. */
+  /** Threads of the CPU provider; 0: one per core. */
   threads?: number
 }
 
@@ -23,14 +23,14 @@ export type Named = Record<string, { data: TypedArray; shape: Shape }>
 
 export interface Model {
   readonly provider: Provider
-  /** Runs the model; int32 inputs become the int64 that the graphs declare. */
+  /** Runs the model; int32 inputs are converted to int64, which the graphs declare. */
   run(inputs: Named): Promise<Named>
   close(): Promise<void>
 }
 
 /**
- * Opens a model from its file. `auto` tries CUDA, WebGPU, then the CPU, and `say` hears why one was passed over.
- * @throws UserError `provider-missing` when the provider asked for by name is not to be had.
+ * Opens a model from its file. `auto` tries CUDA, WebGPU, then the CPU, and reports to `say` why it skips one.
+ * @throws UserError `provider-missing` where a provider given by name does not start.
  */
 export async function openModel(path: string, options: ModelOptions, say: (line: string) => void): Promise<Model> {
   const wanted = options.provider === 'auto' ? providers : [options.provider]
@@ -42,7 +42,7 @@ export async function openModel(path: string, options: ModelOptions, say: (line:
         executionProviders: [provider],
         intraOpNumThreads: options.threads ?? 0,
         logSeverityLevel: 3,
-        // Threads that wait by spinning take the time that decoding needs.
+        // Spinning threads would slow down the decoding of pictures.
         extra: { session: { intra_op: { allow_spinning: '0' } } },
       })
       return wrap(session, provider)
@@ -57,13 +57,13 @@ export async function openModel(path: string, options: ModelOptions, say: (line:
           remedy,
         })
       }
-      say(`${provider} provider passed over: ${reason}`)
+      say(`${provider} provider skipped: ${reason}`)
     }
   }
   throw new Error('no provider was tried')
 }
 
-/** The CUDA provider is a library of its own; without this look ONNX Runtime would print its own lines about it. */
+/** The CUDA provider is a separate library. This check avoids messages that ONNX Runtime prints if it is missing. */
 function checkCuda(): void {
   const name = 'libonnxruntime_providers_cuda.so'
   const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
@@ -71,7 +71,7 @@ function checkCuda(): void {
   if (!existsSync(join(place, name))) throw new Error(`${name} is not installed in ${place}`)
 }
 
-/** Without a device WebGPU would print its own lines about drivers. */
+/** Avoids messages that WebGPU prints about drivers if there is no device. */
 function checkGpu(): void {
   if (process.platform !== 'linux') return
   const places = ['/dev/dri', '/dev/nvidia0', '/dev/dxg']

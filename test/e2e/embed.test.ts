@@ -43,7 +43,7 @@ test('when shards are merged then the table is that of one run, to the bit', asy
   const fourth = await shard('3/4')
   const { code, stderr } = await mim(['embed', 'merge', '--out', parts])
   assert.equal(code, 2)
-  assert.match(stderr, /^error \[shards-missing\]: .*unfinished or absent: 2-of-4;/)
+  assert.match(stderr, /^error \[shards-missing\]: .*unfinished or missing: 2-of-4;/)
   assert.equal(existsSync(join(parts, 'embeddings')), false)
   const slurm = { SLURM_ARRAY_TASK_ID: '7', SLURM_ARRAY_TASK_MIN: '5', SLURM_ARRAY_TASK_COUNT: '4' }
   const third = await shard('auto', slurm)
@@ -87,11 +87,11 @@ test('when a shard is doubled, of another model or other formats then merging re
   }
   renameSync(place, at('spare'))
   cpSync(join(shards, '0-of-4'), place, { recursive: true })
-  await refused('shard-twice', /shard 0 of 4 is there twice: 0-of-4 and 1-of-4/)
+  await refused('shard-twice', /shard 0 of 4 exists twice: 0-of-4 and 1-of-4/)
 
   await mimJson([...pretrain, '--engine', 'wasm', '--epochs', '1', '--out', at('another model')])
   await insteadOf('--checkpoint', at('another model'), ...formats)
-  await refused('shard-differs', /1-of-4: model \w{16}, not \w{16}, which is what 0-of-4 has/)
+  await refused('shard-differs', /1-of-4: model \w{16}, not \w{16}, as in 0-of-4/)
   await insteadOf(...checkpoint, ...formats, '--dim', '4')
   await refused('shard-differs', /1-of-4: width 4, not 12/)
   await insteadOf(...checkpoint)
@@ -179,7 +179,7 @@ test('when a provider cannot start then auto says why and goes on, and asked for
   const { provider } = JSON.parse(readFileSync(join(at('provided'), 'metrics.json'), 'utf8'))
   const order = ['cuda', 'webgpu', 'cpu']
   for (const refused of order.slice(0, order.indexOf(provider))) {
-    assert.match(stderr, new RegExp(`${refused} provider passed over: \\w+`))
+    assert.match(stderr, new RegExp(`${refused} provider skipped: \\w+`))
     await refusal([...embed, ...checkpoint, '--provider', refused], at('no provider'), 'provider-missing')
   }
 })

@@ -69,5 +69,8 @@ test('when vectors are to be cut and to hold words then the run says that words 
   const options = ['--words', '0.3', '--set', 'dim=8', '--out', join(folder, 'cut')]
   const { code, stderr } = await mim([...embed, '--checkpoint', join(folder, 'pretrain'), ...options])
   assert.equal(code, 2)
-  assert.match(stderr, /^error \[dim-value\]: dim: 8 numbers of a vector are kept, and words, which come last/m)
+  assert.match(
+    stderr,
+    /^error \[dim-value\]: dim: 8 dimensions would cut off the word vectors that words = 0.3 appends/m,
+  )
 })

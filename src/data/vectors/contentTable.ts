@@ -3,33 +3,33 @@ import { normOf } from '../../store/index.js'
 import type { Database } from '../tables/duckdb.js'
 import { type Numbers, openVectors, type VectorSource, type VectorTable } from './sources.js'
 
-/** Frozen vectors of items, for look-up by row. */
+/** Frozen content vectors of items. */
 export interface ContentTable {
   width: number
-  /** Row 0 is zero and means "no vector"; [rows, width], to be multiplied by `scale`. */
+  /** [rows, width]; times `scale` they are the vectors. Row 0 is zero and means "no vector". */
   vectors: Float32Array | Int8Array
   type: 'float32' | 'int8'
   scale: number
   rows: number
-  /** Row of each dense item number; 0 where the table does not have the item. */
+  /** Row by item number; 0 for items without a vector. */
   rowOf: Int32Array
-  /** Where histories are searched by content. */
+  /** Present if histories are searched by content. */
   search?: Search
 }
 
-/** An embedding table and how it is read. */
+/** An embedding table and how to read it. */
 export interface ContentSource extends VectorTable {
-  /** How vectors are held in memory. */
+  /** Type of the vectors in memory. */
   type: ContentTable['type']
-  /** What stored numbers are multiplied by; 1: what the table says. */
+  /** Stored numbers times `scale` are the vectors; 1: the scale that the table states. */
   scale: number
-  /** Scale each vector to length 1? */
+  /** Whether to scale each vector to unit norm. */
   normalize: boolean
 }
 
 /**
- * Reads the vectors of the items of `numbers`, a DuckDB table of `item_id` and dense `item`, `count` of them; rows
- * are in the order of dense numbers. Stored int8 stays as it is; else the largest number of all sets the scale.
+ * Reads the vectors of the items of `numbers`, a DuckDB table of `item_id` and item number `item` with `count` rows.
+ * Rows are in the order of item numbers. For int8, stored int8 is kept; otherwise the largest absolute number becomes 127.
  * @throws UserError of `openVectors`.
  */
 export async function loadContent(
@@ -38,7 +38,7 @@ export async function loadContent(
   numbers: string,
   count: number,
 ): Promise<ContentTable> {
-  const source = await openVectors(db, table, numbers, count)
+  using source = await openVectors(db, table, numbers, count)
   const { width, items } = source
   const rowOf = new Int32Array(count)
   for (const item of items) rowOf[item] = 1
@@ -48,10 +48,10 @@ export async function loadContent(
   const scale = source.type === 'int8' && stated === 1 ? source.scale : stated
   const isAsStored = type === 'int8' && source.type === 'int8' && !normalize
   const scaled = (numbers: Numbers): Numbers => {
-    if (normalize) return ofLengthOne(numbers, width)
+    if (normalize) return unitVectors(numbers, width)
     return isAsStored || scale === 1 ? numbers : Float32Array.from(numbers, (x) => x * scale)
   }
-  const held = type === 'float32' ? 1 : isAsStored ? scale : await fittingScale(source, scaled)
+  const tableScale = type === 'float32' ? 1 : isAsStored ? scale : await fittingScale(source, scaled)
 
   const vectors = new arrayOf[type](rows * width)
   for await (const piece of source.read()) {
@@ -59,23 +59,22 @@ export async function loadContent(
     piece.items.forEach((item, i) => {
       const vector = numbers.subarray(i * width, (i + 1) * width)
       if (vectors instanceof Float32Array) vectors.set(vector, rowOf[item] * width)
-      else quantize(vector, isAsStored ? 1 : held, vectors, rowOf[item] * width)
+      else quantize(vector, isAsStored ? 1 : tableScale, vectors, rowOf[item] * width)
     })
   }
-  source.close()
-  return { width, vectors, type, scale: held, rows, rowOf }
+  return { width, vectors, type, scale: tableScale, rows, rowOf }
 }
 
-function ofLengthOne(numbers: Numbers, width: number): Float32Array {
+function unitVectors(numbers: Numbers, width: number): Float32Array {
   const out = Float32Array.from(numbers)
-  for (let at = 0; at < out.length; at += width) {
-    const length = Math.max(normOf(out, at, width), 1e-12)
-    for (let k = at; k < at + width; k++) out[k] /= length
+  for (let from = 0; from < out.length; from += width) {
+    const norm = Math.max(normOf(out, from, width), 1e-12)
+    for (let k = from; k < from + width; k++) out[k] /= norm
   }
   return out
 }
 
-/** The scale at which the largest number of all vectors is 127. */
+/** The scale at which the largest absolute number of all vectors is 127. */
 async function fittingScale(source: VectorSource, scaled: (numbers: Numbers) => Numbers): Promise<number> {
   let largest = 0
   for await (const { vectors } of source.read()) {
@@ -84,14 +83,14 @@ async function fittingScale(source: VectorSource, scaled: (numbers: Numbers) => 
   return largest / 127 || 1
 }
 
-/** Writes numbers as int8 of a scale from place `at` of `into` on; the error is half the scale at most. */
-export function quantize(numbers: Numbers, scale: number, into: Int8Array, at: number): void {
-  for (let i = 0; i < numbers.length; i++) into[at + i] = Math.round(numbers[i] / scale)
+/** Writes numbers as int8 with `scale` to `into`, starting at index `from`; the error is at most half the scale. */
+export function quantize(numbers: Numbers, scale: number, into: Int8Array, from: number): void {
+  for (let i = 0; i < numbers.length; i++) into[from + i] = Math.round(numbers[i] / scale)
 }
 
 /**
- * One table of several: the vectors of an item one after another, zeros for those that it lacks, so that similarities
- * are the means of those of the tables. int8 takes the largest scale.
+ * Concatenates the vectors of several tables, zeros for missing ones, so that similarities are the means of the
+ * tables' similarities. int8 takes the largest scale.
  */
 export function sideBySide(tables: readonly ContentTable[]): ContentTable {
   if (tables.length === 1) return tables[0]
@@ -114,10 +113,10 @@ export function sideBySide(tables: readonly ContentTable[]): ContentTable {
   return { width, vectors, type, scale: scale / Math.sqrt(tables.length), rows, rowOf }
 }
 
-/** What a search reads beside vectors. */
+/** What a search reads in addition to the vectors. */
 export interface Search {
-  /** By dense item number, see sketch.ts. */
+  /** By item number, see sketch.ts. */
   sketches: Int32Array
-  /** What the sketches lie in, and the vectors where they fit; all threads share it. */
+  /** Memory of the sketches and, if they fit, of the vectors; all threads share it. */
   memory: WebAssembly.Memory
 }

@@ -1,5 +1,6 @@
-/** Where content vectors come from: the table that `mim embed` published, or Parquet of anyone. */
+/** Reads content vectors from a table that `mim embed` published, or from any Parquet table. */
 import { UserError } from '../../base/errors.js'
+import { Resources } from '../../base/resources.js'
 import {
   EmbeddingTable,
   type Id,
@@ -11,7 +12,7 @@ import {
 import { idsOf, numberedIds, openTable, parquetSource, requireSameIds } from '../tables/contract.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
 
-/** A table of vectors, and its columns of ids and of vectors. */
+/** A table of vectors and the names of its id and vector columns. */
 export interface VectorTable {
   path: string
   item: string
@@ -20,23 +21,23 @@ export interface VectorTable {
 
 export type Numbers = Float32Array | Int8Array
 
-/** Vectors of items that are known by dense numbers. Close it when done. */
-export interface VectorSource {
+/** Vectors of items by their item numbers. Close it when done. */
+export interface VectorSource extends Disposable {
   width: number
-  /** How numbers are stored, and what they are multiplied by, as far as the table tells. */
+  /** Type of the stored numbers; stored numbers times `scale` are the vectors. */
   type: VectorType
   scale: number
-  /** Dense numbers of the items that have a vector, each once. */
+  /** Item numbers of the items with a vector, each once. */
   items: Int32Array
-  /** Items with their vectors [items, width] as they are stored; may be read again. */
+  /** Item numbers with the stored vectors [items, width]; may be read several times. */
   read(): AsyncIterable<{ items: Int32Array; vectors: Numbers }>
-  close(): void
 }
 
 /**
- * Opens a table of vectors for the items of `numbers`, a DuckDB table of `item_id` and dense `item`, `count` of them.
+ * Opens a table of vectors for the items of `numbers`, a DuckDB table of `item_id` and item number `item` with `count`
+ * rows.
  * @throws UserError of `openTable`, `EmbeddingTable.open` and `requireSameIds`; `vector-lengths` for vectors of
- * unequal length; `vector-value`, from the published table when such a vector is read.
+ * different lengths; `vector-value` from `read` for numbers that are not finite in a published table.
  */
 export async function openVectors(
   db: Database,
@@ -46,23 +47,25 @@ export async function openVectors(
 ): Promise<VectorSource> {
   const published = item === 'item_id' && isVector(embedding) ? publishedFolder(path) : undefined
   return published && isVector(embedding)
-    ? await lookUp(db, EmbeddingTable.open(published), embedding, numbers, count)
-    : await join(db, { path, item, embedding }, numbers)
+    ? await fromPublished(db, published, embedding, numbers, count)
+    : await fromParquet(db, { path, item, embedding }, numbers)
 }
 
 const isVector = (name: string): name is VectorName => (vectorNames as readonly string[]).includes(name)
 
-/** Items that are looked up, and vectors that are read, at a time. */
-const piece = 4096
+/** Vectors read at a time. */
+const pieceRows = 4096
 
-/** Of a published table only what is looked up is read, front to back. */
-async function lookUp(
+/** Reads only the vectors of the items, in the order of the table. */
+async function fromPublished(
   db: Database,
-  table: EmbeddingTable,
+  folder: string,
   name: VectorName,
   numbers: string,
   count: number,
 ): Promise<VectorSource> {
+  using opened = new Resources()
+  const table = opened.use(EmbeddingTable.open(folder))
   const { widths, type, scale, id_type: idType } = table.manifest
   const where = `${table.folder}: column '${name}'`
   requireSameIds('item', [await numberedIds(db, numbers), { path: table.folder, type: idType }])
@@ -77,14 +80,15 @@ async function lookUp(
       rows[hits++] = row
     }
   }
+  opened.release()
   return {
     width: widths[name],
     type,
     scale,
     items: items.subarray(0, hits),
     async *read() {
-      for (let from = 0; from < hits; from += piece) {
-        const to = Math.min(from + piece, hits)
+      for (let from = 0; from < hits; from += pieceRows) {
+        const to = Math.min(from + pieceRows, hits)
         const bytes = table.stored(rows.subarray(from, to), name)
         const vectors = type === 'int8' ? new Int8Array(bytes.buffer) : new Float32Array(bytes.buffer)
         const bad = vectors.findIndex((x) => !Number.isFinite(x))
@@ -96,12 +100,16 @@ async function lookUp(
         yield { items: items.subarray(from, to), vectors }
       }
     },
-    close: () => table.close(),
+    [Symbol.dispose]: () => table.close(),
   }
 }
 
-/** Of Parquet all rows are checked, and joined with the items. */
-async function join(db: Database, { path, item, embedding }: VectorTable, numbers: string): Promise<VectorSource> {
+/** Checks all rows of a Parquet table and joins them with the items. */
+async function fromParquet(
+  db: Database,
+  { path, item, embedding }: VectorTable,
+  numbers: string,
+): Promise<VectorSource> {
   const table = await openTable(db, path, { [item]: { type: 'id', unique: true }, [embedding]: { type: 'vector' } })
   requireSameIds('item', [await numberedIds(db, numbers), idsOf(table, item)])
   const [id, column] = [identifier(item), identifier(embedding)]
@@ -118,11 +126,11 @@ async function join(db: Database, { path, item, embedding }: VectorTable, number
         yield { items, vectors: vectors.values }
       }
     },
-    close: () => {},
+    [Symbol.dispose]: () => {},
   }
 }
 
-/** The scale that the files themselves tell, as those of `mim embed` do; 1 where they tell none. */
+/** The scale in the metadata of the files, as `mim embed` writes it; 1 without one. */
 async function footerScale(db: Database, path: string): Promise<number> {
   const [found] = await db.rows<{ scale: number }>(
     `SELECT CAST(decode(value) AS DOUBLE) AS scale FROM parquet_kv_metadata(${literal(parquetSource(path))})

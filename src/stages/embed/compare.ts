@@ -1,24 +1,24 @@
 import { lstatSync } from 'node:fs'
 import { EmbeddingTable, type Id } from '../../store/index.js'
 import type { Description } from './describe.js'
-import type { Fate, Judgment } from './items.js'
+import type { Comparison, ItemStatus } from './items.js'
 import { type EmbedWork, olderHashes } from './work.js'
 
-/** Compares items with what an interrupted run has done, if there was one, and with what the older table holds. */
+/** Compares items by their content hashes with the vectors of an interrupted run and of the older table. */
 export const compareWith =
   (older: EmbeddingTable | undefined, work: EmbedWork | undefined) =>
-  (ids: readonly Id[], hashes: readonly string[]): Judgment => {
+  (ids: readonly Id[], hashes: readonly string[]): Comparison => {
     const rows = work ? work.ids.find(ids) : new Int32Array(ids.length)
     const before = older ? olderHashes(older, ids) : []
-    const fates = hashes.map((hash, i): Fate => {
-      if (work?.hashAt(rows[i]) === hash) return 'known'
+    const statuses = hashes.map((hash, i): ItemStatus => {
+      if (work?.hashAt(rows[i]) === hash) return 'resumed'
       if (!before[i]) return 'new'
       return before[i] === hash ? 'unchanged' : 'changed'
     })
-    return { rows, fates }
+    return { rows, statuses }
   }
 
-/** Differences between two tables that keep a row of one from standing in the other, e.g. "type int8, not float32". */
+/** Differences that make rows of table `other` unusable in table `one`, e.g. "type int8, not float32". */
 export function tableDifferences(one: Description, other: Description): string[] {
   const facts = ({ model_version, type, widths, ids }: Description) => ({
     model: model_version,
@@ -26,21 +26,21 @@ export function tableDifferences(one: Description, other: Description): string[]
     width: widths.embedding,
     ids,
   })
-  const theirs = Object.entries(facts(other))
-  return theirs.flatMap(([name, value]) => {
-    const ours = facts(one)[name as keyof ReturnType<typeof facts>]
-    return ours === value ? [] : [`${name} ${value}, not ${ours}`]
+  const wanted = facts(one)
+  return Object.entries(facts(other)).flatMap(([name, value]) => {
+    const expected = wanted[name as keyof typeof wanted]
+    return expected === value ? [] : [`${name} ${value}, not ${expected}`]
   })
 }
 
-/** The table at `path`, if its rows may stand beside those of `wanted`. */
+/** The published table at `path`, if its rows can be copied into a table of `wanted`. Close it when done. */
 export function openOlder(path: string, wanted: Description, say: (line: string) => void): EmbeddingTable | undefined {
-  // A folder that is no link is of a version of mim before links.
+  // Versions of mim before links published a plain folder.
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined
   const older = EmbeddingTable.open(path)
   const differences = tableDifferences(wanted, older.manifest)
   if (differences.length === 0) return older
   older.close()
-  say(`all vectors are computed anew: the published table has ${differences.join('; ')}`)
+  say(`all vectors are computed again: the published table has ${differences.join('; ')}`)
   return undefined
 }

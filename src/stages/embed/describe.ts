@@ -1,4 +1,4 @@
-/** What an embedding table is made by, and what of an older one may be kept. */
+/** The model and the settings that an embedding table is made with. */
 import { createHash } from 'node:crypto'
 import { createReadStream, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,17 +12,17 @@ import type { EncoderSetup } from '../../runtime/encoder.js'
 import { currentFormat, int8Scale, type Manifest } from '../../store/index.js'
 import { Terminal } from '../../train/terminal.js'
 
-/** A table before its rows are known. */
+/** The manifest of a table whose rows are not counted yet. */
 export type Description = Omit<Manifest, 'rows'>
 
-/** @throws UserError `checkpoint-missing`, and what opening it throws. */
+/** @throws UserError `checkpoint-missing` where none is given, and errors of opening it. */
 export async function openCheckpoint(checkpoint: string, terminal = new Terminal()): Promise<ModelFolder> {
   if (checkpoint) return open(checkpoint, terminal)
-  const [what, remedy] = ['no checkpoint was given', 'add --checkpoint FOLDER or --checkpoint hf:owner/name']
+  const [what, remedy] = ['no checkpoint is given', 'add --checkpoint FOLDER or --checkpoint hf:owner/name']
   throw new UserError({ id: 'checkpoint-missing', what, remedy })
 }
 
-/** An encoder of the checkpoint's model; `folder` is where its ONNX models lie, or will. */
+/** Settings of an encoder of the checkpoint's model; `folder` is the folder of its ONNX files. */
 export function encoderSetup(config: EmbedConfig, model: ModelFolder, folder: string): EncoderSetup {
   const { provider, threads, data } = config
   const { tokenizer, preprocessing } = model
@@ -30,14 +30,14 @@ export function encoderSetup(config: EmbedConfig, model: ModelFolder, folder: st
   return { folder, provider, threads, shape: shapeWith(config, model), tokenizer, preprocessing, maxImagePixels }
 }
 
-/** The shape of a model whose vectors hold as much of the words as is asked for. */
+/** The shape of the model with the configured weight of words. */
 function shapeWith({ words }: Pick<EmbedConfig, 'words'>, model: ModelFolder): EncoderShape {
   return { ...encoderShape(model), ...(words ? { words } : {}) }
 }
 
 /**
- * What the table of a model will be like.
- * @throws UserError `dim-value` where more numbers are asked for than the vectors have, or words would be cut off.
+ * The manifest of a table to be made, without the number of rows.
+ * @throws UserError `dim-value` where `dim` exceeds the width of the model's vectors or would cut off word vectors.
  */
 export async function describeTable(
   { type, dim, words, lists, safetensors, precision }: EmbedConfig,
@@ -53,11 +53,11 @@ export async function describeTable(
       id: 'dim-value',
       where: 'dim',
       what: `${dim}`,
-      expected: `${least} at most, as the model has`,
+      expected: `at most ${least}, the width of the model's vectors`,
     })
   }
   if (dim > 0 && words > 0) {
-    const what = `${dim} numbers of a vector are kept, and words, which come last, are to count ${words}`
+    const what = `${dim} dimensions would cut off the word vectors that words = ${words} appends`
     throw new UserError({ id: 'dim-value', where: 'dim', what, remedy: 'set dim or words to 0' })
   }
   return {
@@ -76,15 +76,15 @@ export async function describeTable(
   }
 }
 
-/** The model's part of a version, which goes on with how its vectors were made. */
+/** The part of a model version that identifies the model; suffixes say how the vectors were made. */
 export const modelOf = (version: string) => version.split('-')[0]
 
-/** Names the weights and all that decides what they make of an item. */
+/** Identifies a model by a hash of its weights, configuration, preprocessing and tokenizer. */
 export async function versionOf(checkpoint: string): Promise<string> {
   const hash = createHash('sha256')
-  const decides = /\.safetensors$|^(config|mim|preprocessor_config|tokenizer|tokenizer_config)\.json$/
+  const relevant = /\.safetensors$|^(config|mim|preprocessor_config|tokenizer|tokenizer_config)\.json$/
   for (const name of readdirSync(checkpoint)
-    .filter((n) => decides.test(n))
+    .filter((n) => relevant.test(n))
     .sort()) {
     hash.update(name)
     for await (const bytes of createReadStream(join(checkpoint, name))) hash.update(bytes as Buffer)

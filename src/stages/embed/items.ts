@@ -1,99 +1,98 @@
-/** The items of a catalogue on their way to the encoder: read, compared with what is known, decoded. */
-
+/** Reads the items of a catalogue, compares them with the vectors that exist and batches those to encode. */
 import { mapAhead } from '../../base/prefetch.js'
 import type { ItemPiece, ItemStream } from '../../data/items/stream.js'
 import type { Id } from '../../store/index.js'
 import { ItemReaders, type ReadItems, readerCount } from './readers.js'
 
 /** Items that a thread reads and hashes at a time; pictures may be large. */
-const piece = 64
+const pieceItems = 64
 
-/** What is to be done about an item. */
-export type Fate = 'known' | 'unchanged' | 'changed' | 'new'
+/**
+ * `resumed`: an interrupted run has computed the vectors; `unchanged`: the older table has them; `changed` and `new`:
+ * they are to be computed, with or without older ones in that table.
+ */
+export type ItemStatus = 'resumed' | 'unchanged' | 'changed' | 'new'
 
-export interface Judgment {
-  fates: Fate[]
-  /** Where the vectors of each item go. */
+export interface Comparison {
+  statuses: ItemStatus[]
+  /** Row of each item in the work files. */
   rows: ArrayLike<number>
 }
 
-/** Items with what is to be done about each. */
-export interface Surveyed extends Judgment, ReadItems {
+/** Items as they were read, and how they compare with the vectors that exist. */
+export interface ComparedItems extends Comparison, ReadItems {
   ids: Id[]
   titles: (string | null)[]
-  /** Of pictures; null for those that the table itself holds. */
+  /** Paths of pictures; null for pictures within the table. */
   paths: (string | null)[]
 }
 
-/** Reads the catalogue, with the bytes of its pictures, and asks `judge` for the fate of each item. */
-export async function* survey(
+/** Reads all items with the bytes of their pictures and compares each with the vectors that exist. */
+export async function* compareItems(
   stream: ItemStream,
   allowOutside: boolean,
-  judge: (ids: readonly Id[], hashes: readonly string[]) => Judgment,
-): AsyncGenerator<Surveyed> {
-  const readers = new ItemReaders({ folder: stream.folder, allowOutside })
-  try {
-    const pieces = mapAhead(smaller(stream.read()), readerCount, async (items) => ({
-      items,
-      read: await readers.read(items),
-    }))
-    for await (const { items, read } of pieces) {
-      const paths = items.pictures.map((picture) => (typeof picture === 'string' ? picture : null))
-      yield { ids: items.ids, titles: items.titles, paths, ...read, ...judge(items.ids, read.hashes) }
-    }
-  } finally {
-    await readers.close()
+  compare: (ids: readonly Id[], hashes: readonly string[]) => Comparison,
+): AsyncGenerator<ComparedItems> {
+  await using readers = new ItemReaders({ folder: stream.folder, allowOutside })
+  const pieces = mapAhead(smallPieces(stream.read()), readerCount, async (items) => ({
+    items,
+    read: await readers.read(items),
+  }))
+  for await (const { items, read } of pieces) {
+    const paths = items.pictures.map((picture) => (typeof picture === 'string' ? picture : null))
+    yield { ids: items.ids, titles: items.titles, paths, ...read, ...compare(items.ids, read.hashes) }
   }
 }
 
-async function* smaller(pieces: AsyncIterable<ItemPiece>): AsyncGenerator<ItemPiece> {
+async function* smallPieces(pieces: AsyncIterable<ItemPiece>): AsyncGenerator<ItemPiece> {
   for await (const { ids, titles, pictures } of pieces) {
-    for (let from = 0; from < ids.length; from += piece) {
-      const to = from + piece
+    for (let from = 0; from < ids.length; from += pieceItems) {
+      const to = from + pieceItems
       yield { ids: ids.slice(from, to), titles: titles.slice(from, to), pictures: pictures.slice(from, to) }
     }
   }
 }
 
-/** An item to encode, and where its vectors go. */
+/** An item to encode. */
 export interface Item {
   id: Id
+  /** Row of its vectors in the work files. */
   row: number
   title: string | null
-  picture: Surveyed['pictures'][number]
-  path: Surveyed['paths'][number]
+  picture: ComparedItems['pictures'][number]
+  path: ComparedItems['paths'][number]
   hash: string
 }
 
-/** Items for the encoder, and what was passed on the way to them. */
+/** Items to encode, and the items skipped since the batch before. */
 export interface Batch {
   items: Item[]
-  /** Rows of items that the published table has. */
+  /** Rows of unchanged items. */
   unchanged: number[]
-  /** Items that an interrupted run had done. */
-  known: number
+  /** Number of items that an interrupted run has computed. */
+  resumed: number
 }
 
-const nothing = (): Batch => ({ items: [], unchanged: [], known: 0 })
+const emptyBatch = (): Batch => ({ items: [], unchanged: [], resumed: 0 })
 
-/** Makes batches of what is new or changed; the last may be smaller. */
-export async function* batches(surveyed: AsyncIterable<Surveyed>, size: number): AsyncGenerator<Batch> {
-  let batch = nothing()
-  for await (const { ids, rows, titles, pictures, paths, hashes, fates } of surveyed) {
-    for (const [i, fate] of fates.entries()) {
-      if (fate === 'unchanged') batch.unchanged.push(rows[i])
-      if (fate === 'known') batch.known++
-      if (fate === 'unchanged' || fate === 'known') continue
+/** Batches of `size` new or changed items; the last may be smaller. */
+export async function* batches(compared: AsyncIterable<ComparedItems>, size: number): AsyncGenerator<Batch> {
+  let batch = emptyBatch()
+  for await (const { ids, rows, titles, pictures, paths, hashes, statuses } of compared) {
+    for (const [i, status] of statuses.entries()) {
+      if (status === 'unchanged') batch.unchanged.push(rows[i])
+      if (status === 'resumed') batch.resumed++
+      if (status === 'unchanged' || status === 'resumed') continue
       const [id, row, title, picture, path, hash] = [ids[i], rows[i], titles[i], pictures[i], paths[i], hashes[i]]
       batch.items.push({ id, row, title, picture, path, hash })
       if (batch.items.length < size) continue
       yield batch
-      batch = nothing()
+      batch = emptyBatch()
     }
-    // What was passed is told at once; items wait until there are enough.
+    // Skipped items are reported at once; items to encode wait until there are enough.
     if (batch.items.length > 0) continue
     yield batch
-    batch = nothing()
+    batch = emptyBatch()
   }
   yield batch
 }

@@ -1,4 +1,4 @@
-/** Items beside those whose vectors are nearest, as people see them. */
+/** Items with their nearest neighbors, for reports and `mim neighbors`. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,14 +22,14 @@ import {
 } from '../../store/index.js'
 import { encoderSetup, modelOf, openCheckpoint, versionOf } from './describe.js'
 
-/** Where the catalogue lies and how its columns are called. */
+/** The path of a catalogue and the names of its columns. */
 export interface CatalogueSource {
   path: string
   columns: ItemColumns
   maxImagePixels: number
 }
 
-/** Makes cards of items, with their thumbnails. */
+/** Loads the titles and thumbnails of items; returns a function that makes the card of one. */
 export async function itemCards(db: Database, { path, columns, maxImagePixels }: CatalogueSource, ids: readonly Id[]) {
   const { folder, items } = await lookUpItems(db, path, columns, ids)
   const cards = new Map<Id, Card>()
@@ -39,28 +39,29 @@ export async function itemCards(db: Database, { path, columns, maxImagePixels }:
   return (id: Id, more: Partial<Card> = {}): Card => ({ ...(cards.get(id) ?? { text: `item ${id}` }), ...more })
 }
 
-const asked = 6
-const shown = 7
+/** Random items in a report, and neighbors of each. */
+const queryCount = 6
+const neighborCount = 7
 
-/** Random items of a table with those whose vectors are nearest. */
+/** A gallery of random items of a table with their nearest neighbors. */
 export async function showNeighbors(db: Database, source: CatalogueSource, table: EmbeddingTable): Promise<Child> {
   const { rows } = table.manifest
-  const drawn = Random.of('neighbors')
-  const queries = [...new Set(Array.from({ length: Math.min(asked, rows) }, () => drawn.int(rows)))].sort(
+  const random = Random.of('neighbors')
+  const queries = [...new Set(Array.from({ length: Math.min(queryCount, rows) }, () => random.int(rows)))].sort(
     (a, b) => a - b,
   )
   const vectors = table.vectorsAt(Int32Array.from(queries))
-  const found = nearestRows(table, vectors, shown, queries)
+  const found = nearestRows(table, vectors, neighborCount, queries)
   const id = (row: number) => table.ids.read(row, 1)[0]
   const card = await itemCards(db, source, [...queries, ...found.flat().map(({ row }) => row)].map(id))
   return gallery(
     'Nearest neighbors',
-    'Random items, and the seven items whose vectors are nearest.',
+    `Random items, and the ${neighborCount} items with the nearest vectors.`,
     queries.map((row, q) => ({ asked: card(id(row)), found: found[q].map((near) => card(id(near.row))) })),
   )
 }
 
-/** What neighbors are looked for: those of an item, of words, of a picture, or of words and a picture. */
+/** Neighbors are searched for an item, or for a text, a picture or both. */
 export interface Query {
   item?: string
   text?: string
@@ -74,7 +75,7 @@ export interface Listed {
   score: number
 }
 
-/** Items of a list of rows, with what the catalogue says of them. */
+/** The items of found rows with title and category from the catalogue. */
 export async function listed(
   db: Database,
   { path, columns }: CatalogueSource,
@@ -90,7 +91,7 @@ export async function listed(
 }
 
 /**
- * Row of an item that a person named.
+ * Row of the item with an id as the user wrote it.
  * @throws UserError `item-unknown` where the table does not have it.
  */
 export function rowOf(table: EmbeddingTable, item: string): number {
@@ -98,12 +99,12 @@ export function rowOf(table: EmbeddingTable, item: string): number {
   const id: Id | undefined = table.ids.kind === 'string' ? item : isInteger ? BigInt(item) : undefined
   const row = id === undefined ? -1 : table.ids.find([id])[0]
   if (row >= 0) return row
-  throw new UserError({ id: 'item-unknown', where: table.folder, what: `item ${item} has no vector in this table` })
+  throw new UserError({ id: 'item-unknown', where: table.folder, what: `the table has no vector of item ${item}` })
 }
 
 /**
- * The content vector of words, of the picture in a file, or of both, as the model of a run makes it.
- * @throws UserError `model-differs` where the run has another model than the table; `image-unreadable`.
+ * The content vector of a text, a picture file or both by the model of `config`.
+ * @throws UserError `model-differs` where the table was made by another model; `image-unreadable`.
  */
 export async function queryVector(
   config: EmbedConfig,
@@ -113,9 +114,9 @@ export async function queryVector(
 ): Promise<Float32Array> {
   const model = await openCheckpoint(config.checkpoint)
   const version = await versionOf(model.path)
-  // What is asked for is near enough in float32.
+  // Only the model must be the same: float32 vectors of queries also suit tables made with fp16.
   if (version !== modelOf(table.manifest.model_version)) {
-    const what = `the table is of model ${table.manifest.model_version}, ${config.checkpoint} is ${version}`
+    const what = `the table was made by model ${table.manifest.model_version}, ${config.checkpoint} is ${version}`
     throw new UserError({ id: 'model-differs', what, remedy: 'run mim embed again, or give the right --checkpoint' })
   }
   const folder = await mkdtemp(join(tmpdir(), 'mim-'))
@@ -127,34 +128,33 @@ export async function queryVector(
       throw new UserError({ id: 'image-unreadable', where: image, what: decoded.message, expected: 'a picture' })
     }
     await exportEncoder(model.path, setup.shape, setup.folder)
-    const encoder = await ItemEncoder.open(setup, say)
+    await using encoder = await ItemEncoder.open(setup, say)
     const [{ embedding }] = await encoder.encode([decoded], [text ?? null])
-    await encoder.close()
     return storedVector(embedding, table.width, 'float32') as Float32Array
   } finally {
     await rm(folder, { recursive: true })
   }
 }
 
+/** Rounding differences between two ways to sum the same cosine are smaller. */
+const cosineTolerance = 1e-6
+
 /**
- * Share of the `k` exact neighbors of some random items that the index finds. A row as near as the last exact one
- * counts as one of them: among equal vectors no order is the right one.
+ * Recall@k of the index: the share of the `k` exact neighbors of random items that it finds. A row counts as found if
+ * its cosine reaches the k-th exact one, because equal vectors have no order.
  */
 export function indexRecall(table: EmbeddingTable, index: HnswIndex, k: number, items: number): number {
   const { rows } = table.manifest
-  const drawn = Random.of('recall')
-  const queries = Int32Array.from({ length: Math.min(items, rows) }, () => drawn.int(rows))
+  const random = Random.of('recall')
+  const queries = Int32Array.from({ length: Math.min(items, rows) }, () => random.int(rows))
   const vectors = table.vectorsAt(queries)
   const exact = nearestRows(table, vectors, k, Array.from(queries))
   let [hits, all] = [0, 0]
   for (const [q, row] of queries.entries()) {
     const found = index.nearest(vectors.slice(q * table.width, (q + 1) * table.width), k, row)
     const last = exact[q].at(-1)?.score ?? 0
-    hits += found.filter(({ score }) => score >= last - rounding).length
+    hits += found.filter(({ score }) => score >= last - cosineTolerance).length
     all += exact[q].length
   }
   return all === 0 ? 1 : hits / all
 }
-
-/** Two ways to sum the same cosine differ by no more. */
-const rounding = 1e-6

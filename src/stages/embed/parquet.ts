@@ -1,23 +1,24 @@
-/** Embedding tables as Parquet: one row for each item, with its vectors, what made them and from what. */
+/** Embedding tables as Parquet: per item its id, vectors, model version and content hash. */
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { DuckDBDataChunk, DuckDBType, DuckDBVector } from '@duckdb/node-api'
 import { ARRAY, BIGINT, FLOAT, TINYINT, UBIGINT, VARCHAR } from '@duckdb/node-api'
+import { Resources } from '../../base/resources.js'
 import { Database, literal } from '../../data/tables/duckdb.js'
 import { arrowSchema } from '../../formats/arrowSchema.js'
 import { type Chunk, flags, hashBytes, type Manifest, type VectorName, vectorNames } from '../../store/index.js'
 
-/** Rows of a file, and of a row group, at most; fewer where they would be more bytes, which are held some ten times over. */
-const mostRows = 20_480
-const mostBytes = 2 ** 24
-/** Rows that DuckDB takes at a time. */
+/** Most rows per file (each has one row group), and most bytes of their vectors: writing takes about ten times as much. */
+const maxRows = 20_480
+const maxBytes = 2 ** 24
+/** Rows per chunk of DuckDB. */
 const chunkRows = 2048
-/** Files that are written at a time, while the rows of the next are gathered. */
+/** Files written in parallel, while the rows of the next are collected. */
 const writerCount = 2
-/** Memory is given back whenever so much of it is freed: left to itself DuckDB holds more with every file. */
-const freed = '1MB'
+/** DuckDB returns memory to the system whenever this much is free. By default its memory grows with every file. */
+const flushThreshold = '1MB'
 
-/** Bit that says whether a row has the vector. */
+/** The bit of `present` for each vector. */
 const bits: Record<VectorName, number> = {
   embedding: flags.embedding,
   image_embedding: flags.image,
@@ -26,20 +27,21 @@ const bits: Record<VectorName, number> = {
 
 type Shape = Omit<Manifest, 'rows'>
 
-/** Rows of a chunk, as many as DuckDB takes at most. */
+/** At most `chunkRows` rows of a chunk. */
 interface Piece {
   chunk: Chunk
   from: number
   count: number
 }
 
-/** Writes rows that come in the order of their ids as part-00000.parquet and so on into a folder. */
-export class ParquetParts {
+/** Writes rows, which come sorted by id, to part-00000.parquet and so on in a folder. Close it when done. */
+export class ParquetParts implements AsyncDisposable {
   private readonly partRows: number
-  private held: Piece[] = []
+  /** Rows of the next file, and their number. */
+  private pieces: Piece[] = []
   private rows = 0
   private part = 0
-  /** Files on their way, the first one first: each writer has one at most. */
+  /** Files being written, oldest first: at most one per writer. */
   private readonly writing: Promise<void>[] = []
 
   private constructor(
@@ -48,49 +50,57 @@ export class ParquetParts {
     { type, widths }: Shape,
   ) {
     const bytes = vectorNames.reduce((sum, name) => sum + widths[name], 0) * (type === 'int8' ? 1 : 4)
-    const chunks = Math.min(mostRows, mostBytes / bytes) / chunkRows
+    const chunks = Math.min(maxRows, maxBytes / bytes) / chunkRows
     this.partRows = Math.max(1, Math.floor(chunks)) * chunkRows
   }
 
   static async open(folder: string, shape: Shape): Promise<ParquetParts> {
-    const writers = Array.from({ length: writerCount }, () => PartWriter.open(shape))
-    return new ParquetParts(await Promise.all(writers), folder, shape)
+    using opened = new Resources()
+    const writers: PartWriter[] = []
+    while (writers.length < writerCount) writers.push(opened.use(await PartWriter.open(shape)))
+    opened.release()
+    return new ParquetParts(writers, folder, shape)
   }
 
-  /** Adds rows, which must stay as they are: they are written later. */
+  /** Adds rows, which must not change afterwards: they are written later. */
   async add(chunk: Chunk): Promise<void> {
     for (let from = 0; from < chunk.ids.length; ) {
       const count = Math.min(chunkRows, this.partRows - this.rows, chunk.ids.length - from)
-      this.held.push({ chunk, from, count })
+      this.pieces.push({ chunk, from, count })
       this.rows += count
       from += count
       if (this.rows === this.partRows) await this.write()
     }
-    // Writers ask for their rows in this thread.
+    // Writers fetch their rows in this thread.
     await setImmediate()
   }
 
   private async write(): Promise<void> {
     if (this.writing.length === writerCount) await this.writing.shift()
     const path = join(this.folder, `part-${String(this.part).padStart(5, '0')}.parquet`)
-    const written = this.writers[this.part++ % writerCount].write(path, this.held, this.partRows)
-    // A failure is reported when its turn comes, not as unhandled.
+    const written = this.writers[this.part++ % writerCount].write(path, this.pieces, this.partRows)
+    // A failure is reported when it is awaited, not as an unhandled rejection.
     written.catch(() => {})
     this.writing.push(written)
-    this.held = []
+    this.pieces = []
     this.rows = 0
   }
 
-  /** Writes what is left; a table without rows has one file, too. */
+  /** Writes the remaining rows and waits for all files. An empty table has one file, too. */
   async finish(): Promise<void> {
     if (this.rows > 0 || this.part === 0) await this.write()
     await Promise.all(this.writing)
-    for (const writer of this.writers) writer.close()
+  }
+
+  /** Closes the databases, after the files that are being written. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.writing)
+    for (const writer of this.writers) writer[Symbol.dispose]()
   }
 }
 
-/** Writes one file after the other. */
-class PartWriter {
+/** Writes one file after another. */
+class PartWriter implements Disposable {
   private pieces: Piece[] = []
 
   private constructor(
@@ -107,10 +117,12 @@ class PartWriter {
   }
 
   static async open(shape: Shape): Promise<PartWriter> {
-    // One thread encodes a row group; others would spin for want of another.
-    const db = await Database.open({ threads: 1 })
-    await db.run(`SET allocator_flush_threshold = '${freed}'`)
-    await db.run(`SET allocator_bulk_deallocation_flush_threshold = '${freed}'`)
+    using opened = new Resources()
+    // A row group is encoded by one thread; others would only spin.
+    const db = opened.use(await Database.open({ threads: 1 }))
+    await db.run(`SET allocator_flush_threshold = '${flushThreshold}'`)
+    await db.run(`SET allocator_bulk_deallocation_flush_threshold = '${flushThreshold}'`)
+    opened.release()
     return new PartWriter(db, shape)
   }
 
@@ -123,11 +135,11 @@ class PartWriter {
       ${literal(version)} AS model_version, content_hash FROM rows()`
     const columns = [
       { name: 'item_id', type: idType },
-      ...vectorNames.map((name) => ({ name, of: number, length: widths[name] }) as const),
+      ...vectorNames.map((name) => ({ name, element: number, length: widths[name] }) as const),
       ...['model_version', 'content_hash'].map((name) => ({ name, type: 'VARCHAR' })),
     ]
-    const sizes: Record<string, string> = lists === 'fixed' ? { 'ARROW:schema': arrowSchema(columns) } : {}
-    const metadata = { model_version: version, scale: String(scale), ...sizes }
+    const schema: Record<string, string> = lists === 'fixed' ? { 'ARROW:schema': arrowSchema(columns) } : {}
+    const metadata = { model_version: version, scale: String(scale), ...schema }
     await this.db.writeParquet(query, path, rowGroup, metadata)
   }
 
@@ -158,12 +170,12 @@ class PartWriter {
     out.setColumnValues(vectorNames.length + 1, hashes)
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     this.db.close()
   }
 }
 
-/** A fixed-length list of DuckDB with the numbers behind it, as they lie in memory. */
+/** A DuckDB vector of fixed-length lists with the flat array of their numbers. */
 type ArrayVector = DuckDBVector & {
   childData: { items: Float32Array | Int8Array }
   validity: { setItemValid(row: number, valid: boolean): void }

@@ -6,40 +6,34 @@ import { Database } from '../../data/tables/duckdb.js'
 import { Terminal } from '../../train/terminal.js'
 import { compareWith, openOlder } from './compare.js'
 import { describeTable, openCheckpoint } from './describe.js'
-import { survey } from './items.js'
+import { compareItems } from './items.js'
 
-/** How many items `mim embed` would compute, copy and drop; nothing is written. Broken pictures are not looked for. */
-export async function planEmbed(
-  config: EmbedConfig,
-  published: string,
-  shard?: Shard,
-): Promise<Record<string, number>> {
+/** How many items `mim embed` would compute, copy and drop. Writes nothing and does not decode pictures. */
+export async function planEmbed(config: EmbedConfig, path: string, shard?: Shard): Promise<Record<string, number>> {
   const terminal = new Terminal()
   const model = await openCheckpoint(config.checkpoint, terminal)
-  const db = await Database.open()
+  using db = await Database.open()
   const stream = await openItemStream(db, findTable(config.data.root, config.data.items), config.data.columns, shard)
   const description = await describeTable(config, model, stream)
-  const older = openOlder(published, description, (line) => terminal.say(line))
+  using older = openOlder(path, description, (line) => terminal.say(line))
   const counts = { items: stream.count, new: 0, changed: 0, unchanged: 0, empty: 0 }
   const bar = terminal.bar('items', stream.count)
-  let [done, known] = [0, 0]
-  for await (const { fates, titles, pictures } of survey(
+  let [done, published] = [0, 0]
+  for await (const { statuses, titles, pictures } of compareItems(
     stream,
     config.data.allowOutside,
     compareWith(older, undefined),
   )) {
-    for (const [i, fate] of fates.entries()) {
-      if (fate === 'changed' || fate === 'unchanged') known++
+    for (const [i, status] of statuses.entries()) {
+      if (status === 'changed' || status === 'unchanged') published++
       if (titles[i] === null && pictures[i] === null) counts.empty++
-      else if (fate !== 'known') counts[fate]++
+      else if (status !== 'resumed') counts[status]++
     }
-    done += fates.length
+    done += statuses.length
     bar.update(done)
   }
   bar.stop()
-  // Of the items that a shard lacks only the merge knows which are gone.
-  const gone: Record<string, number> = shard ? {} : { gone: (older?.manifest.rows ?? 0) - known }
-  older?.close()
-  db.close()
+  // Only the merge knows which items are gone: those that are in no shard.
+  const gone: Record<string, number> = shard ? {} : { gone: (older?.manifest.rows ?? 0) - published }
   return { ...counts, ...gone }
 }

@@ -1,4 +1,4 @@
-/** From rows in the order of their ids to a published table: arrays, Parquet and a manifest. */
+/** Writes rows that are sorted by id as a table: arrays, Parquet and a manifest. */
 import { join } from 'node:path'
 import { replaceFolder, writeJson } from '../../base/files.js'
 import { type TensorSource, writeSafetensors } from '../../formats/safetensors.js'
@@ -16,18 +16,18 @@ import type { Run } from '../../train/run.js'
 import type { Description } from './describe.js'
 import { ParquetParts } from './parquet.js'
 
-/** Where the rows of a shard lie in its folder. */
+/** Folder of the rows of a shard within its run folder. */
 export const partFolder = 'part'
 
 export interface TableCounts {
   rows: number
-  /** Items by what their vectors are made of. */
+  /** Items by the modalities of their vectors. */
   both: number
   picture_only: number
   title_only: number
 }
 
-/** Writes a table into an empty `folder`; `asParquet`: with Parquet, and what else is asked for, too. The manifest comes last. */
+/** Writes a table into an empty folder, the manifest last; `asParquet`: with the formats for other readers, too. */
 export async function writeTable(
   folder: string,
   chunks: Iterable<Chunk>,
@@ -35,9 +35,9 @@ export async function writeTable(
   asParquet: boolean,
   progress: (rows: number) => void,
 ): Promise<TableCounts> {
-  const ids = new IdWriter(folder, description.ids)
-  const rows = RowFiles.create(folder, description, 0)
-  const parquet = asParquet ? await ParquetParts.open(folder, description) : undefined
+  using ids = new IdWriter(folder, description.ids)
+  using rows = RowFiles.create(folder, description, 0)
+  await using parquet = asParquet ? await ParquetParts.open(folder, description) : undefined
   const counts: TableCounts = { rows: 0, both: 0, picture_only: 0, title_only: 0 }
   for (const chunk of chunks) {
     ids.add(chunk.ids)
@@ -56,12 +56,11 @@ export async function writeTable(
   ids.finish()
   rows.finish()
   if (asParquet && description.safetensors) writeTensors(folder, rows, description)
-  rows.close()
   await writeJson(join(folder, manifestFile), { ...description, rows: counts.rows })
   return counts
 }
 
-/** The arrays of a table once more, for readers of tensors. */
+/** Writes the arrays again as embeddings.safetensors. */
 function writeTensors(folder: string, rows: RowFiles, { type, scale, ids, model_version }: Description): void {
   const tensors = [...vectorNames, 'present' as const].map((name): TensorSource => {
     const array = rows.array(name)
@@ -73,7 +72,7 @@ function writeTensors(folder: string, rows: RowFiles, { type, scale, ids, model_
   writeSafetensors(join(folder, 'embeddings.safetensors'), tensors, metadata)
 }
 
-/** Writes the table, of about `expected` rows, and makes `link` lead to it; see `publishTable` for `keep`. */
+/** Writes a table of about `expected` rows and points `link` to it; keeps the newest `keep` tables. */
 export async function publish(
   run: Run,
   link: string,
@@ -89,7 +88,7 @@ export async function publish(
   return { ...counts!, table: link }
 }
 
-/** Writes the rows of a shard, to be published together with those of all others. */
+/** Writes the rows of a shard, which `mim embed merge` publishes together with all other shards. */
 export async function writePart(
   run: Run,
   chunks: Iterable<Chunk>,

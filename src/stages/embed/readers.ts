@@ -1,5 +1,4 @@
-/** The bytes of items' pictures and hashes of their content. */
-
+/** Reads the bytes of items' pictures and hashes their content. */
 import { TaskThread } from '../../base/threads.js'
 import type { ItemPiece } from '../../data/items/stream.js'
 import { type PicturePlace, pictureBytes } from '../../data/pictures/files.js'
@@ -14,41 +13,41 @@ export interface ReadItems {
 
 type Reader = TaskThread<ReadTask, ReadAnswer>
 
-/** Files that are read at a time: as many as Node.js itself would read. */
+/** Threads that read files: as many as Node.js itself uses. */
 export const readerCount = 4
 
-/** Reads pictures by their paths in threads, which start when the first path comes. Close it when done. */
-export class ItemReaders {
+/** Reads picture files in threads, which start with the first path. Close it when done. */
+export class ItemReaders implements AsyncDisposable {
   private readers: Reader[] = []
 
-  constructor(private readonly place: PicturePlace) {}
+  constructor(private readonly source: PicturePlace) {}
 
   async read({ titles, pictures }: ItemPiece): Promise<ReadItems> {
     if (!pictures.some((picture) => typeof picture === 'string')) {
-      // What the table holds need not change threads to be hashed.
+      // Pictures stored in the table are already in this thread.
       const found = await Promise.all(
         (pictures as (Uint8Array | null)[]).map(
-          (picture) => picture && pictureBytes(picture, this.place).catch((error: Error): Error => error),
+          (picture) => picture && pictureBytes(picture, this.source).catch((error: Error): Error => error),
         ),
       )
       return { pictures: found, hashes: found.map((p, i) => contentHash(titles[i], p instanceof Error ? null : p)) }
     }
-    const answer = await this.reader().ask({ paths: pictures as (string | null)[], titles })
+    const answer = await this.reader().run({ paths: pictures as (string | null)[], titles })
     return {
       pictures: answer.pictures.map((picture) => (typeof picture === 'string' ? new Error(picture) : picture)),
       hashes: answer.hashes,
     }
   }
 
-  /** The one that has least to do. */
+  /** The thread with the fewest tasks. */
   private reader(): Reader {
     const start = (): Reader =>
-      new TaskThread(new URL('./readerThread.js', import.meta.url), this.place, 'reads pictures')
+      new TaskThread(new URL('./readerThread.js', import.meta.url), this.source, 'reads pictures')
     if (this.readers.length === 0) this.readers = Array.from({ length: readerCount }, start)
     return TaskThread.leastBusy(this.readers)
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.readers.map((reader) => reader.close()))
   }
 }

@@ -1,7 +1,8 @@
-/** What an extraction has reached, kept on disk: after `kill -9` the next run goes on from it. */
+/** The progress of an extraction on disk: after `kill -9` the next run continues from it. */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { replaceFolder, writeJson } from '../../base/files.js'
+import { Resources } from '../../base/resources.js'
 import type { ItemStream } from '../../data/items/stream.js'
 import type { Vectors } from '../../runtime/encoder.js'
 import {
@@ -18,18 +19,18 @@ import {
 
 const stateFile = 'state.json'
 
-/** A place for the vectors of every item, in the order of the ids. Close it when done. */
-export class EmbedWork {
+/** Rows for the vectors of all items, sorted by id. Close it when done. */
+export class EmbedWork implements Disposable {
+  private isClosed = false
+
   private constructor(
+    private readonly folder: string,
     readonly ids: SortedIds,
     readonly rows: RowFiles,
     private readonly shape: RowShape,
   ) {}
 
-  /**
-   * Opens the work in `folder`, or begins it anew where it is of something else than `purpose` says: another
-   * catalogue, another model, another shape of rows.
-   */
+  /** Opens the work in `folder`; starts again if its catalogue, shape of rows or `purpose` is a different one. */
   static async open(folder: string, stream: ItemStream, shape: RowShape, purpose: unknown): Promise<EmbedWork> {
     const wanted = JSON.stringify({ catalogue: stream.fingerprint, count: stream.count, shape, purpose })
     const state = join(folder, stateFile)
@@ -37,19 +38,23 @@ export class EmbedWork {
     if (found !== wanted) {
       rmSync(folder, { recursive: true, force: true })
       await replaceFolder(folder, async (temporary) => {
-        const writer = new IdWriter(temporary, stream.kind)
+        using writer = new IdWriter(temporary, stream.kind)
         for await (const ids of stream.sortedIds()) writer.add(ids)
         writer.finish()
         RowFiles.create(temporary, shape, stream.count).close()
         await writeJson(join(temporary, stateFile), JSON.parse(wanted))
       })
     }
-    return new EmbedWork(new SortedIds(folder, stream.kind), RowFiles.open(folder, 'r+'), shape)
+    using opened = new Resources()
+    const ids = opened.use(new SortedIds(folder, stream.kind))
+    const rows = opened.use(RowFiles.open(folder, 'r+'))
+    opened.release()
+    return new EmbedWork(folder, ids, rows, shape)
   }
 
   /**
-   * Content hash that the vectors at `row` were made from; undefined where there are none yet, or where the
-   * picture was broken: it is tried, and counted, once more.
+   * Content hash of the item whose vectors are in `row`; undefined where there are none yet, or where the picture was
+   * broken, which is then read and counted again.
    */
   hashAt(row: number): string | undefined {
     const [present] = this.rows.array('present').read(row, 1)
@@ -57,17 +62,17 @@ export class EmbedWork {
     return isDone ? this.rows.array('content_hash').read(row, 1).toString('hex') : undefined
   }
 
-  /** Notes that the older table has the vectors of the item at `row`. */
-  keep(row: number): void {
+  /** Marks that the older table has the vectors of this item. */
+  markUnchanged(row: number): void {
     this.rows.array('present').write(row, Uint8Array.of(flags.unchanged))
   }
 
-  /** Notes that there is nothing to make a vector of. */
-  leaveOut(row: number): void {
+  /** Marks an item without a title and a readable picture, which gets no vector. */
+  markEmpty(row: number): void {
     this.rows.array('present').write(row, Uint8Array.of(0))
   }
 
-  put(row: number, { embedding, image, text }: Vectors, contentHash: string, isBroken: boolean): void {
+  write(row: number, { embedding, image, text }: Vectors, contentHash: string, isBroken: boolean): void {
     const { type, widths } = this.shape
     const bytes = (vector: Float32Array | null, width: number) => {
       const stored = vector ? storedVector(vector, width, type) : undefined
@@ -85,23 +90,31 @@ export class EmbedWork {
     })
   }
 
-  close(): void {
+  /** Deletes the files. */
+  remove(): void {
+    this[Symbol.dispose]()
+    rmSync(this.folder, { recursive: true })
+  }
+
+  [Symbol.dispose](): void {
+    if (this.isClosed) return
+    this.isClosed = true
     this.ids.close()
     this.rows.close()
   }
 }
 
-/** Content hashes of an older table's items, '' for those it does not have. */
+/** Content hashes of the items `wanted` in an older table, '' for those that it does not have. */
 export function olderHashes({ ids, rows }: EmbeddingTable, wanted: readonly Id[]): string[] {
-  const places = ids.find(wanted)
-  const [first, last] = [Math.min(...places.filter((p) => p >= 0)), Math.max(...places)]
+  const found = ids.find(wanted)
+  const [first, last] = [Math.min(...found.filter((row) => row >= 0)), Math.max(...found)]
   if (last < 0) return wanted.map(() => '')
-  // Items that stand together in the catalogue stand together here, as a rule.
-  const dense = last - first < 4 * wanted.length ? rows.array('content_hash').read(first, last - first + 1) : undefined
-  return Array.from(places, (place) => {
-    if (place < 0) return ''
-    const from = dense ? (place - first) * hashBytes : 0
-    const bytes = dense ?? rows.array('content_hash').read(place, 1)
+  // Items that are close in the catalogue usually have close ids: then one read has all hashes.
+  const range = last - first < 4 * wanted.length ? rows.array('content_hash').read(first, last - first + 1) : undefined
+  return Array.from(found, (row) => {
+    if (row < 0) return ''
+    const from = range ? (row - first) * hashBytes : 0
+    const bytes = range ?? rows.array('content_hash').read(row, 1)
     return bytes.toString('hex', from, from + hashBytes)
   })
 }
