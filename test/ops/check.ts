@@ -39,16 +39,97 @@ export function close(actual: ArrayLike<number>, expected: readonly number[], to
   })
 }
 
-/** d Σ f(x)·seed / dx by central differences of the double-precision reference. */
-function finiteDifferences({ reference }: Case, inputs: Nd[], which: number, seed: number[]): number[] {
+/** Unit roundoff of float32: half the distance from 1 to the next number. */
+const unit = 2 ** -24
+/** Roundings on the way through one operation: kernels approximate exp, tanh and erf to some 4 units, with a product around them. */
+const roundings = 8
+/** Relative change of the inputs by which condition is measured: small against the values, large against double rounding. */
+const nudge = 1e-4
+
+/** d y_j / d x_i of the double-precision reference by central differences: [inputs of `which`][elements i][outputs j]. */
+function jacobian({ reference }: Case, inputs: readonly Nd[], which: readonly number[]): number[][][] {
   const step = 1e-5
-  const objective = (moved: Nd) => {
-    const y = reference(...inputs.map((x, i) => (i === which ? moved : x)))
-    return y.data.reduce((total, v, i) => total + v * seed[i], 0)
-  }
-  return inputs[which].data.map((value, i) => {
-    const moved = (by: number) => nd(inputs[which].shape, inputs[which].data.with(i, value + by))
-    return (objective(moved(step)) - objective(moved(-step))) / (2 * step)
+  return which.map((k) => {
+    const { shape, data } = inputs[k]
+    return data.map((value, i) => {
+      const moved = (by: number) => reference(...inputs.with(k, nd(shape, data.with(i, value + by)))).data
+      const [above, below] = [moved(step), moved(-step)]
+      return above.map((y, j) => (y - below[j]) / (2 * step))
+    })
+  })
+}
+
+/** The longest sums in value and gradient: inputs that one output depends on, and outputs that depend on one input. */
+function longestSum(derivatives: readonly number[][][], outputs: number): number {
+  const elements = derivatives.flat()
+  const used = (row: readonly number[]) => row.filter((d) => d !== 0).length
+  const inputsOfOutput = Array.from({ length: outputs }, (_, j) => used(elements.map((row) => row[j])))
+  return Math.max(1, ...inputsOfOutput) + Math.max(0, ...elements.map(used))
+}
+
+/** Numbers that a run must give, and how far from each float32 may be. */
+export interface Expected {
+  data: number[]
+  tolerance: number[]
+}
+
+const known = new WeakMap<Case, { shape: number[]; value: Expected; seed: number[]; gradients: Expected[] }>()
+
+export const differentiated = (one: Case) =>
+  one.differentiate ?? one.inputs.flatMap(({ dtype = 'float32' }, i) => (dtype === 'float32' ? [i] : []))
+
+/**
+ * Value y and gradients d Σ y·seed / dx of the double-precision reference, with error bounds for float32.
+ *
+ * A sum of n terms in any order, by any number of lanes and threads, makes n roundings, each at most u = 2⁻²⁴ of a
+ * partial sum. Partial sums are as large as the result plus the root of the squares of the terms; roundings are
+ * independent of mean 0, so that n of them add up to √n (Higham & Mary 2019, doi:10.1137/18M1226312). In general the
+ * terms are what the result loses by a relative change of its inputs, since a rounding is such a change: we change all
+ * of them by ±`nudge` and take the largest difference in units of `nudge`. Hence
+ *
+ *     |ŷ − y| ≤ c·√n·u·(max(1, |y|) + change), c = `roundings`
+ *
+ * where 1 stands for intermediates of the size of the inputs that cancel, as in 1 + erf(x).
+ */
+export function expectation(one: Case, inputs: readonly Nd[]) {
+  const found = known.get(one)
+  if (found) return found
+  const which = differentiated(one)
+  const { shape, data } = one.reference(...inputs)
+  const seed = values(shape, 99).map(Math.fround)
+  const numbers = (at: readonly Nd[], derivatives = jacobian(one, at, which)) => [
+    one.reference(...at).data,
+    ...derivatives.map((rows) => rows.map((row) => row.reduce((total, d, j) => total + d * seed[j], 0))),
+  ]
+  const derivatives = jacobian(one, inputs, which)
+  const exact = numbers(inputs, derivatives)
+  const nudged = [7, 8].map((salt) => {
+    const moved = (x: Nd, i: number) =>
+      which.includes(i)
+        ? nd(
+            x.shape,
+            values(x.shape, salt + i).map((s, j) => x.data[j] * (1 + nudge * Math.sign(s))),
+          )
+        : x
+    return numbers(inputs.map(moved))
+  })
+  const factor = roundings * Math.sqrt(longestSum(derivatives, data.length)) * unit
+  const [value, ...gradients] = exact.map((data, k): Expected => {
+    const change = Math.max(...nudged.flatMap((other) => other[k].map((x, i) => Math.abs(x - data[i]) / nudge)), 0)
+    return { data, tolerance: data.map((x) => factor * (Math.max(1, Math.abs(x)) + change)) }
+  })
+  const all = { shape, value, seed, gradients }
+  known.set(one, all)
+  return all
+}
+
+export function within(actual: ArrayLike<number>, { data, tolerance }: Expected, what: string): void {
+  assert.equal(actual.length, data.length, `${what}: length`)
+  data.forEach((e, i) => {
+    assert.ok(
+      Math.abs(actual[i] - e) <= tolerance[i],
+      `${what}[${i}]: ${actual[i]}, expected ${e} to ${tolerance[i].toExponential(1)}`,
+    )
   })
 }
 
@@ -69,31 +150,25 @@ export const usedInputs = (one: Case, nodes: Tensor[]) => new Set(program({ y: o
 /** `unknownDimensions`: the first dimension of matrices is known only when the program runs. */
 export function check(engine: Engine, one: Case, unknownDimensions: boolean): void {
   const { nodes, data, fed } = feeds(one, unknownDimensions)
-  const expected = one.reference(...data)
+  const { shape, value, seed, gradients: slopes } = expectation(one, data)
   const y = one.build(...nodes)
-  const seed = op.input('seed', y.shape)
-  const which = one.differentiate ?? one.inputs.flatMap((x, i) => ((x.dtype ?? 'float32') === 'float32' ? [i] : []))
+  const which = differentiated(one)
   const grads = gradients(
     y,
     which.map((i) => nodes[i]),
-    { seed },
+    { seed: op.input('seed', y.shape) },
   )
   const outputs = Object.fromEntries(grads.map((g, i) => [`g${i}`, g]))
 
   const session = engine.open({ forward: program({ y }), backward: program(outputs) }, [])
   const { y: actual } = session.run('forward', fed)
-  assert.deepEqual([...actual.shape], expected.shape)
-  close(actual.data, expected.data, 2e-6, 'value')
-
-  const seedData = values(expected.shape, 99)
+  assert.deepEqual([...actual.shape], shape)
+  within(actual.data, value, 'value')
   if (grads.length > 0) {
-    const result = session.run('backward', {
-      ...fed,
-      seed: { shape: expected.shape, data: Float32Array.from(seedData) },
-    })
+    const result = session.run('backward', { ...fed, seed: { shape, data: Float32Array.from(seed) } })
     which.forEach((i, k) => {
       assert.deepEqual([...result[`g${k}`].shape], data[i].shape)
-      close(result[`g${k}`].data, finiteDifferences(one, data, i, seedData), 2e-5, `gradient of input ${i}`)
+      within(result[`g${k}`].data, slopes[k], `gradient of input ${i}`)
     })
   }
   session.dispose()
