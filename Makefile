@@ -12,7 +12,7 @@ PRESET ?= sample
 DATA ?= runs/sample/$(SIZE)
 OUT ?= runs/pipeline
 
-.PHONY: setup build reproduce smoke pipeline test check unit bench clean
+.PHONY: setup build reproduce smoke pipeline test check unit test-slow coverage bench clean
 .DEFAULT_GOAL := build
 
 ## set-up
@@ -65,8 +65,25 @@ check:
 	biome check .
 	depcruise src
 
+# Tests are listed from sources, so that a stale output does not run; skipped ones are printed with their reasons.
+runner = node --test --test-concurrency=$(CONCURRENCY) --test-reporter=./dist/test/reporter.js --test-reporter-destination=stdout
+outputs = sed 's|^|dist/|; s|ts$$|js|'
+CONCURRENCY ?= 2
+
 unit:
-	node --test --test-reporter=spec $$(find test -name '*.test.ts' | sort | sed 's|^|dist/|; s|ts$$|js|')
+	$(runner) $$(find test -name '*.test.ts' -not -path 'test/slow/*' | sort | $(outputs))
+
+# Long campaigns. SLOW_SHARE=1/3 runs a third of the files; SLOW_SEED determines which.
+SLOW_SHARE ?= 1
+SLOW_SEED ?= 1
+test-slow: setup build
+	$(runner) $$(node dist/test/chosen.js $(SLOW_SHARE) $(SLOW_SEED) $$(find test/slow -name '*.test.ts' | sort) | $(outputs))
+
+# Lines of src that `make unit` runs; coverage needs a newer Node than the rest.
+coverage: setup build
+	npx --yes node@24 --test --test-concurrency=$(CONCURRENCY) --enable-source-maps --experimental-test-coverage \
+	  --test-coverage-include='dist/src/**' --test-reporter=./dist/test/reporter.js --test-reporter-destination=stdout \
+	  $$(find test -name '*.test.ts' -not -path 'test/slow/*' | sort | $(outputs))
 
 # Against PyTorch where MIM_PEER_PYTHON names a Python that has it; BENCH="--threads 1" and more: test/bench/main.ts.
 PAIRS ?= 5

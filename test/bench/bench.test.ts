@@ -1,72 +1,8 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
-import { root } from '../fixtures.js'
-import type { Result } from './compare.js'
-
-const scratch = mkdtempSync(join(tmpdir(), 'mim-bench-test-'))
-after(() => rmSync(scratch, { recursive: true }))
-
-const out = join(scratch, 'bench.json')
-
-function bench(args: string[], env: Record<string, string> = {}) {
-  const { MIM_PEER_PYTHON: _, ...clean } = process.env
-  const main = join(root, 'dist/test/bench/main.js')
-  const options = { encoding: 'utf8', env: { ...clean, ...env } } as const
-  return spawnSync(process.execPath, [main, '--quick', '--out', out, ...args], options)
-}
-
-const results = () => JSON.parse(readFileSync(out, 'utf8')) as Result[]
-
-test('when every kind of workload runs beside a peer then pairs are compared and the ratio is ours over theirs', () => {
-  // The peer is a script that answers as the real one does, with figures that are easy to tell.
-  const calls = join(scratch, 'calls')
-  const script = join(scratch, 'peer.cjs')
-  const figures = {
-    peer: 'fake 1',
-    samples_per_s: 2,
-    pairs_per_s: 2,
-    images_per_s: 2,
-    encoder_only_images_per_s: 2,
-    max_rss_mb: 2,
-  }
-  writeFileSync(
-    script,
-    `require('node:fs').appendFileSync(${JSON.stringify(calls)}, process.argv.slice(2).join(' ') + '\\n')
-    console.log(${JSON.stringify(JSON.stringify(figures))})`,
-  )
-  const peer = { MIM_PEER_PYTHON: process.execPath, MIM_PEER_SCRIPT: script }
-  const { status, stderr } = bench(
-    ['--threads', '1', 'ctr', 'ctr-ragged', 'clip', 'embed', 'start', '--pairs', '1'],
-    peer,
-  )
-  assert.equal(status, 0, stderr)
-  const names = ['ctr', 'ctr-memory', 'ctr-ragged', 'clip', 'embed', 'embed-encoder', 'embed-share', 'start']
-  assert.deepEqual(
-    results().map(({ workload }) => workload),
-    names,
-  )
-  for (const { workload, value, peer, peer_value, ratio, load } of results()) {
-    assert.ok(value > 0 && load! >= 0, workload)
-    if (workload === 'start') continue
-    if (workload === 'embed-share') {
-      assert.equal(peer, null)
-      continue
-    }
-    assert.equal(peer, 'fake 1')
-    assert.equal(peer_value, 2)
-    assert.equal(ratio, workload === 'ctr-memory' ? 2 / value : value / 2)
-  }
-  const what = readFileSync(calls, 'utf8').trim().split('\n')
-  assert.deepEqual(
-    what.map((line) => line.split(' ')[0]),
-    ['ctr', 'ctr', 'clip', 'embed'],
-  )
-  for (const line of what) assert.match(line, / --threads 1$/)
-})
+import { test } from 'node:test'
+import { bench, results, scratch } from './running.js'
 
 test('when make reproduce has left runs then the median of their times is told by stage', () => {
   const runs = join(scratch, 'reproduce')
@@ -91,32 +27,8 @@ test('when make reproduce has left runs then the median of their times is told b
   assert.equal(bench(['reproduce', '--runs', join(scratch, 'absent')]).stdout, '')
 })
 
-test('when there is no peer then our figures stand alone and the reason is told', () => {
-  const { status, stderr } = bench(['--pairs', '1', 'embed'])
-  assert.equal(status, 0, stderr)
-  assert.match(stderr, /MIM_PEER_PYTHON/)
-  assert.deepEqual(
-    results().map(({ peer, ratio }) => [peer, ratio]),
-    [
-      [null, null],
-      [null, null],
-      [null, null],
-    ],
-  )
-})
-
 test('when a workload is not known then the known ones are told', () => {
   const { status, stderr } = bench(['speed'])
   assert.equal(status, 2)
   assert.match(stderr, /ctr-ragged/)
-})
-
-test('when memory and our other engine are asked for then one run tells growth and ours stands against ours', () => {
-  const { status, stderr } = bench(['ctr-ragged-growth', 'wasm-ctr', '--pairs', '2'])
-  assert.equal(status, 0, stderr)
-  const [growth, wasm] = results()
-  assert.deepEqual([growth.unit, growth.peer], ['%', null])
-  assert.ok(Math.abs(growth.value) < 50, `${growth.value}`)
-  assert.equal(wasm.peer, 'mim on auto')
-  assert.ok(wasm.ratio! > 0)
 })

@@ -54,7 +54,16 @@ before(async () => {
 
 const arguments_ = (maxBad: number, ...more: string[]) => [
   ...smallStages(folder).pretrain,
-  ...['--epochs', '0.1', '--set', `data.items=${JSON.stringify(items)}`, '--set', 'data.maxImagePixels=1000000'],
+  ...[
+    '--engine',
+    'wasm',
+    '--epochs',
+    '0.1',
+    '--set',
+    `data.items=${JSON.stringify(items)}`,
+    '--set',
+    'data.maxImagePixels=1000000',
+  ],
   ...['--set', `data.maxBadImages=${maxBad}`, ...more],
 ]
 

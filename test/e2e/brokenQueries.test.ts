@@ -8,6 +8,7 @@ import { query, smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const stages = smallStages(folder)
+const short = ['--engine', 'wasm', '--epochs', '0.3']
 const table = (name: string) => join(folder, 'tiny', `${name}.parquet`)
 
 /** Behaviors of which every fourth query picture is `instead`; who asks with one of them, asks with words too. */
@@ -25,14 +26,15 @@ test('when query pictures are broken then training and judgment are as if nobody
   await behaviors('broken', "'query_images/none.jpg'")
   await behaviors('lacking', 'NULL')
   const pretrained = join(folder, 'pretrain')
-  await mimJson([...stages.pretrain, '--epochs', '1', '--out', pretrained])
+  await mimJson([...stages.pretrain, ...short, '--out', pretrained])
   const trained = async (name: string) => {
     const out = join(folder, name)
     const data = ['--set', `data.behaviors=${JSON.stringify(table(name))}`, '--set', 'data.maxBadImages=0.5']
     const { code, stdout, stderr } = await mim([
       ...stages.sft,
       ...data,
-      ...['--init', pretrained, '--epochs', '1', '--json', '--out', out],
+      ...short,
+      ...['--init', pretrained, '--json', '--out', out],
     ])
     assert.equal(code, 0, stderr)
     const { positives, seconds: _, ...metrics } = JSON.parse(stdout)

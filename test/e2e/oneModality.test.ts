@@ -70,7 +70,7 @@ await onEachEngine('a catalogue of one modality', ({ name: engine }) => {
       const [init, run] = [join(folder, engine, name), join(folder, engine, `${name}-sft`)]
       const sessions = ['--set', 'positives.sources=[session]', '--init', init]
       const sft = [...stages.sft, ...catalogue(name), ...sessions, '--engine', engine]
-      await mimJson([...sft, '--out', run])
+      await mimJson([...sft, '--epochs', '1', '--out', run])
       const changed = changedTensors(join(init, 'checkpoint'), join(run, 'checkpoint'))
       const tower = other === 'image' ? /^(vision_model|visual_projection)/ : /^text_/
       assert.ok(changed.length > 0)

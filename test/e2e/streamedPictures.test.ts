@@ -11,7 +11,15 @@ const place = (name: string) => join(folder, name)
 
 /** Results of a run but for what differs from run to run, and the loss of each step. */
 async function outcome(name: string, command: string[]) {
-  const { seconds: _, ...metrics } = await mimJson([...command, '--engine', 'wasm', '--out', place(name)])
+  const { seconds: _, ...metrics } = await mimJson([
+    ...command,
+    '--engine',
+    'wasm',
+    '--epochs',
+    '1',
+    '--out',
+    place(name),
+  ])
   const losses = await query('SELECT step, loss FROM {history} ORDER BY step', {
     history: place(`${name}/history.parquet`),
   })
@@ -26,7 +34,7 @@ for (const stage of ['pretrain', 'sft'] as const) {
     const streamed = await outcome(`${stage}-streamed`, [...command, ...none])
     assert.deepEqual(streamed.metrics, cached.metrics)
     assert.deepEqual(streamed.losses, cached.losses)
-    assert.ok(cached.losses.length > 10)
+    assert.ok(cached.losses.length > 2)
     assert.match(streamed.log, /pictures: \d+ do not fit into data\.cacheLimit and are decoded for each batch/)
     assert.doesNotMatch(cached.log, /do not fit/)
   })

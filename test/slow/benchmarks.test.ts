@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { mim, mimJson } from '../../commands/cli.js'
-import { openTables } from '../../data/tables.js'
-import { sharedFile } from '../../fixtures.js'
+import { mim, mimJson } from '../commands/cli.js'
+import { openTables } from '../data/tables.js'
+import { sharedFile } from '../fixtures.js'
 
 const { db, folder, write } = await openTables()
 

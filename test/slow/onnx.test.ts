@@ -5,8 +5,8 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { mimJson } from '../commands/cli.js'
+import { smallStages, workplace } from '../e2e/stages.js'
 import { pythonWith, root } from '../fixtures.js'
-import { smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const { pretrain, embed, ctr } = smallStages(folder)

@@ -6,7 +6,7 @@ import { before, test } from 'node:test'
 import { Random } from '../../src/base/random.js'
 import { EmbeddingTable } from '../../src/store/index.js'
 import { mimJson, mimUntil } from '../commands/cli.js'
-import { query, smallStages, workplace } from './stages.js'
+import { query, smallStages, workplace } from '../e2e/stages.js'
 
 const kills = Number(process.env['MIM_KILLS'] ?? 3)
 const folder = await workplace()

@@ -1,0 +1,4 @@
+import { onlyOn } from '../../engines.js'
+
+onlyOn('tensorflow')
+await import('../../e2e/chain.test.js')
