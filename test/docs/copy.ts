@@ -5,8 +5,8 @@ import { delimiter, dirname, join } from 'node:path'
 import { root } from '../fixtures.js'
 import type { Block, Page } from './pages.js'
 
-/** Not part of a copy: outputs, packages (linked), and what belongs to other tools. */
-const leftOut = new Set(['dist', 'runs', 'node_modules', '.git', '.github', '.ci', 'docs', 'deploy', 'coverage'])
+/** Not part of a copy: results, packages (linked), and what belongs to other tools. */
+const leftOut = new Set(['runs', 'node_modules', '.git', '.github', '.ci', 'docs', 'deploy', 'coverage'])
 
 export function copyRepository(folder: string): void {
   for (const name of readdirSync(root)) {
