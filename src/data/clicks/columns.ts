@@ -1,5 +1,6 @@
 /** What batches of a click model are made of: columns of impressions and behaviors, in memory or in files. */
-import { isFile, pick, readInto, type Stored } from '../tables/column.js'
+import { type Column, columnOf, FileColumn, type Stored } from '../tables/column.js'
+import type { ArrayOf, NumericKind } from '../tables/growing.js'
 import type { ContentTable } from '../vectors/contentTable.js'
 import type { CtrDataset } from './dataset.js'
 import type { BehaviorFeature, RowFeature } from './features.js'
@@ -50,60 +51,88 @@ export function ctrColumns(data: CtrDataset): StoredCtrColumns {
   }
 }
 
-/** The impressions `rows` alone, in memory; of their behaviors only where they stand. */
-export function atRows(columns: StoredCtrColumns, rows: Int32Array) {
-  const { item, label, weight, time, historyStart, historyEnd, behaviorItem, behaviorTime } = columns.impressions
+/** Whether columns are in files: every piece that is read costs time. */
+export const isOnDisk = ({ impressions }: StoredCtrColumns) => impressions.behaviorItem instanceof FileColumn
+
+/** The impressions `rows` alone, in memory; behaviors stay where they are. */
+export function atRows(columns: StoredCtrColumns, rows: Int32Array): StoredCtrColumns {
+  const { item, label, weight, time, historyStart, historyEnd } = columns.impressions
+  const picked = <K extends NumericKind>(column: Column<K>, width?: number) => columnOf<K>(column.pick(rows, width))
   return {
     ...columns,
     impressions: {
-      item: pick(item, rows),
-      label: pick(label, rows),
-      weight: weight.length > 0 ? pick(weight, rows) : new Float32Array(0),
-      time: time.length > 0 ? pick(time, rows) : new Float64Array(0),
-      historyStart: pick(historyStart, rows),
-      historyEnd: pick(historyEnd, rows),
-      behaviorItem,
-      behaviorTime,
+      ...columns.impressions,
+      item: picked(item),
+      label: picked(label),
+      weight: weight.length > 0 ? picked(weight) : weight,
+      time: time.length > 0 ? picked(time) : time,
+      historyStart: picked(historyStart),
+      historyEnd: picked(historyEnd),
     },
-    impressionFeatures: columns.impressionFeatures.map(
-      (feature): RowFeature => ({
-        ...feature,
-        rowOf: pick(feature.rowOf, rows, feature.values),
-        weight: feature.weight && pick(feature.weight, rows),
-      }),
-    ),
+    impressionFeatures: columns.impressionFeatures.map(({ rowOf, weight, ...feature }) => ({
+      ...feature,
+      rowOf: picked(rowOf, feature.values),
+      weight: weight && picked(weight),
+    })),
     behaviorFeatures: columns.behaviorFeatures.map(({ target, ...feature }) => ({
       ...feature,
-      target: target && pick(target, rows),
+      target: target && picked(target),
     })),
   }
 }
 
-/** Columns in memory that have the impressions `rows` and their histories, and the places of `rows` in them. */
+/** Columns in memory that contain the impressions `rows` and their histories, and the rows of these in the columns. */
 export function inMemory(columns: StoredCtrColumns, rows: Int32Array): { columns: CtrColumns; rows: Int32Array } {
-  if (!isFile(columns.impressions.behaviorItem)) return { columns: columns as CtrColumns, rows }
+  if (!isOnDisk(columns)) return { columns: asArrays(columns), rows }
   const alone = atRows(columns, rows)
-  const { historyStart: starts, historyEnd: ends, behaviorItem, behaviorTime } = alone.impressions
+  const { behaviorItem, behaviorTime } = columns.impressions
+  const [starts, ends] = [alone.impressions.historyStart.read(), alone.impressions.historyEnd.read()]
   const historyEnd = new Int32Array(rows.length)
   let length = 0
   for (let i = 0; i < rows.length; i++) historyEnd[i] = length += ends[i] - starts[i]
   const historyStart = historyEnd.map((end, i) => end - (ends[i] - starts[i]))
-  /** The histories of a column by event, end to end. */
-  const laid = <T extends Int32Array | Float64Array>(column: Stored<T>, into: T): T => {
-    if (isFile(column)) {
-      for (let i = 0; i < rows.length; i++) readInto(column, starts[i], into.subarray(historyStart[i], historyEnd[i]))
-    }
-    return into
+  /** The histories of a column by behavior, one after another. */
+  const histories = <K extends 'int32' | 'float64'>(column: Column<K>, into: ArrayOf[K]): Column<K> => {
+    for (let i = 0; i < rows.length; i++) into.set(column.read(starts[i], ends[i]), historyStart[i])
+    return columnOf<K>(into)
   }
   const impressions = {
     ...alone.impressions,
-    historyStart,
-    historyEnd,
-    behaviorItem: laid(behaviorItem, new Int32Array(length)),
-    behaviorTime: laid(behaviorTime, new Float64Array(columns.gap ? length : 0)),
+    historyStart: columnOf(historyStart),
+    historyEnd: columnOf(historyEnd),
+    behaviorItem: histories(behaviorItem, new Int32Array(length)),
+    behaviorTime: columns.gap ? histories(behaviorTime, new Float64Array(length)) : behaviorTime,
   }
-  const behaviorFeatures = alone.behaviorFeatures.map(
-    (feature): BehaviorFeature => ({ ...feature, rowOf: laid(feature.rowOf, new Int32Array(length)) }),
-  )
-  return { columns: { ...alone, impressions, behaviorFeatures }, rows: Int32Array.from(rows.keys()) }
+  const behaviorFeatures = alone.behaviorFeatures.map((feature) => ({
+    ...feature,
+    rowOf: histories(feature.rowOf, new Int32Array(length)),
+  }))
+  return { columns: asArrays({ ...alone, impressions, behaviorFeatures }), rows: Int32Array.from(rows.keys()) }
+}
+
+/** Views of columns that are in memory. */
+function asArrays({ impressions: all, impressionFeatures, behaviorFeatures, ...fixed }: StoredCtrColumns): CtrColumns {
+  return {
+    ...fixed,
+    impressions: {
+      item: all.item.read(),
+      label: all.label.read(),
+      weight: all.weight.read(),
+      time: all.time.read(),
+      historyStart: all.historyStart.read(),
+      historyEnd: all.historyEnd.read(),
+      behaviorItem: all.behaviorItem.read(),
+      behaviorTime: all.behaviorTime.read(),
+    },
+    impressionFeatures: impressionFeatures.map(({ rowOf, weight, ...feature }) => ({
+      ...feature,
+      rowOf: rowOf.read(),
+      weight: weight?.read(),
+    })),
+    behaviorFeatures: behaviorFeatures.map(({ rowOf, target, ...feature }) => ({
+      ...feature,
+      rowOf: rowOf.read(),
+      target: target?.read(),
+    })),
+  }
 }

@@ -1,6 +1,6 @@
 /** Impressions as the numbers that a click model reads: the embedding table row of every feature. */
 import { unknownRow } from '../../ops/tableRows.js'
-import { type Column, ColumnStore, type Stored, sum } from '../tables/column.js'
+import { type Column, ColumnStore, columnOf, type Stored } from '../tables/column.js'
 import type { ContentTable } from '../vectors/contentTable.js'
 import { whiten } from '../vectors/whitening.js'
 import { type Encoders, encode } from './encoders.js'
@@ -40,7 +40,7 @@ export function encodeClicks(clicks: Clicks, content: ContentTable | undefined, 
 
   const { vocabularies, whitening } = encoders
   const inMemory = new ColumnStore()
-  const ofItems = items.map((column) => encode(column, encoders, inMemory) as RowFeature)
+  const ofItems = items.map((column) => unstored(encode(column, encoders, inMemory)))
   const itemFeatures = [plain('item', vocabularies['item']), ...ofItems]
   const impressionFeatures = impressions.context.map((column) => encode(column, encoders, store))
   if (user) {
@@ -55,7 +55,11 @@ export function encodeClicks(clicks: Clicks, content: ContentTable | undefined, 
     },
   )
   // Columns that are encoded now, or that batches do not read, would only take memory.
-  const spent = { context: [], behaviorFeatures: [], ...(options.gap ? {} : { time: nothing, behaviorTime: nothing }) }
+  const spent = {
+    context: [],
+    behaviorFeatures: [],
+    ...(options.gap ? {} : { time: columnOf(nothing), behaviorTime: columnOf(nothing) }),
+  }
   return {
     impressions: { ...impressions, ...spent, weight: relative(impressions.weight, trained, store) },
     split,
@@ -72,6 +76,12 @@ export function encodeClicks(clicks: Clicks, content: ContentTable | undefined, 
   }
 }
 
+const unstored = ({ rowOf, weight, ...feature }: Stored<RowFeature>): RowFeature => ({
+  ...feature,
+  rowOf: rowOf.read(),
+  weight: weight?.read(),
+})
+
 const plain = <C>(name: string, { rowOf, size }: { rowOf: C; size: number }) => ({
   name,
   table: name,
@@ -82,6 +92,6 @@ const plain = <C>(name: string, { rowOf, size }: { rowOf: C; size: number }) => 
 
 /** Weights scaled so that their mean over the first `rows` is 1. */
 function relative(weight: Column<'float32'>, rows: number, store: ColumnStore): Column<'float32'> {
-  const mean = sum(weight, 0, Math.min(rows, weight.length)) / rows
+  const mean = weight.sum(0, Math.min(rows, weight.length)) / rows
   return mean > 0 ? store.map(weight, 'float32', (w) => w / mean) : weight
 }

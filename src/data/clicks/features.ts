@@ -1,7 +1,7 @@
 /** Features as columns of numbers: which SQL makes them, and which of them share a table. */
 import { UserError } from '../../base/errors.js'
 import { unknownRow } from '../../ops/tableRows.js'
-import { blocks, type Column, ColumnStore, stretch } from '../tables/column.js'
+import type { Column, ColumnStore } from '../tables/column.js'
 import type { Table } from '../tables/contract.js'
 import { identifier, literal } from '../tables/duckdb.js'
 import type { BehaviorFeatureSpec, FeatureSpec } from './featureSpec.js'
@@ -161,7 +161,7 @@ export function featureKinds(plans: readonly FeaturePlan[]): Record<string, 'int
 export function columnsOf(
   plans: readonly FeaturePlan[],
   read: Record<string, unknown>,
-  store = new ColumnStore(),
+  store: ColumnStore,
 ): FeatureColumn[] {
   const kinds = featureKinds(plans)
   return plans.map((plan, p) => {
@@ -176,14 +176,14 @@ export function columnsOf(
 function interleaved([first, ...others]: Column<'int32'>[], store: ColumnStore): Column<'int32'> {
   if (others.length === 0) return first
   const codes = store.growing('int32', (1 + others.length) * first.length)
-  for (const { from, values } of blocks(first)) {
-    const beside = others.map((column) => stretch(column, from, from + values.length))
+  for (const { from, values } of first.blocks()) {
+    const beside = others.map((column) => column.read(from, from + values.length))
     for (let i = 0; i < values.length; i++) {
       codes.add(values[i])
       for (const column of beside) codes.add(column[i])
     }
   }
-  return codes.finish()
+  return codes.column()
 }
 
 /** A feature of impressions or of items: rows of an embedding table by impression or by dense item number. */

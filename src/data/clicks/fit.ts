@@ -1,5 +1,5 @@
 /** Learns vocabularies and scalings from the training impressions and the histories that they see. */
-import { blocks, type Column, type ColumnStore, pick, stretch, valuesOf } from '../tables/column.js'
+import { type Column, type ColumnStore, columnOf } from '../tables/column.js'
 import type { ContentTable } from '../vectors/contentTable.js'
 import { fitWhitening, type WhitenOptions } from '../vectors/whitening.js'
 import { type Encoders, fitScaling, type Scaling } from './encoders.js'
@@ -33,19 +33,20 @@ export function fit(
 ): Encoders {
   const { impressions } = clicks
   const trainCount = new Int32Array(impressions.items)
-  for (const items of valuesOf(impressions.item, 0, trained)) tally(trainCount, items)
+  for (const items of impressions.item.values(0, trained)) tally(trainCount, items)
   const itemCounts = trainCount.slice()
   const counts = new ValueCounts(clicks, minCount)
   countHistories(impressions, trained, itemCounts, counts)
   for (const feature of impressions.context) counts.add(feature, feature.codes, trained * feature.values)
   // Each item counts once for its features: a value of few items may be shown often.
   const known = Int32Array.from(itemCounts.keys()).filter((i) => itemCounts[i] > 0)
-  for (const feature of clicks.items) counts.add(feature, feature.codes && pick(feature.codes, known, feature.values))
+  for (const feature of clicks.items)
+    counts.add(feature, feature.codes && columnOf(feature.codes.pick(known, feature.values)))
 
   const vocabularies: Record<string, Vocabulary> = { item: hashed?.item ?? vocabulary(itemCounts, minCount) }
   if (user) {
     const userCounts = new Int32Array(impressions.users)
-    for (const users of valuesOf(impressions.user, 0, trained)) tally(userCounts, users)
+    for (const users of impressions.user.values(0, trained)) tally(userCounts, users)
     vocabularies['user'] = hashed?.user ?? vocabulary(userCounts, minCount)
   }
   Object.assign(vocabularies, counts.vocabularies())
@@ -76,7 +77,7 @@ class ValueCounts {
   add({ table, numbers }: Counted, codes: Column<'int32'> | undefined, length = codes?.length): void {
     if (numbers === undefined || codes === undefined) return
     const { counts } = this.byTable.get(table)!
-    for (const some of valuesOf(codes, 0, length)) tally(counts, some)
+    for (const some of codes.values(0, length)) tally(counts, some)
   }
 
   vocabularies(): Record<string, Vocabulary> {
@@ -89,10 +90,9 @@ class ValueCounts {
 function countHistories(impressions: Impressions, trained: number, itemCounts: Int32Array, counts: ValueCounts): void {
   const { behaviorItem, behaviorFeatures } = impressions
   for (const { from, isSeen } of seenBehaviors(impressions, trained)) {
-    const seen = (column: Column<'int32'>) =>
-      stretch(column, from, from + isSeen.length).filter((_, i) => isSeen[i] === 1)
+    const seen = (column: Column<'int32'>) => column.read(from, from + isSeen.length).filter((_, i) => isSeen[i] === 1)
     tally(itemCounts, seen(behaviorItem))
-    for (const feature of behaviorFeatures) counts.add(feature, seen(feature.codes))
+    for (const feature of behaviorFeatures) counts.add(feature, columnOf(seen(feature.codes)))
   }
   for (const feature of behaviorFeatures) counts.add(feature, feature.targetCodes, trained)
 }
@@ -101,12 +101,12 @@ function countHistories(impressions: Impressions, trained: number, itemCounts: I
 function fitScalings({ impressions: { item, context }, items }: Clicks, trained: number): Record<string, Scaling> {
   const scalings: Record<string, Scaling> = {}
   for (const { name, spec, numbersOfRows } of context) {
-    if (numbersOfRows) scalings[name] = fitScaling(spec, () => valuesOf(numbersOfRows, 0, trained))
+    if (numbersOfRows) scalings[name] = fitScaling(spec, () => numbersOfRows.values(0, trained))
   }
   for (const { name, spec, numbersOfRows } of items) {
     if (!numbersOfRows) continue
     scalings[name] = fitScaling(spec, function* () {
-      for (const shown of valuesOf(item, 0, trained)) yield pick(numbersOfRows, shown)
+      for (const shown of item.values(0, trained)) yield numbersOfRows.pick(shown)
     })
   }
   return scalings
@@ -125,8 +125,8 @@ function* seenBehaviors(
     // +1 where a history starts, −1 where it ends: the running sum is the number of histories that have a behavior.
     const change = new Int32Array(count + 1)
     const within = (behavior: number) => Math.max(0, Math.min(count, behavior - from))
-    for (const { from: row, values: starts } of blocks(historyStart, 0, rows)) {
-      const ends = stretch(historyEnd, row, row + starts.length)
+    for (const { from: row, values: starts } of historyStart.blocks(0, rows)) {
+      const ends = historyEnd.read(row, row + starts.length)
       for (let i = 0; i < starts.length; i++) {
         change[within(starts[i])]++
         change[within(ends[i])]--

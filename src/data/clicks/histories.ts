@@ -1,7 +1,7 @@
 /** Histories of impressions: ranges of behaviors that are stored one after another. */
 import { UserError } from '../../base/errors.js'
 import { lowerBound } from '../../metrics/order.js'
-import { blocks, type Column, type ColumnStore, put, type RowRange, stretch, valuesOf } from '../tables/column.js'
+import { type Column, type ColumnStore, columnOf, type GrowingColumn, type RowRange } from '../tables/column.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
 import { type BehaviorFeaturePlan, columnsOf } from './features.js'
 import { HashIndex, halvesOf, hashOf } from './hashIndex.js'
@@ -89,20 +89,19 @@ function rangesOf(
   const first = firstOfUsers(usr, users)
   for (const group of usersAtOnce(first)) {
     const offset = first[group.from]
-    const times = stretch(ts, offset, first[group.to])
-    for (const { from, values: owners } of blocks(user)) {
-      const [impressionTimes, starts, ends] = [time, historyStart, historyEnd].map((column) =>
-        stretch<'int32' | 'float64'>(column, from, from + owners.length),
-      )
+    const times = ts.read(offset, first[group.to])
+    for (const { from, values: owners } of user.blocks()) {
+      const to = from + owners.length
+      const [moments, starts, ends] = [time.read(from, to), historyStart.read(from, to), historyEnd.read(from, to)]
       for (let i = 0; i < owners.length; i++) {
         const u = owners[i]
         if (u < group.from || u >= group.to) continue
         // A behavior of the same microsecond is not before.
-        ends[i] = offset + lowerBound(times, impressionTimes[i], first[u] - offset, first[u + 1] - offset)
+        ends[i] = offset + lowerBound(times, moments[i], first[u] - offset, first[u + 1] - offset)
         starts[i] = Math.max(first[u], ends[i] - length)
       }
-      put(historyStart, from, starts as Int32Array)
-      put(historyEnd, from, ends as Int32Array)
+      historyStart.write(from, starts)
+      historyEnd.write(from, ends)
     }
   }
   return { historyStart, historyEnd }
@@ -111,7 +110,7 @@ function rangesOf(
 /** Index of the first behavior of each user; those of user u end before the first of u + 1. */
 function firstOfUsers(sorted: Column<'int32'>, users: number): Int32Array {
   const first = new Int32Array(users + 1)
-  for (const values of valuesOf(sorted)) for (const u of values) first[u + 1]++
+  for (const values of sorted.values()) for (const u of values) first[u + 1]++
   for (let u = 0; u < users; u++) first[u + 1] += first[u]
   return first
 }
@@ -166,11 +165,11 @@ export async function listedHistories(
     }
   }
   return {
-    behaviorItem: items.finish(),
-    behaviorTime: new Float64Array(0),
-    behaviorFeatures: plans.map((plan, f) => ({ ...plan, codes: codes[f].finish() })),
-    historyStart: starts.finish(),
-    historyEnd: ends.finish(),
+    behaviorItem: items.column(),
+    behaviorTime: columnOf(new Float64Array(0)),
+    behaviorFeatures: plans.map((plan, f) => ({ ...plan, codes: codes[f].column() })),
+    historyStart: starts.column(),
+    historyEnd: ends.column(),
   }
 }
 
@@ -201,7 +200,7 @@ const mostRanges = 2 ** 20
 class Ranges {
   private readonly begins = new Map<number, number>()
 
-  constructor(private readonly columns: readonly ReturnType<ColumnStore['growing']>[]) {}
+  constructor(private readonly columns: readonly GrowingColumn[]) {}
 
   /** Where the last `length` behaviors, from `begin` on, are stored; removes them if equal ones come before. */
   firstOf(begin: number, length: number): number {

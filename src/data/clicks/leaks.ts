@@ -1,7 +1,7 @@
-/** Signs that a feature tells what could not be known when an impression was shown. */
+/** Signs that a feature reveals what could not be known when an impression was shown. */
 import { auc } from '../../metrics/index.js'
-import { stretch } from '../tables/column.js'
-import { atRows } from './columns.js'
+import type { RowRange } from '../tables/column.js'
+import { takeRows } from '../tables/matrix.js'
 import type { CtrDataset } from './dataset.js'
 import type { RowFeature } from './features.js'
 import { sampled } from './timeOrder.js'
@@ -12,104 +12,110 @@ export interface Leak {
   what: string
 }
 
-/** A feature that ranks clicks so well alone is no feature. */
+/** AUC of one feature alone from which it counts as a leak. */
 const mostAuc = 0.99
-/** An id whose order is so much that of time (Spearman) was given when the row was written. */
+/** Rank correlation (Spearman) of an id with time from which the id counts as one of the row. */
 const mostOrder = 0.99
-/** Share of clicks whose own item ends the history, and how many times that of the impressions not clicked. */
+/** Share of clicks with their own item at the end of the history, and its ratio to the share among the others. */
 const [mostOwn, timesOthers] = [0.5, 5]
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 
-/** What in a data set gives the label away; nothing where all is well. */
+/** What in a data set reveals the label; empty if nothing does. */
 export function findLeaks(data: CtrDataset): Leak[] {
-  return [...tellingFeatures(data), ...ownEvents(data), ...timedIds(data)]
+  return [...revealingFeatures(data), ...ownBehaviors(data), ...timedIds(data)]
 }
 
-/** Features whose click rate by value, learned in training, or whose number ranks later impressions nearly perfectly. */
-function tellingFeatures(data: CtrDataset): Leak[] {
-  const { split, impressionFeatures, itemFeatures } = data
-  const train = atRows(data, sampled(split.train))
-  const later = atRows(data, sampled({ from: split.valid.from, to: split.test.to }))
-  const { label: labels, historyStart, historyEnd } = later.impressions
+/** Features with a click rate by value, learned in training, or a number that ranks later impressions nearly perfectly. */
+function revealingFeatures(data: CtrDataset): Leak[] {
+  const { split } = data
+  const train = sampleOf(data, split.train)
+  const later = sampleOf(data, { from: split.valid.from, to: split.test.to })
   const found = (feature: string, scores: Float32Array): Leak[] => {
-    const reached = auc(labels, scores)
+    const reached = auc(later.labels, scores)
     const sure = Math.max(reached, 1 - reached)
     return sure > mostAuc ? [{ feature, what: `'${feature}' alone reaches an AUC of ${sure.toFixed(4)}` }] : []
   }
-  /** A feature of some impressions, and where it has the value of each. */
-  const ofRows = impressionFeatures.map((_, f) => ({ impressionFeatures: features }: typeof train) => ({
-    feature: features[f],
-    place: (row: number) => row,
-  }))
-  const ofTargets = itemFeatures.map((feature) => ({ impressions: { item } }: typeof train) => ({
-    feature,
-    place: (row: number) => item[row],
-  }))
-  return [
-    ...[...ofRows, ...ofTargets].flatMap((of) => {
-      const rates = clickRates(of(train), train.impressions.label)
-      const { feature, place } = of(later)
-      return found(
-        feature.name,
-        Float32Array.from(labels, (_, row) => scoreOf(feature, place(row), rates)),
-      )
-    }),
-    ...found(
-      'length of the history',
-      Float32Array.from(historyEnd, (end, row) => end - historyStart[row]),
-    ),
-  ]
+  const features = later.features.flatMap((feature, f) => {
+    const rates = clickRates(train.features[f], train.labels)
+    return found(
+      feature.name,
+      Float32Array.from(later.labels, (_, row) => scoreOf(feature, row, rates)),
+    )
+  })
+  return [...features, ...found('length of the history', later.historyLengths)]
 }
 
-/** Click rate of each row of a feature's table, drawn towards the mean where there are few impressions. */
-function clickRates(
-  { feature, place }: { feature: RowFeature; place: (row: number) => number },
-  label: Uint8Array,
-): Float64Array {
-  const { rowOf, values, size } = feature
+/** A sample of a range of impressions, with the features of impressions and targets by row of the sample. */
+function sampleOf({ impressions, impressionFeatures, itemFeatures }: CtrDataset, range: RowRange) {
+  const rows = sampled(range)
+  const items = impressions.item.pick(rows)
+  const starts = impressions.historyStart.pick(rows)
+  return {
+    labels: impressions.label.pick(rows),
+    historyLengths: Float32Array.from(impressions.historyEnd.pick(rows), (end, row) => end - starts[row]),
+    features: [
+      ...impressionFeatures.map(({ rowOf, weight, ...feature }): RowFeature => {
+        return { ...feature, rowOf: rowOf.pick(rows, feature.values), weight: weight?.pick(rows) }
+      }),
+      ...itemFeatures.map(({ rowOf, weight, ...feature }): RowFeature => {
+        const ofTargets = takeRows(rowOf, feature.values, items)
+        return { ...feature, rowOf: ofTargets, weight: weight && takeRows(weight, 1, items) }
+      }),
+    ],
+  }
+}
+
+/** Click rate of each row of a feature's table, pulled towards the mean for rows with few impressions. */
+function clickRates({ rowOf, values, size }: RowFeature, labels: Uint8Array): Float64Array {
   const [shown, clicked] = [new Float64Array(size), new Float64Array(size)]
   let clicks = 0
-  for (let row = 0; row < label.length; row++) {
-    clicks += label[row]
+  for (let row = 0; row < labels.length; row++) {
+    clicks += labels[row]
     for (let v = 0; v < values; v++) {
-      const at = rowOf[place(row) * values + v]
-      shown[at]++
-      clicked[at] += label[row]
+      const tableRow = rowOf[row * values + v]
+      shown[tableRow]++
+      clicked[tableRow] += labels[row]
     }
   }
-  const mean = clicks / label.length
+  const mean = clicks / labels.length
   return shown.map((count, i) => (clicked[i] + mean) / (count + 1))
 }
 
-function scoreOf({ rowOf, values, weight }: RowFeature, at: number, rates: Float64Array): number {
-  if (weight) return weight[at]
+function scoreOf({ rowOf, values, weight }: RowFeature, row: number, rates: Float64Array): number {
+  if (weight) return weight[row]
   let sum = 0
-  for (let v = 0; v < values; v++) sum += rates[rowOf[at * values + v]]
+  for (let v = 0; v < values; v++) sum += rates[rowOf[row * values + v]]
   return sum
 }
 
-/** Histories that end with the very event that is to be predicted. */
-function ownEvents(data: CtrDataset): Leak[] {
-  const { impressions } = atRows(data, sampled({ from: 0, to: data.split.test.to }))
-  const { item, label, behaviorItem, historyStart, historyEnd } = impressions
-  const ends = [0, 0]
-  const rows = [0, 0]
-  for (let row = 0; row < item.length; row++) {
-    rows[label[row]]++
-    const [start, end] = [historyStart[row], historyEnd[row]]
-    if (end > start && stretch(behaviorItem, end - 1, end)[0] === item[row]) ends[label[row]]++
+/** Histories that end with the very click that is to be predicted. */
+function ownBehaviors({ impressions, split }: CtrDataset): Leak[] {
+  const rows = sampled({ from: 0, to: split.test.to })
+  const [items, starts, ends] = [impressions.item, impressions.historyStart, impressions.historyEnd].map((column) =>
+    column.pick(rows),
+  )
+  const labels = impressions.label.pick(rows)
+  /** Impressions, and those of them with a history that ends with the target, by label. */
+  const [count, own] = [
+    [0, 0],
+    [0, 0],
+  ]
+  for (let row = 0; row < rows.length; row++) {
+    const end = ends[row]
+    count[labels[row]]++
+    if (end > starts[row] && impressions.behaviorItem.read(end - 1, end)[0] === items[row]) own[labels[row]]++
   }
-  const [others, own] = [ends[0] / rows[0], ends[1] / rows[1]]
-  if (!(own > mostOwn && own > timesOthers * others)) return []
-  const what = `the history ends with the target itself in ${percent(own)} of clicks, in ${percent(others)} of the others`
+  const [ofOthers, ofClicks] = [own[0] / count[0], own[1] / count[1]]
+  if (!(ofClicks > mostOwn && ofClicks > timesOthers * ofOthers)) return []
+  const what = `the history ends with the target itself in ${percent(ofClicks)} of clicks, in ${percent(ofOthers)} of the others`
   return [{ feature: 'history', what }]
 }
 
 function timedIds({ timeOrder }: CtrDataset): Leak[] {
   return Object.entries(timeOrder).flatMap(([feature, order]) => {
     if (!(Math.abs(order) > mostOrder)) return []
-    const what = `'${feature}' grows with time (rank correlation ${order.toFixed(4)}): it names rows, not what they are of`
+    const what = `'${feature}' grows with time (rank correlation ${order.toFixed(4)}): it numbers rows instead of describing them`
     return [{ feature, what }]
   })
 }

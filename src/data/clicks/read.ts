@@ -1,10 +1,10 @@
 /** Impressions, behaviors and items as columns of numbers. */
-import { type Column, ColumnStore } from '../tables/column.js'
+import { type Column, ColumnStore, columnOf } from '../tables/column.js'
 import type { Database } from '../tables/duckdb.js'
-import { columnsOf, type FeatureColumn } from './features.js'
+import { columnsOf, type FeatureColumn, type FeaturePlan } from './features.js'
 import { type BehaviorColumn, builtHistories, type Histories, listedHistories } from './histories.js'
 import { ClickNumbers } from './numbers.js'
-import type { ClickPlan } from './plan.js'
+import type { ClickPlan, ColumnQuery } from './plan.js'
 
 /** In the order of time; by impression, unless said otherwise. `time` is in microseconds since 1970. */
 export interface Impressions extends Histories {
@@ -49,7 +49,7 @@ export async function readClicks(db: Database, plan: ClickPlan, store = new Colu
   try {
     return {
       impressions: await readImpressions(db, plan, impressions, numbers, store),
-      items: plan.items ? columnsOf(plan.itemFeatures, await db.columns(plan.items.sql, plan.items.kinds)) : [],
+      items: plan.items ? await readItems(db, plan.itemFeatures, plan.items) : [],
       numbers,
     }
   } finally {
@@ -66,9 +66,9 @@ async function readImpressions(
 ): Promise<Impressions> {
   const { tables, columns, context, targets } = plan
   const read = await db.stored(`FROM ${table}`, plan.impressions.kinds, store, tables.impressions.rows)
-  const { rows, usr, item, label, ts, weight = new Float32Array(0) } = read as unknown as ImpressionRows
+  const { rows, usr, item, label, ts, weight = columnOf(new Float32Array(0)) } = read as unknown as ImpressionRows
   const user = columns.user === null ? store.map(usr, 'int32', (_, row) => row) : usr
-  const time = columns.time === null ? new Float64Array(0) : ts
+  const time = columns.time === null ? columnOf(new Float64Array(0)) : ts
   const features = columnsOf([...context, ...targets], read, store)
   const histories = plan.behaviors
     ? await builtHistories(db, plan, { user, time, users: numbers.users.count }, store)
@@ -87,6 +87,11 @@ async function readImpressions(
     items: numbers.items.count,
     context: features.slice(0, context.length),
   }
+}
+
+async function readItems(db: Database, features: readonly FeaturePlan[], { sql, kinds }: ColumnQuery) {
+  const inMemory = new ColumnStore()
+  return columnsOf(features, await db.stored(sql, kinds, inMemory), inMemory)
 }
 
 async function partSizes(db: Database, table: string): Promise<[number, number, number]> {

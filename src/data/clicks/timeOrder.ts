@@ -1,6 +1,6 @@
 /** Whether ids grow with time: one that does was given when the row was written. */
 import { ascendingOrder } from '../../metrics/order.js'
-import { type Column, pick, type RowRange } from '../tables/column.js'
+import type { Column, RowRange } from '../tables/column.js'
 import type { Database } from '../tables/duckdb.js'
 import type { Clicks } from './read.js'
 
@@ -42,7 +42,7 @@ function orderInTime(
 ): number {
   const rows = column.length
   if (distinct < Math.max(2, rows / 100)) return Number.NaN
-  const all = pick(column, sampled({ from: 0, to: rows }))
+  const all = column.pick(sampled({ from: 0, to: rows }))
   const ranks = ranksOf(Float64Array.from(all, rankOf))
   const middle = (all.length - 1) / 2
   let [product, squares, ranked] = [0, 0, 0]

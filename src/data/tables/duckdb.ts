@@ -13,8 +13,8 @@ import {
   type DuckDBVector,
 } from '@duckdb/node-api'
 import { messageOf, UserError } from '../../base/errors.js'
-import { type Column, ColumnStore } from './column.js'
-import type { NumericArray, NumericKind } from './growing.js'
+import type { Column, ColumnStore } from './column.js'
+import { Growing, type NumericArray, type NumericKind } from './growing.js'
 
 /** Integer lists laid end to end: list i is `values[offsets[i] … offsets[i + 1])`. */
 export interface Lists<T> {
@@ -125,7 +125,7 @@ export class Database implements Disposable {
    * Where the number of rows is told beforehand, `expected`, no array is held twice while it grows.
    */
   async columns<S extends Record<string, ColumnKind>>(sql: string, kinds: S, expected?: number): Promise<Columns<S>> {
-    return (await this.collect(sql, kinds, inMemory, expected)) as Columns<S>
+    return (await this.collect(sql, kinds, undefined, expected)) as Columns<S>
   }
 
   /** As `columns`, of numbers alone, which `store` keeps. */
@@ -138,7 +138,12 @@ export class Database implements Disposable {
     return (await this.collect(sql, kinds, store, expected)) as StoredColumns<S>
   }
 
-  private async collect(sql: string, kinds: Record<string, ColumnKind>, store: ColumnStore, expected?: number) {
+  private async collect(
+    sql: string,
+    kinds: Record<string, ColumnKind>,
+    store: ColumnStore | undefined,
+    expected?: number,
+  ) {
     const names = Object.keys(kinds)
     const sinks = names.map((name) => sink(kinds[name], store, expected))
     let rows = 0
@@ -158,7 +163,7 @@ export class Database implements Disposable {
     const names = Object.keys(kinds)
     for await (const chunk of this.stream(sql, kinds)) {
       const entries = names.map((name, i): [string, unknown] => {
-        const into = sink(kinds[name], inMemory)
+        const into = sink(kinds[name])
         into.add(chunk.getColumnVector(i), chunk.rowCount)
         return [name, into.finish()]
       })
@@ -245,9 +250,7 @@ interface Sink {
   finish(): unknown
 }
 
-const inMemory = new ColumnStore()
-
-function sink(kind: ColumnKind, store: ColumnStore, expected?: number): Sink {
+function sink(kind: ColumnKind, store?: ColumnStore, expected?: number): Sink {
   if (kind === 'int32[]') return listSink('int32')
   if (kind === 'int64[]') return listSink('int64')
   if (kind === 'float32[]') return listSink('float32')
@@ -264,15 +267,16 @@ function sink(kind: ColumnKind, store: ColumnStore, expected?: number): Sink {
       finish: () => values,
     }
   }
-  const growing = store.growing(kind, expected)
-  return {
-    add: (vector, rows) => growing.push(items(vector), 0, rows),
-    finish: () => growing.finish(),
+  if (store) {
+    const growing = store.growing(kind, expected)
+    return { add: (vector, rows) => growing.push(items(vector), 0, rows), finish: () => growing.column() }
   }
+  const growing = new Growing(kind, expected)
+  return { add: (vector, rows) => growing.push(items(vector), 0, rows), finish: () => growing.finish() }
 }
 
 function listSink(kind: NumericKind): Sink {
-  const values = inMemory.growing(kind)
+  const values = new Growing(kind)
   const offsets: number[] = [0]
   return {
     add: (vector, rows) => {

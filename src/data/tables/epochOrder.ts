@@ -1,5 +1,5 @@
 import { Random } from '../../base/random.js'
-import { blocks, type Column, type ColumnStore, type RowRange, stretch } from './column.js'
+import { type Column, type ColumnStore, columnOf, type RowRange } from './column.js'
 
 /** Parts of the rows that a buffer of random order is filled with. */
 const pieces = 256
@@ -13,14 +13,17 @@ const pieces = 256
  */
 export class EpochOrder {
   private readonly buffer: number
-  private held: { epoch: number; number: number; window: Int32Array; order: Int32Array } | undefined
+  private current: { epoch: number; number: number; window: Int32Array; order: Int32Array } | undefined
+
+  private readonly rows: Column<'int32'>
 
   constructor(
-    private readonly rows: Column<'int32'>,
+    rows: Column<'int32'> | Int32Array,
     private readonly batch: number,
     private readonly seed: number,
     buffer = rows.length,
   ) {
+    this.rows = rows instanceof Int32Array ? columnOf(rows) : rows
     this.buffer = batch * Math.ceil(buffer / batch)
   }
 
@@ -30,30 +33,30 @@ export class EpochOrder {
 
   /** The rows of step `step`, counted from 0. */
   at(step: number): Int32Array {
-    const { window, places } = this.placesAt(step)
-    return places.map((place) => window[place])
+    const { window, positions } = this.positionsAt(step)
+    return positions.map((position) => window[position])
   }
 
-  /** The rows of step `step` as `places` in the rows of a buffer, `window`: the same array for all of its steps. */
-  placesAt(step: number): { window: Int32Array; places: Int32Array } {
+  /** The rows of step `step` as positions in the rows of a buffer, `window`: the same array for all of its steps. */
+  positionsAt(step: number): { window: Int32Array; positions: Int32Array } {
     const epoch = Math.floor(step / this.stepsPerEpoch)
     const from = (step % this.stepsPerEpoch) * this.batch
     const number = Math.floor(from / this.buffer)
-    if (this.held?.epoch !== epoch || this.held.number !== number) {
+    if (this.current?.epoch !== epoch || this.current.number !== number) {
       const window = this.windowOf(epoch, number)
       const order = upTo(window.length)
       Random.of(this.seed, 'epoch', epoch, ...(number > 0 ? [number] : [])).shuffle(order)
-      this.held = { epoch, number, window, order }
+      this.current = { epoch, number, window, order }
     }
-    const { window, order } = this.held
+    const { window, order } = this.current
     const start = from - number * this.buffer
-    return { window, places: order.slice(start, start + this.batch) }
+    return { window, positions: order.slice(start, start + this.batch) }
   }
 
   /** The rows of a buffer, in the order that they are read in. */
   private windowOf(epoch: number, number: number): Int32Array {
     const { rows, buffer, seed } = this
-    if (rows.length <= buffer) return stretch(rows)
+    if (rows.length <= buffer) return rows.read()
     const size = Math.ceil(buffer / pieces)
     // All whole stretches in random order, then what is left at the end.
     const whole = Math.floor(rows.length / size)
@@ -64,7 +67,7 @@ export class EpochOrder {
       const i = Math.floor(at / size)
       const end = Math.min(to, (i + 1) * size)
       const first = (stretches[i] ?? i) * size + (at - i * size)
-      window.set(stretch(rows, first, first + end - at), at - from)
+      window.set(rows.read(first, first + end - at), at - from)
       at = end
     }
     return window
@@ -88,12 +91,12 @@ export function keptRows(
 ): Column<'int32'> {
   const random = Random.of(seed, 'negatives')
   const rows = store.growing('int32', to - from)
-  for (const { from: first, values } of blocks(label, from, to)) {
+  for (const { from: first, values } of label.blocks(from, to)) {
     for (let i = 0; i < values.length; i++) {
       if (share === 1 || values[i] === 1 || random.chance(share)) rows.add(first + i)
     }
   }
-  return rows.finish()
+  return rows.column()
 }
 
 /** Steps of a pass over `rows` rows. */

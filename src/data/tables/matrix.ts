@@ -1,7 +1,14 @@
-/** Rows `rows` of a matrix of `width` columns, one after the other. */
-export function takeRows<T extends Float32Array | Int32Array>(matrix: T, width: number, rows: ArrayLike<number>): T {
-  const out = new (matrix.constructor as new (length: number) => T)(rows.length * width)
-  for (let k = 0; k < rows.length; k++) out.set(matrix.subarray(rows[k] * width, (rows[k] + 1) * width), k * width)
+import type { NumericArray } from './growing.js'
+
+/** Rows `rows` of a matrix of `width` columns. */
+export function takeRows<T extends NumericArray>(matrix: T, width: number, rows: ArrayLike<number>): T {
+  const out = new (matrix.constructor as new (length: number) => T)(rows.length * width) as T & Int32Array
+  if (width === 1) {
+    for (let k = 0; k < rows.length; k++) out[k] = matrix[rows[k]] as number
+    return out
+  }
+  for (let k = 0; k < rows.length; k++)
+    out.set((matrix as Int32Array).subarray(rows[k] * width, (rows[k] + 1) * width), k * width)
   return out
 }
 

@@ -1,5 +1,6 @@
 /** Data in shared memory: threads get it without a copy of their own. */
 import type { TypedArray } from '../../ops/tensor.js'
+import { Column } from './column.js'
 
 type ArrayType<T> = new (buffer: SharedArrayBuffer) => T
 
@@ -11,7 +12,7 @@ export function shareArray<T extends TypedArray>(array: T): T {
   return copy
 }
 
-/** Moves every typed array of a tree of plain objects and lists of them to shared memory, one after the other. */
+/** Moves every typed array of a tree of plain objects, lists of them and columns to shared memory, one at a time. */
 export function shareArrays<T extends object>(tree: T): T {
   const at = tree as Record<string, unknown>
   for (const [key, value] of Object.entries(tree)) {
@@ -26,7 +27,8 @@ const isTyped = (value: unknown): value is TypedArray => ArrayBuffer.isView(valu
 /** Lists of other things than objects, such as texts, have no arrays in them. */
 function isBranch(value: unknown): value is object {
   if (Array.isArray(value)) return isBranch(value[0])
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  if (typeof value !== 'object' || value === null) return false
+  return value instanceof Column || Object.getPrototypeOf(value) === Object.prototype
 }
 
 /** Texts that can be asked for by their place, as those of an array. */

@@ -1,9 +1,10 @@
 /** Impressions as inputs of a click model. */
-import { atRows, inMemory, type StoredCtrColumns } from '../../data/clicks/columns.js'
+import { atRows, inMemory, isOnDisk, type StoredCtrColumns } from '../../data/clicks/columns.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import type { RowFeature } from '../../data/clicks/features.js'
-import { type Column, isFile, pick, type Stored } from '../../data/tables/column.js'
+import { type Column, revived, type Stored } from '../../data/tables/column.js'
 import { EpochOrder, inParts } from '../../data/tables/epochOrder.js'
+import { takeRows } from '../../data/tables/matrix.js'
 import type { Value } from '../../engine/index.js'
 import type { Part } from '../../engine/session.js'
 import {
@@ -21,7 +22,7 @@ import { searched } from './search.js'
 /** What the model of a data set may read. */
 export function ctrFeatures(data: CtrDataset): CtrFeatures {
   const { impressionFeatures, itemFeatures, behaviorFeatures, gap, content } = data
-  const feature = ({ name, table, size, values, weight }: Stored<RowFeature>): TableFeature => ({
+  const feature = ({ name, table, size, values, weight }: RowFeature | Stored<RowFeature>): TableFeature => ({
     name,
     table,
     size,
@@ -62,20 +63,22 @@ export interface CtrBatches {
   seed: number
 }
 
-/** Makes the parts of any step (from 0); a thread of `Prefetcher` calls it. */
-export function batches({ columns, rows, batch, accumulate, buffer, behaviorSearch, seed }: CtrBatches) {
-  const order = isFile(rows) ? new EpochOrder(rows, batch, seed, buffer) : new EpochOrder(rows, batch, seed)
-  let held: { window: Int32Array; columns: StoredCtrColumns } | undefined
-  /** The impressions of a step and the columns that they are places of. */
+/** Returns a function that makes the parts of any step (from 0); the threads of `Prefetcher` call it. */
+export function batches({ batch, accumulate, buffer, behaviorSearch, seed, ...stored }: CtrBatches) {
+  const { columns, rows } = revived({ columns: stored.columns, rows: stored.rows })
+  const isRead = isOnDisk(columns)
+  const order = new EpochOrder(rows, batch, seed, isRead ? buffer : rows.length)
+  let loaded: { window: Int32Array; columns: StoredCtrColumns } | undefined
+  /** The impressions of a step, and the columns in which `rows` are their rows. */
   const at = (step: number) => {
-    if (!isFile(rows)) return { columns, places: order.at(step) }
-    const { window, places } = order.placesAt(step)
-    if (held?.window !== window) held = { window, columns: atRows(columns, window) }
-    return { columns: held.columns, places }
+    if (!isRead) return { columns, rows: order.at(step) }
+    const { window, positions } = order.positionsAt(step)
+    if (loaded?.window !== window) loaded = { window, columns: atRows(columns, window) }
+    return { columns: loaded.columns, rows: positions }
   }
   return (step: number): Part[] => {
-    const { columns, places } = at(step)
-    return inParts(places, accumulate).map((part, i) => {
+    const { columns, rows } = at(step)
+    return inParts(rows, accumulate).map((part, i) => {
       const drop = { data: Int32Array.of(seed, step * accumulate + i), shape: [2] }
       return { inputs: { ...paddedHistories(ctrBatch(columns, part, behaviorSearch)), seed: drop }, rows: part.length }
     })
@@ -91,18 +94,21 @@ export function ctrBatch(
   const { columns: data, rows } = inMemory(columns, impressions)
   const { item, label, weight, time, behaviorTime } = data.impressions
   const { owner, history, event } = searched(data, rows, behaviorSearch)
-  const targets = pick(item, rows)
-  const inputs: Record<string, Value> = { owner: ints(owner), label: floats(Float32Array.from(pick(label, rows))) }
+  const targets = takeRows(item, 1, rows)
+  const inputs: Record<string, Value> = {
+    owner: ints(owner),
+    label: floats(Float32Array.from(takeRows(label, 1, rows))),
+  }
   inputs[frequencyInput] = floats(Float32Array.from(targets, (i) => Math.log1p(data.trainCount[i])))
-  if (weight.length > 0) inputs[weightInput('label')] = floats(pick(weight, rows))
+  if (weight.length > 0) inputs[weightInput('label')] = floats(takeRows(weight, 1, rows))
   const put = (
     name: string,
     { rowOf, values, weight }: Pick<RowFeature, 'rowOf' | 'values' | 'weight'>,
     of: Int32Array,
   ) => {
-    const rows = pick(rowOf, of, values)
+    const rows = takeRows(rowOf, values, of)
     inputs[name] = values === 1 ? ints(rows) : { data: rows, shape: [of.length, values] }
-    if (weight) inputs[weightInput(name)] = floats(pick(weight, of))
+    if (weight) inputs[weightInput(name)] = floats(takeRows(weight, 1, of))
   }
   for (const feature of data.impressionFeatures) put(targetInput(feature.name), feature, rows)
   const content = data.content ? [{ name: 'content', rowOf: data.content.rowOf, values: 1 }] : []
@@ -111,8 +117,8 @@ export function ctrBatch(
     put(historyInput(feature.name), feature, history)
   }
   for (const { name, rowOf, target } of data.behaviorFeatures) {
-    inputs[targetInput(name)] = ints(target ? pick(target, rows) : unknown(rows.length))
-    inputs[historyInput(name)] = ints(pick(rowOf, event))
+    inputs[targetInput(name)] = ints(target ? takeRows(target, 1, rows) : unknown(rows.length))
+    inputs[historyInput(name)] = ints(takeRows(rowOf, 1, event))
   }
   if (data.gap) {
     inputs[targetInput(gapFeature)] = ints(unknown(rows.length))

@@ -2,7 +2,7 @@ import { UserError } from '../../base/errors.js'
 import type { CtrConfig } from '../../config/ctr.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import { findLeaks } from '../../data/clicks/leaks.js'
-import { blocks, type Column, type RowRange, stretch, sum, valuesOf } from '../../data/tables/column.js'
+import type { Column, RowRange } from '../../data/tables/column.js'
 import type { Run } from '../../train/run.js'
 
 /**
@@ -28,8 +28,8 @@ export function describe(
   const { rows, users, items, behaviorItem, historyStart, historyEnd, item } = impressions
   const size = ({ from, to }: RowRange) => to - from
   let seen = 0
-  for (const { from, values: ends } of blocks(historyEnd)) {
-    const starts = stretch(historyStart, from, from + ends.length)
+  for (const { from, values: ends } of historyEnd.blocks()) {
+    const starts = historyStart.read(from, from + ends.length)
     for (let i = 0; i < ends.length; i++) seen += ends[i] - starts[i]
   }
   run.say(
@@ -44,7 +44,7 @@ export function describe(
   if (!content) return
   const share = (column: Column<'int32'>) => {
     let found = 0
-    for (const numbers of valuesOf(column)) for (const i of numbers) if (content.rowOf[i] > 0) found++
+    for (const numbers of column.values()) for (const i of numbers) if (content.rowOf[i] > 0) found++
     return (100 * found) / column.length
   }
   run.say(
@@ -54,7 +54,7 @@ export function describe(
 
 export function checkClasses({ impressions: { label, rows }, split }: CtrDataset, where: string): void {
   for (const [name, { from, to }] of Object.entries(split)) {
-    const clicks = sum(label, from, to)
+    const clicks = label.sum(from, to)
     if (clicks > 0 && clicks < to - from) continue
     throw new UserError({
       id: 'labels-one-class',

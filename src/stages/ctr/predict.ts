@@ -6,7 +6,6 @@ import { replaceFile } from '../../base/files.js'
 import { type CtrConfig, ctrConfig } from '../../config/ctr.js'
 import { loadConfig } from '../../config/load.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
-import { stretch } from '../../data/tables/column.js'
 import { Database } from '../../data/tables/duckdb.js'
 import type { ContentTable } from '../../data/vectors/contentTable.js'
 import type { Value } from '../../engine/index.js'
@@ -83,7 +82,7 @@ async function score(
     for (let from = 0; from < rows; from += scoring) {
       const batch = Int32Array.from({ length: Math.min(scoring, rows - from) }, (_, i) => from + i)
       const outputs = await model.run(withVectors(ctrBatch(data, batch, behaviorSearch), data.content))
-      const [users, items] = [user, item].map((column) => stretch(column, from, from + batch.length))
+      const [users, items] = [user, item].map((column) => column.read(from, from + batch.length))
       await db.insert('scores', [batch, users, items, outputs[probabilityOutput].data])
       await explanations?.add(batch, outputs)
       bar.update(from + batch.length)

@@ -2,7 +2,7 @@
 import { replaceFile } from '../../base/files.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import type { Impressions } from '../../data/clicks/read.js'
-import { type RowRange, stretch, sum } from '../../data/tables/column.js'
+import type { RowRange } from '../../data/tables/column.js'
 import type { Database } from '../../data/tables/duckdb.js'
 import { auc, aucByBucket, buckets, calibration, gauc, logLoss, metricInterval } from '../../metrics/index.js'
 import { type Child, clickSections } from '../../report/index.js'
@@ -18,7 +18,7 @@ export function testMetrics(
 ) {
   const { from, to } = test
   const [labels, items, users] = testColumns(impressions, test)
-  const [starts, ends] = [impressions.historyStart, impressions.historyEnd].map((at) => stretch(at, from, to))
+  const [starts, ends] = [impressions.historyStart, impressions.historyEnd].map((column) => column.read(from, to))
   const where = (keep: (item: number) => boolean) => {
     const rows = Int32Array.from(items.keys()).filter((i) => keep(items[i]))
     return auc(
@@ -58,7 +58,7 @@ export function testMetrics(
 
 /** Labels, items and users of the test period. */
 function testColumns({ label, item, user }: Impressions, { from, to }: RowRange) {
-  return [stretch(label, from, to), stretch(item, from, to), stretch(user, from, to)] as const
+  return [label.read(from, to), item.read(from, to), user.read(from, to)] as const
 }
 
 /** The pictures of the report. */
@@ -68,9 +68,9 @@ export function showClicks(
   metrics: ReturnType<typeof testMetrics>,
 ): Child {
   return clickSections({
-    labels: stretch(label, test.from, test.to),
+    labels: label.read(test.from, test.to),
     scores,
-    clickRate: sum(label, train.from, train.to) / (train.to - train.from),
+    clickRate: label.sum(train.from, train.to) / (train.to - train.from),
     byItemFrequency: metrics.by_item_frequency,
     byHistoryLength: metrics.by_history_length,
   })

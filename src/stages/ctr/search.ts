@@ -1,7 +1,7 @@
 /** The general search unit: which behaviors of each impression a model gets to see, laid end to end. */
 
 import type { CtrColumns } from '../../data/clicks/columns.js'
-import { pick } from '../../data/tables/column.js'
+import { takeRows } from '../../data/tables/matrix.js'
 import { Nearest } from '../../data/vectors/search.js'
 import type { BehaviorSearch } from '../../models/ctr/index.js'
 
@@ -31,7 +31,7 @@ export function searched(data: CtrColumns, rows: Int32Array, behaviorSearch: Beh
     at += count
   }
   const kept = event.slice(0, at)
-  return { owner: owner.slice(0, at), event: kept, history: pick(behaviorItem, kept) }
+  return { owner: owner.slice(0, at), event: kept, history: takeRows(behaviorItem, 1, kept) }
 }
 
 /** Writes the behaviorItem of [from, to) that the impression calls for to the front of `into`, in order; returns how many. */

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import type { CtrConfig } from '../../config/ctr.js'
 import { ctrColumns } from '../../data/clicks/columns.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
-import { blocks, type Column, isFile, type RowRange, stretch } from '../../data/tables/column.js'
+import type { Column, RowRange } from '../../data/tables/column.js'
 import { keptRows, stepsPerEpoch } from '../../data/tables/epochOrder.js'
-import { shareArray } from '../../data/tables/sharedMemory.js'
+import { shareArrays } from '../../data/tables/sharedMemory.js'
 import type { Engine, Session } from '../../engine/index.js'
 import type { Part } from '../../engine/session.js'
 import { initializeTable, initialValues, loadVariables, saveVariables } from '../../engine/state.js'
@@ -67,8 +67,8 @@ export class CtrTask extends SessionTask<Part[]> {
 
   async evaluate(): Promise<Record<string, number>> {
     const { valid } = this.data.split
-    const labels = stretch(this.data.impressions.label, valid.from, valid.to)
-    const users = stretch(this.data.impressions.user, valid.from, valid.to)
+    const labels = this.data.impressions.label.read(valid.from, valid.to)
+    const users = this.data.impressions.user.read(valid.from, valid.to)
     const mix = this.made.isMixed ? this.chooseMix(valid, labels) : {}
     const scores = this.predict(valid)
     return {
@@ -136,8 +136,8 @@ export class CtrTask extends SessionTask<Part[]> {
   private clickRate(): number {
     const { impressions, split } = this.data
     const sums = [0, 0]
-    for (const { from, values: labels } of blocks(impressions.label, split.train.from, split.train.to)) {
-      const weights = stretch(impressions.weight, from, from + labels.length)
+    for (const { from, values: labels } of impressions.label.blocks(split.train.from, split.train.to)) {
+      const weights = impressions.weight.read(from, from + labels.length)
       for (let i = 0; i < labels.length; i++) sums[labels[i]] += weights[i] ?? 1
     }
     const [others, clicks] = [this.config.train.negatives * sums[0], sums[1]]
@@ -165,7 +165,7 @@ export class CtrTask extends SessionTask<Part[]> {
 function openBatches(data: CtrDataset, rows: Column<'int32'>, batch: number, { train, model, seed }: CtrConfig) {
   const shared: CtrBatches = {
     columns: ctrColumns(data),
-    rows: isFile(rows) ? rows : shareArray(rows),
+    ...shareArrays({ rows }),
     batch,
     accumulate: train.accumulate,
     buffer: train.buffer,

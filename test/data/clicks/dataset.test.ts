@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { encodeClicks } from '../../../src/data/clicks/dataset.js'
 import type { Impressions } from '../../../src/data/clicks/read.js'
 import { vocabulary } from '../../../src/data/clicks/vocabulary.js'
-import { stretch } from '../../../src/data/tables/column.js'
+import { columnOf } from '../../../src/data/tables/column.js'
 import { paddingRow, unknownRow } from '../../../src/ops/tableRows.js'
 import { numbersOf, plainImpressions, textColumn } from './featureColumns.js'
 
@@ -15,12 +15,12 @@ const page = textColumn('page', ['home', 'home', 'list', null, 'home', 'home', '
 const impressions: Impressions = {
   ...plainImpressions,
   rows: 10,
-  user: Int32Array.of(0, 0, 0, 1, 1, 1, 1, 0, 2, 2),
-  item: Int32Array.of(0, 0, 1, 1, 0, 1, 0, 6, 7, 0),
-  label: new Uint8Array(10),
-  behaviorItem: Int32Array.of(2, 3, 2, 4, 5),
-  historyStart: Int32Array.of(0, 0, 0, 0, 2, 2, 2, 0, 0, 4),
-  historyEnd: Int32Array.of(0, 1, 2, 2, 3, 3, 3, 2, 0, 5),
+  user: columnOf(Int32Array.of(0, 0, 0, 1, 1, 1, 1, 0, 2, 2)),
+  item: columnOf(Int32Array.of(0, 0, 1, 1, 0, 1, 0, 6, 7, 0)),
+  label: columnOf(new Uint8Array(10)),
+  behaviorItem: columnOf(Int32Array.of(2, 3, 2, 4, 5)),
+  historyStart: columnOf(Int32Array.of(0, 0, 0, 0, 2, 2, 2, 0, 0, 4)),
+  historyEnd: columnOf(Int32Array.of(0, 1, 2, 2, 3, 3, 3, 2, 0, 5)),
   users: 3,
   items: 9,
   context: [page.column],
@@ -35,7 +35,7 @@ const itemFeature = (name: string, minCount?: number) =>
   build(minCount).itemFeatures.find((feature) => feature.name === name)!
 const impressionFeature = (name: string) => {
   const { rowOf, size } = build().impressionFeatures.find((feature) => feature.name === name)!
-  return { rowOf: stretch(rowOf), size }
+  return { rowOf: rowOf.read(), size }
 }
 
 describe('Data sets of the click model', () => {

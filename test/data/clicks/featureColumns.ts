@@ -3,7 +3,7 @@
 import type { FeatureColumn } from '../../../src/data/clicks/features.js'
 import { ClickNumbers, type NumberTable } from '../../../src/data/clicks/numbers.js'
 import type { Impressions } from '../../../src/data/clicks/read.js'
-import { type FileColumn, type Stored, stretch } from '../../../src/data/tables/column.js'
+import { Column, columnOf, type Stored } from '../../../src/data/tables/column.js'
 
 interface TextColumn {
   column: FeatureColumn
@@ -18,7 +18,7 @@ export function textColumn(name: string, texts: (string | null)[]): TextColumn {
   const spec = { kind: 'category' as const, name: null, column: name, table: null, minCount: null }
   const codes = Int32Array.from(texts, (text) => (text === null ? -1 : names.indexOf(text)))
   return {
-    column: { name, spec, table: name, numbers, sql: [name], values: 1, codes },
+    column: { name, spec, table: name, numbers, sql: [name], values: 1, codes: columnOf(codes) },
     numbers: { name: numbers, value: 'value', number: 'number', count: names.length },
   }
 }
@@ -36,17 +36,17 @@ export function numbersOf({ items, users }: Pick<Impressions, 'items' | 'users'>
 /** What impressions without times, parts and features have. */
 export const plainImpressions = {
   parts: undefined,
-  weight: new Float32Array(0),
-  time: new Float64Array(0),
-  behaviorTime: new Float64Array(0),
+  weight: columnOf(new Float32Array(0)),
+  time: columnOf(new Float64Array(0)),
+  behaviorTime: columnOf(new Float64Array(0)),
   behaviorFeatures: [],
   context: [],
 } satisfies Partial<Impressions>
 
-/** A tree whose columns are all in memory. */
+/** A tree with the numbers of all columns. */
 export function unstored<T>(tree: Stored<T>): T {
   if (typeof tree !== 'object' || tree === null || ArrayBuffer.isView(tree)) return tree as T
-  if ('fd' in tree) return stretch(tree as unknown as FileColumn) as T
+  if (tree instanceof Column) return tree.read() as T
   if (Array.isArray(tree)) return tree.map(unstored) as T
   return Object.fromEntries(Object.entries(tree).map(([name, value]) => [name, unstored(value)])) as T
 }

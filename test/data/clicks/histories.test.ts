@@ -4,7 +4,6 @@ import type { NumberTable } from '../../../src/data/clicks/numbers.js'
 import { planClicks } from '../../../src/data/clicks/plan.js'
 import { type Impressions, readClicks } from '../../../src/data/clicks/read.js'
 import { type ClickColumns, openClicks } from '../../../src/data/clicks/tables.js'
-import { stretch } from '../../../src/data/tables/column.js'
 import type { TimeUnit } from '../../../src/data/tables/contract.js'
 import { openTables } from '../tables.js'
 
@@ -39,14 +38,14 @@ async function histories(options: Options): Promise<string[]> {
     (await db.columns(`SELECT CAST(${value} AS VARCHAR) AS id FROM ${name} ORDER BY ${number}`, { id: 'string' })).id
   const [users, items] = [await names(numbers.users), await names(numbers.items)]
   assert.deepEqual([impressions.users, impressions.items], [users.length, items.length])
-  return Array.from(stretch(impressions.item), (item, row) => {
+  return Array.from(impressions.item.read(), (item, row) => {
     const seen = Array.from(historyOf(impressions, row), (behavior) => items[behavior])
-    return `${users[stretch(impressions.user)[row]]} ${items[item]}: ${seen.join(' ')}`.trim()
+    return `${users[impressions.user.read()[row]]} ${items[item]}: ${seen.join(' ')}`.trim()
   })
 }
 
 const historyOf = ({ behaviorItem, historyStart, historyEnd }: Impressions, row: number) =>
-  stretch(behaviorItem, stretch(historyStart)[row], stretch(historyEnd)[row])
+  behaviorItem.read(historyStart.read()[row], historyEnd.read()[row])
 
 const impression = 'user_id, item_id, label, ts'
 const behavior = 'user_id, item_id, action, ts'
@@ -138,7 +137,7 @@ describe('Histories', () => {
     const all = await read({ impressions, columns: { ...columns, history: 'seen' }, length: 3 })
     const { behaviorItem, historyStart, historyEnd } = all.impressions
     assert.equal(behaviorItem.length, 5)
-    const lengths = stretch(historyEnd).map((end, i) => end - stretch(historyStart)[i])
+    const lengths = historyEnd.read().map((end, i) => end - historyStart.read()[i])
     assert.deepEqual([...lengths.subarray(0, 4)], [3, 3, 2, 3])
   })
 

@@ -5,7 +5,6 @@ import { describe, test } from 'node:test'
 import { planClicks } from '../../../src/data/clicks/plan.js'
 import { readClicks } from '../../../src/data/clicks/read.js'
 import { openClicks } from '../../../src/data/clicks/tables.js'
-import { stretch, sum as sumOf } from '../../../src/data/tables/column.js'
 import { openTable } from '../../../src/data/tables/contract.js'
 import { type Database, literal } from '../../../src/data/tables/duckdb.js'
 import { openDatabase, temporaryFolder } from '../../sample/folders.js'
@@ -45,7 +44,7 @@ async function impressionsOf(path: string) {
   const { impressions, numbers } = await readClicks(db, plan)
   const named = `SELECT value FROM ${numbers.byTable['category'].name} ORDER BY number`
   const { value } = await db.columns(named, { value: 'string' })
-  const codes = stretch(impressions.context[0].codes!)
+  const codes = impressions.context[0].codes!.read()
   return { ...impressions, categories: Array.from(codes, (code) => (code < 0 ? null : value[code])) }
 }
 
@@ -88,8 +87,8 @@ async function checkFigures(path: string): Promise<void> {
   assert.ok(Math.abs(emb_sum - emb) < 1e-3, `${emb_sum}`)
   const { rows, label, behaviorItem, historyEnd, historyStart, categories } = await impressionsOf(path)
   assert.equal(rows, expected.rows)
-  assert.equal(sumOf(label), expected.label_sum)
-  assert.equal(sumOf(historyEnd) - sumOf(historyStart), expected.hist_len_sum)
+  assert.equal(label.sum(), expected.label_sum)
+  assert.equal(historyEnd.sum() - historyStart.sum(), expected.hist_len_sum)
   assert.ok(behaviorItem.length <= expected.hist_len_sum)
   assert.deepEqual(
     [...new Set(categories)].sort(),

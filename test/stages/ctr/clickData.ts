@@ -5,7 +5,7 @@ import { ctrConfig } from '../../../src/config/ctr.js'
 import { loadConfig } from '../../../src/config/load.js'
 import { type CtrDataset, encodeClicks } from '../../../src/data/clicks/dataset.js'
 import type { Impressions } from '../../../src/data/clicks/read.js'
-import { type Column, ColumnStore } from '../../../src/data/tables/column.js'
+import { ColumnStore, columnOf } from '../../../src/data/tables/column.js'
 import type { ContentTable } from '../../../src/data/vectors/contentTable.js'
 import type { Engine } from '../../../src/engine/index.js'
 import { CtrTask } from '../../../src/stages/ctr/task.js'
@@ -44,11 +44,11 @@ export function clickData(type: ContentTable['type'] = 'float32', store = new Co
   return encodeClicks(clicks, content, { split: { train: 0.6, valid: 0.2 }, user: true, minCount: 1, store })
 }
 
-/** Impressions whose columns are where `store` keeps them. */
-function stored(impressions: Impressions, store: ColumnStore): Impressions {
+/** Impressions with their arrays as columns of `store`. */
+function stored(impressions: object, store: ColumnStore): Impressions {
   const entries = Object.entries(impressions).map(([name, value]) => {
-    const kind = value instanceof Int32Array ? 'int32' : value instanceof Uint8Array ? 'uint8' : undefined
-    return [name, kind ? store.map(value as Column, kind, (x) => x) : value]
+    if (value instanceof Int32Array) return [name, store.map(columnOf(value), 'int32', (x) => x)]
+    return [name, value instanceof Uint8Array ? store.map(columnOf(value), 'uint8', (x) => x) : value]
   })
   return Object.fromEntries(entries)
 }
