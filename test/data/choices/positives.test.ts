@@ -155,7 +155,7 @@ describe('Positive pairs', () => {
     ])
   })
 
-  test('when later behaviors change then the pairs of training stay as they are', async () => {
+  test('when later events change then the pairs of training stay as they are', async () => {
     const inTraining = async (tuples: string[]) =>
       pairs(await build(tuples, { sources: sourceNames }, { vectors: ten, width: 1 })).filter((pair) =>
         pair.startsWith('train'),
