@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { contrastiveLosses } from '../losses/index.js'
 import {
   dataOptions,
   engineOptions,
@@ -137,10 +138,12 @@ export const pretrainConfig = z.strictObject({
     })
     .prefault({}),
   loss: z
-    .enum(['infoNce', 'sigmoid'])
+    .enum(contrastiveLosses.map(({ name }) => name))
     .nullable()
     .default(null)
-    .describe('infoNce: which of the batch; sigmoid: pair by pair, as SigLIP; null: what the model was made with'),
+    .describe(
+      `Contrastive loss. ${contrastiveLosses.map(({ name, help }) => `${name}: ${help}`).join('; ')}; null: the loss that the model was trained with`,
+    ),
   matryoshka: z
     .array(z.int().positive())
     .default([])

@@ -29,7 +29,7 @@ const behaviorColumns = z
     queryImage: z.string().default('query_image'),
   })
   .prefault({})
-  .describe('Names of the columns of the behaviors table; request and queries may be missing')
+  .describe('Column names of the behaviors table; the columns of requests and queries are optional')
 
 /** Options of the sources of positives, by name. */
 const sourceOptions = Object.fromEntries(
@@ -53,24 +53,24 @@ export const sftConfig = z.strictObject({
     .strictObject({
       ...dataOptions,
       items: table('items', 'The catalogue'),
-      behaviors: table('behaviors', 'What users chose'),
+      behaviors: table('behaviors', 'The behavior log'),
       columns: itemColumns,
       behaviorColumns,
-      timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of times that are plain integers'),
+      timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of integer timestamps'),
       ...pictureOptions,
       memory: z
         .string()
         .regex(/^\d+(\.\d+)?\s?[KMGT]i?B$/i, 'expected a size such as 1GB')
         .default('1GB')
-        .describe('Memory for sorting and joining tables; what needs more goes through files in the run folder'),
+        .describe('Memory limit for sorting and joining tables; larger data spill to files in the run folder'),
     })
     .prefault({}),
   init: z
     .string()
     .default('runs/pretrain/checkpoint')
     .describe(
-      'Checkpoint of stage 1, any Hugging Face folder, or hf:owner/name[@revision] to fetch one; {seed} in it stands for ' +
-        'the seed',
+      'Initial checkpoint: that of stage 1, a Hugging Face folder, or hf:owner/name[@revision] to download; {seed} is ' +
+        'replaced by the seed',
     ),
   split: splitOption('behaviors', 'positives come from'),
   positives: z
@@ -95,49 +95,62 @@ export const sftConfig = z.strictObject({
           product: z.number().min(0).default(2),
         })
         .prefault({})
-        .describe('Shares of a batch by kind of anchor, among the kinds that the data has'),
+        .describe('Shares of a batch by kind of query (picture, text, or item), among the kinds that the data has'),
     })
     .prefault({}),
   negatives: z
     .strictObject({
-      queue: z.int().nonnegative().default(8192).describe('Item vectors of earlier steps kept as negatives; 0: none'),
+      queue: z
+        .int()
+        .nonnegative()
+        .default(8192)
+        .describe('Queue size: item vectors of earlier steps that serve as negatives; 0: no queue'),
       momentum: z
         .number()
         .min(0)
         .max(1)
         .default(0.999)
-        .describe('Momentum of the encoder that fills the queue; at step t it is at most (1 + t) / (10 + t)'),
-      maxAgeSteps: z
-        .int()
-        .nonnegative()
-        .default(0)
-        .describe('Steps after which a queued vector is no negative; 0: never'),
+        .describe('Momentum of the encoder that fills the queue (MoCo); at step t at most (1 + t) / (10 + t)'),
+      maxAgeSteps: z.int().nonnegative().default(0).describe('Largest age of a queued negative in steps; 0: no limit'),
       maxAgeDays: z
         .number()
         .nonnegative()
         .default(0)
-        .describe('Days in the log that may lie between an event and that of a queued negative; 0: any number'),
+        .describe('Largest distance in days between a positive and a queued negative in the log; 0: no limit'),
       hard: z
         .int()
         .nonnegative()
         .default(32)
-        .describe('Hard negatives of a step: shown in the same request and not taken, else of the same category'),
+        .describe(
+          'Hard negatives per step: items shown in the same request and not taken, else items of the same category',
+        ),
       mineEvery: z
         .int()
         .nonnegative()
         .default(0)
-        .describe('Steps after which hard negatives are looked for anew by the current vectors; 0: none are'),
+        .describe('Steps between two minings of hard negatives by the current vectors; 0: no mining'),
       mineDepth: z
         .int()
         .positive()
         .default(30)
-        .describe('Nearest neighbors of the chosen item that mined negatives are drawn from'),
-      mineAmong: z.int().min(2).default(5000).describe('Items at most, drawn anew each time, that are searched'),
+        .describe('Number of nearest neighbors of the target that mined negatives are drawn from'),
+      mineAmong: z
+        .int()
+        .min(2)
+        .default(5000)
+        .describe('Number of items, drawn at each mining, that are searched for neighbors'),
       denominator: z
         .enum(['shared', 'separate'])
         .default('shared')
-        .describe('Whether batch, hard and queue are held against a choice together, or each in a loss of its own'),
-      logQ: z.boolean().default(true).describe('Correct logits for how often an item comes as a negative'),
+        .describe(
+          'shared: one softmax over batch, hard and queued negatives; separate: one loss for each of the three',
+        ),
+      logQ: z
+        .boolean()
+        .default(true)
+        .describe(
+          'logQ correction: subtract the log frequency of an item from its logit as an in-batch or queued negative',
+        ),
     })
     .prefault({}),
   levels: z
@@ -157,39 +170,49 @@ export const sftConfig = z.strictObject({
     .prefault({}),
   temperature: z
     .strictObject({
-      initial: z.number().positive().default(0.1).describe('What cosines between anchors and items are divided by'),
-      lowest: z.number().positive().default(0.01).describe('It is never below this'),
+      initial: z
+        .number()
+        .positive()
+        .default(0.1)
+        .describe('Initial temperature: cosines between queries and items are divided by it'),
+      lowest: z.number().positive().default(0.01).describe('Lower bound of the learned temperature'),
       rateFactor: z
         .number()
         .min(0)
         .default(50)
-        .describe('Factor on its learning rate, for it has a long way to go in few steps; 0: it stays as it is'),
+        .describe(
+          'Factor on the learning rate of the temperature, which must change a lot in few steps; 0: constant temperature',
+        ),
     })
     .refine(({ initial, lowest }) => initial >= lowest, 'expected initial at or above lowest')
     .prefault({}),
   augment: augmentation,
   train: z
     .strictObject({
-      epochs: z.number().positive().default(3).describe('Passes over the positives'),
-      batch: z.int().min(4).default(128).describe('Positives of a step'),
+      epochs: z.number().positive().default(3).describe('Passes over the training pairs'),
+      batch: z.int().min(4).default(128).describe('Pairs per step'),
       ...rateOptions(2e-4, 0.1),
       ...optimizerOptions({ weightDecay: 0.05, clipNorm: 1, beta2: 0.98, epsilon: 1e-6 }),
       layerDecay: layerDecayOption,
       microBatch: microBatchOption,
       recompute: recomputeOption,
-      patience: z.int().min(0).default(0).describe('Evaluations without a better one before training stops; 0: never'),
+      patience: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe('Early stopping: evaluations without improvement before training stops; 0: never'),
       ...loopOptions,
     })
     .prefault({}),
   evaluation: z
     .strictObject({
-      queries: z.int().positive().default(4000).describe('Events at most that each part is judged on'),
+      queries: z.int().positive().default(4000).describe('Largest number of pairs in an evaluation'),
       retention: z
         .number()
         .min(0)
         .max(1)
         .default(0.5)
-        .describe("Share of stage 1's title → picture recall@10 below which a warning is given"),
+        .describe('Warn if title → picture recall@10 falls below this share of its value before training'),
     })
     .prefault({}),
   seed: seedOption,

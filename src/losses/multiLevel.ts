@@ -1,8 +1,7 @@
 /**
- * Multi-level InfoNCE (MIM names it; the reading is ours): the same contrastive loss on several representations of
- * anchor and item, over one shared denominator of all negative pools or over one each.
+ * Multi-level InfoNCE, in our reading of MIM: the same contrastive loss on several representations of query and item.
+ * The negatives of all pools share one denominator, or each pool has its own.
  */
-
 import { masked } from '../nn/attention.js'
 import {
   add,
@@ -21,32 +20,34 @@ import {
   type Tensor,
 } from '../ops/index.js'
 
-/** One representation of the rows of a step; "present" is 1 where a row has it, else 0. */
+/** One representation of the rows of a step. A `…Present` is 1 where a row has the representation, else 0. */
 export interface Level {
   name: string
   weight: number
-  /** Unit vectors of the anchors that may have this representation: [n, d]. */
+  /** Unit vectors of the queries that may have this representation [n, d]. */
   anchors: Tensor
+  /** [n] */
   anchorsPresent: Tensor
-  /** Row of the step that each anchor is, int32 [n]. */
+  /** Row of the step of each anchor, int32 [n]. */
   rows: Tensor
-  /** Unit vectors of the candidates, the rows' own items first: [columns, d]. */
+  /** Unit vectors of the candidates [columns, d]; the positive of row i of the step is candidate i. */
   candidates: Tensor
+  /** [columns] */
   candidatesPresent: Tensor
-  /** Where candidates from column `from` on were made by another encoder: what it makes of the rows' own items [n, d]. */
+  /** If another encoder made the candidates from column `from` on: its vectors of the positives of all rows [batch, d]. */
   aged?: { from: number; own: Tensor }
 }
 
-/** Columns [from, to) of the candidates that are negatives of one kind. */
+/** Columns [from, to) of the candidates: negatives of one kind. */
 export interface Pool {
   name: string
   from: number
   to: number
-  /** Whether their logits are corrected for frequency, so that the positive's must be as well. */
+  /** Whether the bias of its logits contains the logQ correction; the positive then gets it too. */
   corrected: boolean
 }
 
-/** A term of the whole loss: Σ weight · loss. */
+/** A term of a loss Σ weight · loss. */
 export interface Term {
   name: string
   weight: number
@@ -56,15 +57,15 @@ export interface Term {
 export interface InfoNceOptions {
   /** Factor on cosines. */
   scale: Tensor
-  /** Added to logits [rows, ≥ columns]: −1e9 takes a candidate out of a row's negatives. */
+  /** Added to logits [batch, ≥ columns]; −1e9 takes a candidate out of the negatives of a row. */
   bias: Tensor
-  /** Weights of the rows [rows]. */
+  /** [batch] */
   rowWeights: Tensor
-  /** Pools with a denominator each, the rows' own items first; a level's loss is their mean. Absent: one for all. */
+  /** Pools with a denominator each, the positives' own pool first; the loss of a level is their mean. Absent: one for all. */
   pools?: readonly Pool[]
 }
 
-/** InfoNCE of each level, and of each pool where these are separate: row i's positive is candidate i. */
+/** InfoNCE of each level, and of each pool if the denominators are separate. */
 export function multiLevelInfoNce(levels: readonly Level[], options: InfoNceOptions): Term[] {
   return levels.flatMap((level) => {
     const columns = level.candidates.shape[0]
@@ -81,35 +82,36 @@ export function multiLevelInfoNce(levels: readonly Level[], options: InfoNceOpti
 export const weightedSum = (terms: readonly Term[]): Tensor =>
   terms.map(({ weight, loss }) => mul(loss, weight)).reduce((a, b) => add(a, b))
 
-/** Weighted mean over the rows of −log(e^positive / Σ e^candidate), over the pool's candidates and the positive. */
+/** Weighted mean over the rows of −ln(e^positive / Σ e^candidate), where Σ is over the pool and the positive. */
 function infoNce(level: Level, { from, to, corrected }: Pool, { scale, bias, rowWeights }: InfoNceOptions): Tensor {
   const { anchors, anchorsPresent, rows, candidates, candidatesPresent, aged } = level
-  const ofRows = gather(bias, rows)
+  const ofRows = gather(bias, rows) // [n, columns of the bias]
   const cosines = matmul(anchors, sliceAxis(candidates, 0, from, to), { transposeB: true, exact: true }) // [n, to − from]
-  const absent = mul(sub(1, sliceAxis(candidatesPresent, 0, from, to)), masked)
+  const absent = mul(sub(1, sliceAxis(candidatesPresent, 0, from, to)), masked) // [to − from]
   const plain = add(add(mul(cosines, scale), sliceAxis(ofRows, 1, from, to)), reshape(absent, [1, to - from]))
   const logits = aged && aged.from < to ? add(plain, mul(drift(level, aged, from, to), scale)) : plain
-  const surprise = () => {
+  const losses = () => {
     if (from === 0) return crossEntropy(logits, rows)
     // The positives are not among the columns.
     const own = mul(sum(mul(anchors, gather(candidates, rows)), -1, true), scale) // [n, 1]
-    const onDiagonal = sum(mul(ofRows, oneHot(rows, bias.shape[1])), -1, true)
+    const onDiagonal = sum(mul(ofRows, oneHot(rows, bias.shape[1])), -1, true) // [n, 1]
     const positive = corrected ? add(own, onDiagonal) : own
     return crossEntropy(concat([positive, logits], 1), constant(0, rows.shape, 'int32'))
   }
-  // A row that lacks the representation on one side teaches nothing here.
-  const both = mul(anchorsPresent, gather(candidatesPresent, rows))
+  // A row counts only if both query and positive have the representation.
+  const both = mul(anchorsPresent, gather(candidatesPresent, rows)) // [n]
   const weights = mul(gather(rowWeights, rows), both) // [n]
-  return div(sum(mul(surprise(), weights)), add(sum(weights), 1e-6))
+  return div(sum(mul(losses(), weights)), add(sum(weights), 1e-6))
 }
 
 /**
- * How much nearer an anchor is to its item as it is now than as the other encoder has it, on that one's columns
- * [n, to − from]. Added there, it holds these against the item as that encoder has it: against the item as it is now
- * a network learns to tell the two encoders apart, and all its vectors move off in one direction.
+ * Correction of the logits of aged columns [n, to − from]: cosine of an anchor with the current vector of its positive
+ * minus that with the vector of the positive by the other encoder. With it, aged negatives compete against the aged
+ * vector of the positive. Against the current vector the network learns to distinguish the two encoders, and all vectors
+ * move in one direction.
  */
 function drift({ anchors, rows, candidates }: Level, aged: { from: number; own: Tensor }, from: number, to: number) {
-  const apart = sum(mul(anchors, sub(gather(candidates, rows), gather(aged.own, rows))), -1, true) // [n, 1]
+  const difference = sum(mul(anchors, sub(gather(candidates, rows), gather(aged.own, rows))), -1, true) // [n, 1]
   const isAged = Array.from({ length: to - from }, (_, column) => (from + column >= aged.from ? 1 : 0))
-  return mul(apart, constant(isAged, [1, to - from]))
+  return mul(difference, constant(isAged, [1, to - from]))
 }

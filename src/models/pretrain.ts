@@ -1,9 +1,10 @@
 /** The computation of a step of stage 1. */
-import { sameGroupMask, symmetricInfoNce, temperature } from '../losses/contrastive.js'
-import { sigmoidLoss } from '../losses/sigmoid.js'
+import { type Contrast, type ContrastContext, sameGroupMask } from '../losses/contrastive.js'
+import { type LossName, lossOf } from '../losses/index.js'
+import { infoNce } from '../losses/infoNce.js'
 import { l2Normalize } from '../nn/layers.js'
 import type { Parameters } from '../nn/parameters.js'
-import { add, constant, div, exp, input, mul, sliceAxis, type Tensor } from '../ops/index.js'
+import { add, constant, div, input, mul, sliceAxis, type Tensor } from '../ops/index.js'
 import { imageFeatures, logitScale, sigmoidLogits, textFeatures } from './dualEncoder.js'
 import { contentVector, type EncoderShape, type Modality, pixelInput, tokenInput } from './encoder.js'
 
@@ -30,15 +31,12 @@ export function towerVectors(
 /** What is asked of the vectors. */
 export interface Objective {
   /** How pictures and titles are told apart from those of other items. */
-  loss: 'infoNce' | 'sigmoid'
+  loss: LossName
   /** Lengths of prefixes that must do the same as the whole vector (Matryoshka, arXiv:2205.13147). */
   matryoshka: readonly number[]
   /** Weight of the loss of content vectors. */
   fusionWeight: number
 }
-
-/** A loss of two matrices of unit vectors [batch, d] whose rows belong together. */
-type Contrast = (a: Tensor, b: Tensor) => Tensor
 
 /**
  * Of the vectors [batch, projection] of pictures and titles: the contrast of the two plus `fusionWeight` times
@@ -96,14 +94,15 @@ function contrasts(
   { loss, matryoshka }: Objective,
 ): Record<'alignment' | 'agreement', Contrast> {
   const group = (name: string) => input(name, [batch], 'int32')
-  const scale = temperature(logitScale(p, config))
-  const mask = sameGroupMask(group('title_group'), group('picture_group'))
-  const infoNce: Contrast = (a, b) => symmetricInfoNce(a, b, scale, mask)
-  const agreement = overPrefixes(infoNce, matryoshka)
+  const context: ContrastContext = {
+    batch,
+    mask: sameGroupMask(group('title_group'), group('picture_group')),
+    logitScale: () => logitScale(p, config),
+    sigmoidLogits: () => sigmoidLogits(p, config),
+  }
+  const agreement = overPrefixes(infoNce.over(context), matryoshka)
   if (loss === 'infoNce') return { alignment: agreement, agreement }
-  const logits = sigmoidLogits(p, config)
-  const pairwise: Contrast = (a, b) => sigmoidLoss(a, b, exp(logits.scale), logits.bias, mask, batch)
-  return { alignment: overPrefixes(pairwise, matryoshka), agreement }
+  return { alignment: overPrefixes(lossOf(loss).over(context), matryoshka), agreement }
 }
 
 /** The mean of a contrast over whole vectors and their prefixes of the lengths `sizes`, made unit vectors again. */

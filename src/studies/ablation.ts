@@ -1,10 +1,9 @@
-/** What each part of C-SFT brings: everything on, then one part off at a time, each for several seeds. */
+/** Ablation study of C-SFT: the full configuration, then one part off at a time, each with several seeds. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Interrupted, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
 import type { SftConfig } from '../config/sft.js'
-import type { SourceName } from '../data/choices/sources/index.js'
 import { writeRows } from '../data/tables/writeRows.js'
 import { type Difference, meanInterval } from '../metrics/index.js'
 import { lossTerms, type TermName } from '../models/sft/terms/index.js'
@@ -15,80 +14,95 @@ import { type Metrics, Run } from '../train/run.js'
 import { deviation, mean } from './paired.js'
 import { slug } from './trial.js'
 
-/** What can be taken away, by kind. */
+/** Kinds of parts that an ablation switches off. */
 export const ablations = ['negatives', 'levels', 'positives'] as const
 export type Ablation = (typeof ablations)[number]
 
-/** A row of the table: mean and deviation over seeds of each metric. */
+/** A row of the table: mean and sample standard deviation over seeds of each metric. */
 export interface AblationRow {
   row: string
   seeds: number
   metrics: Record<string, { mean: number; deviation: number }>
-  /** What the part brings: everything on minus this row, seed by seed, with the t interval of the mean. */
+  /** Full configuration minus this row, paired by seed: the mean difference with its t interval. */
   effect?: Difference
 }
 
 export interface AblationTable {
-  /** The metric that effects are told in. */
+  /** The metric of the effects. */
   metric: string
   rows: AblationRow[]
 }
 
 type Variant = { row: string; config: SftConfig }
 
-/** The configuration as it is, and without each part of the kinds `of` that it has on. */
-export function variants(config: SftConfig, of: readonly Ablation[]): Variant[] {
-  const { negatives, levels, positives } = config
-  const without = (row: string, isOn: boolean, changes: Partial<SftConfig>): Variant[] =>
-    isOn ? [{ row: `without ${row}`, config: { ...config, ...changes } }] : []
-  const pool = (row: string, isOn: boolean, changes: Partial<SftConfig['negatives']>) =>
-    without(row, isOn, { negatives: { ...negatives, ...changes } })
-  const level = ({ name, ablation, supervises, uses }: LossTerm) => {
-    const others = lossTerms.some((other) => other.supervises && other.name !== name && levels[other.name] > 0)
-    const isOn =
-      levels[name as TermName] > 0 && (!supervises || others) && (uses === undefined || levels[uses].length > 0)
-    return without(ablation, isOn, { levels: { ...levels, [name]: 0, ...(uses && { [uses]: [] }) } })
-  }
-  const { queue, hard, mineEvery, logQ } = negatives
-  const source = (name: SourceName) => {
+/** The full configuration, then a variant without each part of the given kinds that is on in it. */
+export function variants(config: SftConfig, kinds: readonly Ablation[]): Variant[] {
+  return [{ row: 'everything', config }, ...kinds.flatMap((kind) => variantsOf[kind](config))]
+}
+
+const variantsOf: Record<Ablation, (config: SftConfig) => Variant[]> = {
+  negatives: withoutNegatives,
+  levels: withoutTerms,
+  positives: withoutSources,
+}
+
+const variant = (row: string, isOn: boolean, config: SftConfig): Variant[] =>
+  isOn ? [{ row: `without ${row}`, config }] : []
+
+function withoutNegatives(config: SftConfig): Variant[] {
+  const { queue, hard, mineEvery, logQ } = config.negatives
+  const without = (row: string, isOn: boolean, changes: Partial<SftConfig['negatives']>) =>
+    variant(row, isOn, { ...config, negatives: { ...config.negatives, ...changes } })
+  return [
+    ...without('time negatives', queue > 0, { queue: 0 }),
+    ...without('hard negatives', hard > 0, { hard: 0 }),
+    ...without('mined negatives', mineEvery > 0, { mineEvery: 0 }),
+    ...without('time and hard negatives', queue > 0 && hard > 0, { queue: 0, hard: 0 }),
+    ...without('log q correction', logQ, { logQ: false }),
+  ]
+}
+
+/** Without a term of the loss. One that draws queries to targets must be left. */
+function withoutTerms(config: SftConfig): Variant[] {
+  const { levels } = config
+  const supervising = lossTerms.filter(({ name, supervises }) => supervises && levels[name] > 0)
+  return lossTerms.flatMap((term: LossTerm) => {
+    const { name, ablation, uses } = term
+    const isLast = supervising.every((other) => other === term)
+    const isOn = levels[name as TermName] > 0 && !(term.supervises && isLast) && (!uses || levels[uses].length > 0)
+    return variant(ablation, isOn, { ...config, levels: { ...levels, [name]: 0, ...(uses && { [uses]: [] }) } })
+  })
+}
+
+function withoutSources(config: SftConfig): Variant[] {
+  const { positives } = config
+  return positives.sources.flatMap((name) => {
     const sources = positives.sources.filter((other) => other !== name)
-    return without(name, sources.length > 0, { positives: { ...positives, sources } })
-  }
-  const rows: Record<Ablation, Variant[]> = {
-    negatives: [
-      ...pool('time negatives', queue > 0, { queue: 0 }),
-      ...pool('hard negatives', hard > 0, { hard: 0 }),
-      ...pool('mined negatives', mineEvery > 0, { mineEvery: 0 }),
-      ...pool('time and hard negatives', queue > 0 && hard > 0, { queue: 0, hard: 0 }),
-      ...pool('log q correction', logQ, { logQ: false }),
-    ],
-    levels: lossTerms.flatMap(level),
-    positives: positives.sources.flatMap(source),
-  }
-  return [{ row: 'everything', config }, ...of.flatMap((kind) => rows[kind])]
+    return variant(name, sources.length > 0, { ...config, positives: { ...positives, sources } })
+  })
 }
 
 /**
- * Trains what is not trained yet, in folders below `out`, then writes ablation.json, ablation.md and ablation.parquet
- * there.
- * @throws UserError `ablation-few` where nothing can be taken away, and what `mim sft` throws.
+ * Trains all variants for all seeds in folders below `out`, except those that are trained already. Writes ablation.json,
+ * ablation.md and ablation.parquet to `out` after each seed.
+ * @throws UserError `ablation-few` if no part can be switched off, and those of `mim sft`.
  */
 export async function ablate(
   config: SftConfig,
-  of: readonly Ablation[],
+  kinds: readonly Ablation[],
   seeds: readonly number[],
   out: string,
   say: (line: string) => void,
 ): Promise<AblationTable> {
-  const planned = variants(config, of)
+  const planned = variants(config, kinds)
   if (planned.length === 1) {
-    const what = `no part of ${of.join(', ')} can be taken away`
-    throw new UserError({ id: 'ablation-few', what, expected: 'a configuration with several parts on' })
+    const what = `no part of ${kinds.join(', ')} can be switched off`
+    throw new UserError({ id: 'ablation-few', what, expected: 'a configuration in which several parts are on' })
   }
   const results = planned.map((): Metrics[] => [])
   let done = 0
   let table: AblationTable | undefined
-  // Seed by seed, so that a table of few seeds is there early.
+  // Seed by seed, so that there is a table of few seeds early.
   for (const seed of seeds) {
     for (const [i, { row, config: each }] of planned.entries()) {
       say(`ablation: run ${++done} of ${planned.length * seeds.length}: ${row}, seed ${seed}`)
@@ -112,15 +126,15 @@ async function runOrFind(folder: string, config: SftConfig, out: string): Promis
     })
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error
-    throw new Interrupted(`what was reached is kept; go on with: mim sft --ablate … --out ${out}`)
+    throw new Interrupted(`finished runs are kept; continue with: mim sft --ablate … --out ${out}`)
   }
 }
 
-/** Metrics that the table shows, as far as the data have them. */
+/** Metrics of the table; those that the runs do not have are left out. */
 const shown =
   /^(recall_(10|50)|recall_10_(query|image|text|product|unseen|query_unseen)|mrr|title_to_image_recall_10|category_purity_10|mean_cosine)$/
 
-/** The rows by name with the metrics of their runs, seed by seed; the first one has everything on. */
+/** The table of rows by name; `results` are the metrics of their runs by seed. The first row is the full configuration. */
 export function tableOf(names: readonly string[], results: readonly (readonly Metrics[])[]): AblationTable {
   const [everything] = results
   const measured = Object.keys(everything[0])
@@ -128,21 +142,21 @@ export function tableOf(names: readonly string[], results: readonly (readonly Me
     .map((name) => name.slice('after_'.length))
     .filter((name) => shown.test(name))
   const metric = measured.includes('recall_10_query') ? 'recall_10_query' : 'recall_10'
-  const of = (runs: readonly Metrics[], when: 'before' | 'after', name: string) =>
+  const valuesOf = (runs: readonly Metrics[], when: 'before' | 'after', name: string) =>
     runs.map((run) => Number(run[`${when}_${name}`] ?? Number.NaN))
   const row = (name: string, runs: readonly Metrics[], when: 'before' | 'after'): AblationRow => ({
     row: name,
     seeds: runs.length,
     metrics: Object.fromEntries(
       measured.map((metric) => {
-        const values = of(runs, when, metric)
+        const values = valuesOf(runs, when, metric)
         return [metric, { mean: mean(values), deviation: deviation(values) }]
       }),
     ),
   })
   const effect = (runs: readonly Metrics[], when: 'before' | 'after') => {
-    const others = of(runs, when, metric)
-    const { value, low, high } = meanInterval(of(everything, 'after', metric).map((own, i) => own - others[i]))
+    const others = valuesOf(runs, when, metric)
+    const { value, low, high } = meanInterval(valuesOf(everything, 'after', metric).map((own, i) => own - others[i]))
     return { difference: value, low, high, samples: runs.length }
   }
   const parts = names.map((name, i) => ({

@@ -20,7 +20,7 @@ import { shape } from '../models/tinyEncoder.js'
 const sizes: SftSizes = { image: 2, text: 2, product: 2, hard: 3, queue: 6, towers: ['image', 'text'] }
 const [batch, projection, width] = [6, 6, 5]
 
-// Six pairs (two of each kind of anchor), then three whose items are in the queue with theirs; 12 items.
+// Six pairs (two of each kind of query), then three whose items are in the queue with theirs; 12 items.
 const positives: Positives = {
   count: 9,
   kind: Uint8Array.of(0, 0, 1, 1, 2, 2, 1, 0, 2),
@@ -252,8 +252,8 @@ await onEachEngine('the loss of C-SFT', (engine) => {
   })
 })
 
-test('when masks are asked for then the queue never holds a known positive of the anchor against it', () => {
-  // Row 2 asks with text 0, whose other item 6 is queued first; row 0 with picture 0, whose other item 7 follows.
+test('when negatives are masked then a queued item that is a known positive of the query is not among them', () => {
+  // The query of row 2 is text 0 and its other item 6 is queued first; that of row 0 is picture 0 and its other item 7 follows.
   assert.deepEqual(
     [isNegative(2, 9), isNegative(0, 10), isNegative(1, 9), isNegative(1, 6)],
     [false, false, false, false],

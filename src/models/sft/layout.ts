@@ -25,11 +25,11 @@ export interface Range {
 /** Rows of a tower's input. */
 export interface TowerLayout {
   /** Search queries of the tower's own kind. */
-  queries: Range
+  searches: Range
   /** Products that are queries. */
   products: Range
   /** Both of these. */
-  asking: Range
+  queries: Range
   targets: Range
   /** Targets, then hard negatives. */
   items: Range
@@ -52,11 +52,11 @@ export function rowLayout(s: SftSizes): RowLayout {
   const [image, text, product] = consecutive(s.image, s.text, s.product)
   const [targets, hard, queue] = consecutive(batch, s.hard, s.queue)
   const tower = (modality: Modality): TowerLayout => {
-    const [queries, products, targets, hard] = consecutive(s[modality], s.product, batch, s.hard)
+    const [searches, products, targets, hard] = consecutive(s[modality], s.product, batch, s.hard)
     return {
-      queries,
+      searches,
       products,
-      asking: range(queries.from, products.to),
+      queries: range(searches.from, products.to),
       targets,
       items: range(targets.from, hard.to),
       count: hard.to,

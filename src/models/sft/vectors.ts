@@ -24,7 +24,7 @@ export interface Side {
 
 export interface StepVectors {
   layout: RowLayout
-  /** Queries; those of a modality are the rows `asking` of its tower. `content` [batch, width]. */
+  /** Queries; those of a modality are the rows `queries` of its tower. `content` [batch, width]. */
   queries: Record<Modality, Side> & { content: Tensor }
   /** Targets, then hard negatives. `content` [batch + hard, width]. */
   items: Record<Modality, Side> & { content: Tensor }
@@ -57,16 +57,16 @@ export function stepVectors(
   const content = contentVector(
     p,
     {
-      image: join([take(images, image.queries), zeros(s.text, d), take(images, image.products)]), // [batch, d]
-      text: join([zeros(s.image, d), take(texts, text.queries), take(texts, text.products)]), // [batch, d]
+      image: join([take(images, image.searches), zeros(s.text, d), take(images, image.products)]), // [batch, d]
+      text: join([zeros(s.image, d), take(texts, text.searches), take(texts, text.products)]), // [batch, d]
       hasImage: join([ones(s.image), constant(0, [s.text]), product.image]), // [batch]
       hasText: join([constant(0, [s.image]), ones(s.text), product.text]), // [batch]
     },
     shape,
   )
   const queries = {
-    image: { vectors: take(images, image.asking), present: join([ones(s.image), product.image]) }, // [image + product, d]
-    text: { vectors: take(texts, text.asking), present: join([ones(s.text), product.text]) }, // [text + product, d]
+    image: { vectors: take(images, image.queries), present: join([ones(s.image), product.image]) }, // [image + product, d]
+    text: { vectors: take(texts, text.queries), present: join([ones(s.text), product.text]) }, // [text + product, d]
     content, // [batch, width]
   }
   const items = itemVectors(p, shape, { image: take(images, image.items), text: take(texts, text.items) })

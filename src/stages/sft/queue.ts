@@ -1,6 +1,6 @@
 /**
- * Which pair's item each place of the queue holds. The queue is first in, first out, and turns over in whole
- * steps, so that what it holds follows from the order of the pairs alone: nothing of it needs saving but vectors.
+ * The pair of each place of the queue. The queue is first in, first out, and is filled in whole steps, so that its
+ * content follows from the order of the pairs. Only its vectors need to be saved.
  */
 export class QueuePlaces {
   /** Pair of each place, −1 where it is empty. */
@@ -19,17 +19,17 @@ export class QueuePlaces {
     this.filledAt = new Int32Array(size).fill(-1)
   }
 
-  /** Brings the places to what they hold when step `step` begins. */
+  /** Sets the places to their content when step `step` begins. */
   seek(step: number): this {
     if (this.size === 0) return this
-    const turn = this.size / this.batch
+    const stepsInQueue = this.size / this.batch
     if (step < this.next) {
       this.pairs.fill(-1)
       this.filledAt.fill(-1)
       this.next = 0
     }
-    for (let s = Math.max(this.next, step - turn); s < step; s++) {
-      const from = (s % turn) * this.batch
+    for (let s = Math.max(this.next, step - stepsInQueue); s < step; s++) {
+      const from = (s % stepsInQueue) * this.batch
       this.pairs.set(this.pairsOf(s), from)
       this.filledAt.fill(s, from, from + this.batch)
     }
@@ -37,13 +37,13 @@ export class QueuePlaces {
     return this
   }
 
-  /** Pairs of the places when step `step` begins, −1 also where a vector is older than `maxAge` steps; 0: any age. */
+  /** Pairs of the places when step `step` begins; −1 if empty or older than `maxAge` steps (0: no limit). */
   youngAt(step: number, maxAge: number): Int32Array {
     const { pairs, filledAt } = this.seek(step)
     return pairs.map((pair, place) => (maxAge > 0 && step - filledAt[place] > maxAge ? -1 : pair))
   }
 
-  /** Places that the items of step `step` go to [batch]. */
+  /** Places for the targets of step `step` [batch]. */
   placesOf(step: number): Int32Array {
     const from = this.size > 0 ? (step * this.batch) % this.size : 0
     return Int32Array.from({ length: this.batch }, (_, i) => (this.size > 0 ? from + i : 0))

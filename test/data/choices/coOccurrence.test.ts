@@ -38,7 +38,7 @@ test('when counts find items then by choices of the training part alone, ties sh
   const pairs = Int32Array.from(positives.part.keys()).filter((i) => positives.part[i] === parts.test)
   const counts = await countChoices(log, positives, pairs, 6)
   assert.deepEqual([...counts.popularity], [2, 2, 1, 1, 1, 0])
-  // Pair by pair: item 0 is the query of 2, 'hat' that of 5.
+  // Pair by pair: item 0 is the query of 2, 'hat' is the query of 5.
   assert.deepEqual(
     Array.from(pairs, (i) => [...counts.together(queryKinds[positives.kind[i]], positives.query[i])]),
     [

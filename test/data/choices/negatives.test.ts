@@ -84,7 +84,7 @@ describe('Negatives', () => {
     assert.deepEqual(corrections(() => false).map(Math.abs), [0, 0, 0, 0])
   })
 
-  test('when a queued item is of an event too far in the log then it is no negative, on either side', () => {
+  test('when the behavior of a queued item is too far in the log then it is not a negative, on either side', () => {
     // Pair 2 is a day after pair 0 and 23 hours after pair 1; the first two columns are not of the queue.
     const candidates = columns([0, 5, 5, 5], [-1, -1, 0, 1], 2)
     const open = (pair: number, maxAgeDays: number) =>
@@ -98,7 +98,7 @@ describe('Negatives', () => {
     assert.deepEqual(open(0, 0.01), [1, 1, 1, 0])
   })
 
-  test('when neighbors were mined then they are hard negatives beside those of the request, unless positives', () => {
+  test('when neighbors were mined then they are hard negatives together with those of the request, unless positives', () => {
     // Near items 0 and 2 lie a known positive each, and item 7.
     const mined = { items: Int32Array.of(1, 7, 6, 7), offsets: Int32Array.of(0, 2, 2, 4, 4, 4, 4, 4, 4) }
     const mining = new Negatives(positives, category, titleGroup, mined)

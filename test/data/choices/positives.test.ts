@@ -56,7 +56,7 @@ function rejectedIn({ request, rejected: { items, offsets } }: Positives, i: num
 }
 
 describe('Positive pairs', () => {
-  // Of the twelve events of known items the 10th, of minute 90, ends training, and the 11th validation.
+  // Of the twelve behaviors of known items the 10th, of minute 90, ends training, and the 11th validation.
   const log = [
     // The query of a text and a photo, two items shown, one clicked and bought.
     "('u', 100, 'expose', 0, 'r1', 'red shoe', 'q/1.jpg')",
@@ -114,7 +114,7 @@ describe('Positive pairs', () => {
     assert.equal(pairs(found).filter((pair) => pair.startsWith('train')).length, 2)
   })
 
-  test('when an event is of the moment of the cut-off then it is not of training', async () => {
+  test('when a behavior is at the moment of the cut-off then it is not in the training part', async () => {
     const at = (minute: number, item: number) => `('u', ${100 + item}, 'purchase', ${minute}, 'r', 'q', NULL)`
     const found = await build([at(0, 0), at(1, 1), at(2, 2), at(2, 3), at(2, 4), at(3, 5)], {
       split: { train: 0.5, valid: 0.4 },
@@ -166,7 +166,7 @@ describe('Positive pairs', () => {
     assert.deepEqual(await inTraining(planted), await inTraining(log))
   })
 
-  test('when choices are of one moment then their order is that of the log', async () => {
+  test('when choices are of one moment then their order is the order of the log', async () => {
     const at = (item: number) => `('u', ${100 + item}, 'purchase', 5, NULL, NULL, NULL)`
     const later = "('u', 100, 'expose', 9, NULL, NULL, NULL)"
     const found = await build([at(3), at(1), at(2), later], { sources: ['session'] })

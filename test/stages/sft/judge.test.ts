@@ -8,7 +8,7 @@ const found: Found[] = [
   { kind: 'product', targets: Int32Array.of(1, 4), ranks: Float64Array.of(99, 100) },
 ]
 
-test('when places are known then recall and reciprocal rank are told by kind of anchor, unseen items apart', () => {
+test('when ranks are known then recall and reciprocal rank are given by kind of query, and again for unseen items', () => {
   const metrics = recallMetrics(found, new Set([1, 2, 4]))
   const some = Object.fromEntries(Object.entries(metrics).filter(([name]) => /recall_10(_|$)|recall_100$/.test(name)))
   assert.deepEqual(some, {
@@ -26,7 +26,7 @@ test('when places are known then recall and reciprocal rank are told by kind of 
   assert.equal(metrics['mrr_unseen'], 1 / 11)
 })
 
-test('when only products ask then there is no group of queries', () => {
+test('when all queries are products then there is no group of searches', () => {
   const names = Object.keys(recallMetrics([found[2]], new Set()))
   assert.ok(names.includes('recall_50_product') && !names.some((name) => name.includes('query')), names.join())
 })

@@ -14,7 +14,7 @@ import { shape } from '../../models/tinyEncoder.js'
 const complete: SftSizes = { image: 2, text: 1, product: 2, hard: 2, queue: 10, towers: ['image', 'text'] }
 const batch = rowLayout(complete).batch
 
-/** The same inputs for the same step; where nobody asks with a picture, no item has one. */
+/** The same inputs for the same step; without picture queries, no item has a picture. */
 function inputs(step: number, sizes: SftSizes): Record<string, Value> {
   const random = Random.of('inputs', step)
   const uniform = (...of: number[]): Value => {
@@ -103,7 +103,7 @@ await onEachEngine('a step of C-SFT', (engine) => {
   }
 
   for (const kind of ['image', 'text', 'product'] as const) {
-    test(`when all anchors are of the kind ${kind} then a step goes through`, () => {
+    test(`when all queries are of the kind ${kind} then a step goes through`, () => {
       const { losses } = trained(engine, 0, { ...complete, image: 0, text: 0, product: 0, [kind]: batch })
       for (const { loss } of losses) assert.ok(Number.isFinite(loss) && loss > 0, `${loss}`)
     })
@@ -125,7 +125,7 @@ await onEachEngine('a step of C-SFT', (engine) => {
     ])
   })
 
-  test('when the momentum encoder follows then it keeps little in the first steps, and never more than it is told', () => {
+  test('when the momentum encoder follows then it keeps little in the first steps, and never more than the option says', () => {
     const after = Array.from({ length: 6 }, (_, steps) => trained(engine, 0, complete, steps).values)
     for (const [step, kept] of [1 / 10, 2 / 11, 3 / 12, 4 / 13, 5 / 14].entries()) {
       const momentumEncoder = after[step].get(momentumOf('fusion.weight'))!
