@@ -38,7 +38,7 @@ export interface Predictions {
  * @throws UserError `runs-differ` if they are of different impressions.
  */
 export async function readPredictions(label: string, folders: readonly string[]): Promise<Predictions> {
-  const db = await Database.open()
+  using db = await Database.open()
   const read = []
   for (const folder of folders) {
     const source = `read_parquet(${literal(join(folder, 'predictions.parquet'))}, file_row_number = true)`
@@ -49,7 +49,6 @@ export async function readPredictions(label: string, folders: readonly string[])
       ),
     )
   }
-  db.close()
   const [{ label: labels, usr: users }] = read
   const result = { label, labels, users, scores: read.map(({ probability }) => probability) }
   for (const other of read.slice(1)) checkSame(result, { ...result, labels: other.label, users: other.usr })
