@@ -1,4 +1,4 @@
-/** Options that several stages share. The schemas are their documentation: `mim config STAGE` prints them. */
+/** Options that several stages share. `mim config STAGE` prints the descriptions of the schemas. */
 import { z } from 'zod'
 import { durationPattern } from '../base/duration.js'
 
@@ -6,81 +6,91 @@ export const engineOptions = {
   engine: z
     .enum(['auto', 'tensorflow', 'wasm'])
     .default('auto')
-    .describe('What trains: tensorflow (native, fast), wasm (runs anywhere), or auto: the first that loads'),
+    .describe('Training engine: tensorflow (native, fast), wasm (runs anywhere), or auto: the first that loads'),
   device: z
     .enum(['auto', 'cpu', 'gpu'])
     .default('auto')
-    .describe('Where tensorflow runs; gpu fails where there is none'),
+    .describe('Device of the tensorflow engine; gpu fails if there is none'),
 }
 
-export const seedOption = z.int().nonnegative().default(1).describe('Same seed, same engine, same result')
+export const seedOption = z
+  .int()
+  .nonnegative()
+  .default(1)
+  .describe('Random seed; the same seed and engine give the same result')
 
-/** Where the inputs lie. A table is a Parquet file, a glob, a folder of parts, a hive folder or s3://…. */
+/** Location of the inputs. A table is a Parquet file, a glob, a folder of parts, a hive folder or s3://…. */
 export const dataOptions = {
   root: z.string().default('.').describe('Folder that relative paths below start from'),
 }
 
 export const table = (name: string, what: string) => z.string().default(`${name}.parquet`).describe(what)
 
-/** Shares of the rows of a table in the order of time; `trains` says what the first part is for. */
+/** Splits the rows of a table in time order; `trains` names what the first part is used for. */
 export const splitOption = (rows: string, trains: string) =>
   z
     .strictObject({
-      train: z.number().gt(0).lt(1).default(0.7).describe(`Share of the ${rows}, the earliest, that ${trains}`),
+      train: z.number().gt(0).lt(1).default(0.7).describe(`Share of the ${rows} that ${trains}: the earliest`),
       valid: z
         .number()
         .gt(0)
         .lt(1)
         .default(0.1)
-        .describe('Share that follows and chooses the checkpoint; the rest is the test'),
+        .describe('Share of the next ones, used for validation to choose the checkpoint; the rest is the test set'),
     })
-    .refine(({ train, valid }) => train + valid < 1, 'expected train + valid below 1: the rest is the test')
+    .refine(({ train, valid }) => train + valid < 1, 'expected train + valid below 1: the rest is the test set')
     .prefault({})
 
-/** How training goes through time, the same for every stage. */
+/** Options of the training loop, the same for every stage. */
 export const loopOptions = {
-  logEvery: z.int().positive().default(20).describe('Steps between two rows of history and two lines of log'),
-  evaluateEvery: z.int().nonnegative().default(0).describe('Steps between two evaluations; 0: after each epoch'),
+  logEvery: z.int().positive().default(20).describe('Steps between two rows of the history and two log lines'),
+  evaluateEvery: z.int().nonnegative().default(0).describe('Steps between two evaluations; 0: after every epoch'),
   monitor: z
     .string()
     .nullable()
     .default(null)
-    .describe('Metric of the evaluations that chooses the model, e.g. valid_gauc; null: the main one of the stage'),
+    .describe('Evaluation metric to choose the checkpoint by, e.g. valid_gauc; null: the main metric of the stage'),
   maxTime: z
     .string()
     .regex(durationPattern, 'expected a time such as 90s, 30m, 2h or 1h30m')
     .nullable()
     .default(null)
-    .describe('Time from the start of the command after which training ends; --resume goes on; null: no limit'),
-  workers: z
+    .describe('Time limit of training, counted from the start of the command; --resume continues; null: no limit'),
+  workers: z.int().nonnegative().default(0).describe('Threads that prefetch batches; 0: one per four cores'),
+  saveEvery: z
     .int()
     .nonnegative()
     .default(0)
-    .describe('Threads that make batches ahead of need; 0: one for every four cores'),
-  saveEvery: z.int().nonnegative().default(0).describe('Steps between two saves for --resume; 0: at every evaluation'),
+    .describe('Steps between two saved states for --resume; 0: at every evaluation'),
 }
 
-/** What turns gradients into steps. `beta2` and `epsilon` are the customary ones of the kind of model. */
+/** Options of the optimizer; the defaults depend on the kind of model. */
 export const optimizerOptions = ({ weightDecay = 0, clipNorm = 0, beta2 = 0.999, epsilon = 1e-8 }) => ({
   optimizer: z
     .enum(['adam', 'sgd', 'nesterov', 'adagrad'])
     .default('adam')
-    .describe('adam (with weightDecay: AdamW); sgd, nesterov: gradient descent with momentum of either kind; adagrad'),
-  momentum: z.number().min(0).lt(1).default(0.9).describe('Share of the past gradient kept: β₁ of adam, μ of sgd'),
-  beta2: z.number().gt(0).lt(1).default(beta2).describe('Share of the past squared gradient that adam keeps'),
-  epsilon: z.number().positive().default(epsilon).describe('Added to the root in adam and adagrad'),
+    .describe('Optimizer: adam (AdamW with weightDecay), sgd or nesterov (gradient descent with momentum), adagrad'),
+  momentum: z.number().min(0).lt(1).default(0.9).describe('Momentum: β₁ of adam, μ of sgd and nesterov'),
+  beta2: z.number().gt(0).lt(1).default(beta2).describe('β₂ of adam: decay rate of the squared gradient'),
+  epsilon: z.number().positive().default(epsilon).describe('ε of adam and adagrad, added to the denominator'),
   weightDecay: z
     .number()
     .min(0)
     .default(weightDecay)
-    .describe('Decoupled decay of matrices; not of biases, norms and positions'),
-  clipNorm: z.number().min(0).default(clipNorm).describe('Largest norm of the dense gradient; 0: no limit'),
+    .describe('Decoupled weight decay of matrices; biases, norms and position embeddings are exempt'),
+  clipNorm: z
+    .number()
+    .min(0)
+    .default(clipNorm)
+    .describe('Gradient clipping: maximum norm of the dense gradient; 0: off'),
   ema: z
     .number()
     .min(0)
     .lt(1)
     .default(0)
-    .describe('Share that a moving average of the network keeps in a step; it is evaluated and saved; 0: none'),
+    .describe(
+      'Decay rate per step of an exponential moving average of the weights, which is then evaluated and saved; 0: off',
+    ),
 })
 
 /** For models that are towers of transformer layers. */
@@ -89,29 +99,35 @@ export const layerDecayOption = z
   .gt(0)
   .max(1)
   .default(1)
-  .describe('Factor on the learning rate from each transformer layer to the one below; 1: all learn alike')
+  .describe('Layer-wise learning rate decay: factor from each transformer layer to the one below; 1: off')
 
 export const rateOptions = (rate: number, warmup: number) => ({
-  learningRate: z.number().positive().default(rate).describe('Highest learning rate'),
-  schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine').describe('How the rate falls after the warm-up'),
-  warmup: z.number().min(0).max(1).default(warmup).describe('Share of all steps over which the rate rises from 0'),
+  learningRate: z.number().positive().default(rate).describe('Peak learning rate'),
+  schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine').describe('Learning rate schedule after warm-up'),
+  warmup: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(warmup)
+    .describe('Warm-up: share of all steps in which the learning rate rises linearly from 0'),
 })
 
 export const precisionOption = z
   .enum(['fp32', 'bf16', 'auto'])
   .default('fp32')
   .describe(
-    'What the matrix products of the networks multiply in; weights and losses are float32 always; auto: bf16 where ' +
-      'it is measured to be faster',
+    'Precision of matrix products; weights and losses are always float32; auto: bf16 if it is measured to be faster',
   )
 
 export const recomputeOption = z
   .boolean()
   .default(false)
-  .describe('Compute each transformer block again on the way back instead of keeping it: less memory, more time')
+  .describe('Gradient checkpointing: recompute each transformer block in the backward pass; less memory, more time')
 
 export const microBatchOption = z
   .int()
   .nonnegative()
   .default(0)
-  .describe('Rows that go through an encoder at once, to save memory; the step is that of the whole batch; 0: all')
+  .describe(
+    'Rows per forward pass of an encoder, to save memory (GradCache); the gradient is exactly the one of the full batch; 0: all',
+  )

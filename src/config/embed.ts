@@ -5,64 +5,66 @@ import { itemColumns, pictureLimits } from './pretrain.js'
 
 export const embedConfig = z.strictObject({
   data: z
-    .strictObject({ ...dataOptions, items: table('items', 'The catalogue'), columns: itemColumns, ...pictureLimits })
+    .strictObject({
+      ...dataOptions,
+      items: table('items', 'Items table (the catalogue)'),
+      columns: itemColumns,
+      ...pictureLimits,
+    })
     .prefault({}),
   checkpoint: z
     .string()
     .default('')
-    .describe('Hugging Face folder of the encoder, e.g. runs/sft/checkpoint, or hf:owner/name[@revision] to fetch one'),
+    .describe('Encoder: a Hugging Face folder, e.g. runs/sft/checkpoint, or hf:owner/name[@revision] to download'),
   provider: z
     .enum(['auto', 'cuda', 'webgpu', 'cpu'])
     .default('auto')
-    .describe('ONNX Runtime provider; auto: the first of them that starts; one asked for by name must start'),
+    .describe('ONNX Runtime execution provider; auto: the first one that starts; a named one must start'),
   threads: z
     .int()
     .nonnegative()
     .default(0)
-    .describe('Threads of the CPU provider, shared by encoders side by side; 0: one for each core'),
+    .describe('Threads of the CPU provider, shared by parallel encoders; 0: one per core'),
   batch: z
     .union([z.int().positive(), z.literal('auto')])
     .default(64)
-    .describe('Items encoded at a time; auto: tried out, as many as memory has room for and speed gains from'),
+    .describe('Batch size in items; auto: measured, the largest that fits into memory and still gains speed'),
   precision: z
     .enum(['fp32', 'fp16'])
     .default('fp32')
     .describe(
-      'What the matrix products of the encoders multiply in; fp16 gains by WebGPU; CUDA multiplies fp32 in TF32, ' +
-        'which is as fast',
+      'Precision of matrix products; fp16 is faster with WebGPU; CUDA computes fp32 in TF32, which is as fast as fp16',
     ),
   type: z
     .enum(vectorTypes)
     .default('float32')
-    .describe('How numbers are stored; int8: a quarter of the size, scale 1/127'),
+    .describe('Storage type of vectors; int8: a quarter of the size, scale 1/127'),
   dim: z
     .int()
     .nonnegative()
     .default(0)
-    .describe('Numbers of a vector that are kept, the first ones, back at unit norm (Matryoshka); 0: all'),
+    .describe('Dimensions kept: the first ones, normalized again (Matryoshka); 0: all'),
   words: z
     .number()
     .min(0)
     .max(0.9)
     .default(0)
     .describe(
-      'Share of the words of titles in the cosine of two items: the mean of their token embeddings stands beside the ' +
-        'content vector, which knows of them what pictures and choices taught it; 0: none',
+      'Weight of the words of titles in the cosine of two items: appends the mean token embedding of the title to the ' +
+        'content vector; 0: off',
     ),
   lists: z
     .enum(listKinds)
     .default('variable')
-    .describe(
-      'Vectors in Parquet; fixed: its Arrow schema says their size, by which Arrow, pandas and Polars read them',
-    ),
+    .describe('List type of vectors in Parquet; fixed: fixed-size lists for Arrow, pandas and Polars'),
   safetensors: z
     .boolean()
     .default(false)
     .describe(
-      'Write embeddings.safetensors, too: the arrays as tensors in the order of item_id.npy, or .utf8, beside it',
+      'Also write embeddings.safetensors: the same arrays as tensors, in the row order of item_id.npy or item_id.utf8',
     ),
   keepMissing: z.boolean().default(false).describe('Keep the vectors of items that left the catalogue'),
-  keepTables: z.int().positive().default(2).describe('Tables kept side by side, the published one included'),
+  keepTables: z.int().positive().default(2).describe('Versions of the table to keep, the published one included'),
 })
 
 export type EmbedConfig = z.output<typeof embedConfig>

@@ -1,4 +1,4 @@
-/** Prints a configuration as a YAML file that says of every option what it does. */
+/** Prints a configuration as a YAML file with a comment on every option. */
 import { stringify } from 'yaml'
 import { z } from 'zod'
 
@@ -10,7 +10,7 @@ interface JsonSchema {
 
 type Tree = { [key: string]: unknown }
 
-/** `values` is what `loadConfig` made of the schema; the text loads to the same values again. */
+/** YAML text of `values`, a configuration loaded with `schema`; it loads to the same values again. */
 export function explain(schema: z.ZodType, values: Tree): string {
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
   return `${lines(json, values, '').join('\n')}\n`
@@ -27,6 +27,6 @@ function lines({ properties = {} }: JsonSchema, values: Tree, indent: string): s
 
 function onOneLine(value: unknown): string {
   const text = stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 }).trimEnd()
-  // JSON is YAML too and never takes a second line.
+  // JSON is YAML too and always fits on one line.
   return text.includes('\n') ? JSON.stringify(value) : text
 }

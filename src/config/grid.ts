@@ -8,20 +8,20 @@ export const gridConfig = z.strictObject({
     .string()
     .nullable()
     .default(null)
-    .describe('Configuration of `mim ctr` that all rows start from: a file or a preset; null: its defaults'),
-  set: overrides.describe('Options of `mim ctr` by path, for all rows'),
-  seeds: z.array(seedOption).min(1).default([1]).describe('Each row is trained once for each seed'),
+    .describe('Base configuration of `mim ctr` for all rows: a file or a preset; null: the defaults'),
+  set: overrides.describe('Options of `mim ctr` for all rows, by path'),
+  seeds: z.array(seedOption).min(1).default([1]).describe('Random seeds; each row is trained once per seed'),
   vectors: z
     .record(z.string(), z.union([z.string(), z.array(z.string()).min(1)]))
     .default({})
     .describe(
-      'Content vectors by name: a table made by `mim embed`, or several side by side; {seed} in a path stands for the seed',
+      'Content vectors by name: a table of `mim embed`, or a list of tables; {seed} in a path is replaced by the seed',
     ),
   base: z
     .string()
     .nullable()
     .default(null)
-    .describe('Name of the row that the others are compared with; null: the first'),
+    .describe('Name of the row that the others are compared with; null: the first row'),
   rows: z
     .array(
       z.strictObject({
@@ -32,7 +32,9 @@ export const gridConfig = z.strictObject({
     )
     .min(1)
     .default([{ name: 'CiUBM', vectors: [], set: {} }])
-    .describe('name; set: options of `mim ctr` by path; vectors: names of content vectors, each of which makes a row'),
+    .describe(
+      'Rows of the grid: name; set: options of `mim ctr` by path; vectors: names of content vectors, one row for each',
+    ),
 })
 
 export type GridConfig = z.output<typeof gridConfig>

@@ -1,4 +1,4 @@
-/** Makes a stage's configuration out of defaults, a YAML file, --set options and flags, in rising precedence. */
+/** Loads a configuration from defaults, a YAML file, --set options and flags; later sources override earlier ones. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Document, LineCounter, parse, parseDocument } from 'yaml'
@@ -10,9 +10,9 @@ import { nearest } from './suggest.js'
 export interface ConfigSources {
   /** A YAML file, or the name of a preset such as `market/pretrain`. */
   file?: string
-  /** `a.b=c` each; the value is read as YAML. */
+  /** `a.b=c` each; the value is parsed as YAML. */
   sets?: readonly string[]
-  /** Values of command-line flags by path; undefined ones were not given. */
+  /** Values of command-line flags by path; undefined if not given. */
   flags?: Readonly<Record<string, unknown>>
 }
 
@@ -22,7 +22,7 @@ type Tree = { [key: string]: unknown }
 
 /**
  * The validated configuration.
- * @throws UserError `config-missing`, `config-yaml`, `set-syntax`, or `config` with all problems at once, a line each.
+ * @throws UserError `config-missing`, `config-yaml`, `set-syntax`, or `config` with one line per problem.
  */
 export function loadConfig<S extends z.ZodType>(
   schema: S,
@@ -45,17 +45,17 @@ export function loadConfig<S extends z.ZodType>(
   })
 }
 
-/** The value of `--set path=value`, read as YAML. */
+/** Parses the value of `--set path=value` as YAML. */
 function setValue(text: string, value: string): unknown {
   try {
     return parse(value, { prettyErrors: false })
   } catch (error) {
     const what = `--set ${text}: ${messageOf(error)}`
-    throw new UserError({ id: 'set-syntax', what, expected: 'a YAML value; quote it where it has special characters' })
+    throw new UserError({ id: 'set-syntax', what, expected: 'a YAML value; quote special characters' })
   }
 }
 
-/** Names of the presets that come with the package. */
+/** Names of the presets in the package. */
 export function presetNames(): string[] {
   if (!existsSync(presets)) return []
   const files = readdirSync(presets, { recursive: true }) as string[]
@@ -68,7 +68,7 @@ function readYaml(name: string): Tree {
     const suggestion = nearest(name, presetNames())
     const remedy = suggestion
       ? `did you mean '${suggestion}'?`
-      : 'give a path, or a preset below configs/ without its .yaml'
+      : 'give a path, or the name of a preset in configs/ without .yaml'
     throw new UserError({ id: 'config-missing', what: `configuration '${name}' was not found`, remedy })
   }
   const lines = new LineCounter()
@@ -83,7 +83,7 @@ function readYaml(name: string): Tree {
     const [what, expected] = ['the file is not a mapping', 'key: value lines']
     throw new UserError({ id: 'config-yaml', where: path, what, expected })
   }
-  // A run folder's configuration says whose it is, which is not an option.
+  // The configuration in a run folder names its stage, which is not an option.
   const { stage: _, ...options } = tree as Tree
   return options
 }
@@ -92,7 +92,7 @@ function plainValue(document: Document, path: string): unknown {
   try {
     return document.toJS()
   } catch (error) {
-    // An alias of an anchor that is not there, or too many of them.
+    // An alias without its anchor, or too many aliases.
     throw new UserError({ id: 'config-yaml', where: path, what: messageOf(error), expected: 'YAML' })
   }
 }
@@ -109,7 +109,7 @@ function put(tree: Tree, path: string, value: unknown): void {
   at[last] = value
 }
 
-/** One line for each thing that is wrong: path, value, rule and, for an unknown key, the nearest that exists. */
+/** One line per problem: path, value and rule; for an unknown key the most similar known one. */
 function problems(issue: z.core.$ZodIssue, tree: Tree, schema: z.ZodType): string[] {
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(schema, issue.path)
@@ -121,7 +121,7 @@ function problems(issue: z.core.$ZodIssue, tree: Tree, schema: z.ZodType): strin
   }
   const value = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[key as string], tree)
   const rule = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (big|small): /, '')
-  // JSON has no word for the .nan of YAML.
+  // JSON has no NaN.
   const shown = Number.isNaN(value) ? 'not a number' : JSON.stringify(value)
   return [`${issue.path.join('.')}: ${shown}; ${rule}`]
 }
@@ -133,7 +133,7 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   return Object.keys(shapeOf(at))
 }
 
-/** The options of an object schema; none for another. */
+/** The options of an object schema; empty for other schemas. */
 export function shapeOf(schema: z.ZodType): Record<string, z.ZodType> {
   return (schema as unknown as { shape?: Record<string, z.ZodType> }).shape ?? {}
 }

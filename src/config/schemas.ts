@@ -1,4 +1,4 @@
-/** The configurations that `mim config` prints, by the name of their stage. */
+/** Schemas that `mim config` prints, by name of the stage or study. */
 import { ctrConfig } from './ctr.js'
 import { embedConfig } from './embed.js'
 import { gridConfig } from './grid.js'

@@ -1,4 +1,4 @@
-/** The candidate that differs from `word` by the fewest edits, if that is few enough to be a slip. */
+/** The candidate with the smallest edit distance to `word`, if it is small enough for a typo. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const scored = candidates.map((c) => ({ c, distance: editDistance(word.toLowerCase(), c.toLowerCase()) }))
   const best = scored.sort((a, b) => a.distance - b.distance)[0]

@@ -12,7 +12,7 @@ export {
   comparedMetrics,
   comparisonReport,
 } from './sections/comparison.js'
-export { type Ask, type Card, gallery } from './sections/gallery.js'
+export { type Card, gallery, type QueryResult } from './sections/gallery.js'
 export { judgedSection } from './sections/judged.js'
 export { modalitiesSection } from './sections/modalities.js'
 export { type RecallTask, recallSection } from './sections/recall.js'

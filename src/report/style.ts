@@ -53,12 +53,12 @@ td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-spa
 td.meaning{color:var(--quiet)}
 td small{display:block;color:var(--quiet);font-size:12px;font-weight:400}
 td.best{font-weight:700}
-.asks{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,430px),1fr));gap:14px;margin-top:14px}
-.asks.wide{grid-template-columns:1fr}
-.ask{display:flex;gap:20px;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;
+.queries{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,430px),1fr));gap:14px;margin-top:14px}
+.queries.wide{grid-template-columns:1fr}
+.result{display:flex;gap:20px;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;
 break-inside:avoid;min-width:0}
-.asked{flex:0 0 104px}
-.asked.two{flex-basis:216px;display:flex;gap:8px}
+.query{flex:0 0 104px}
+.query.two{flex-basis:216px;display:flex;gap:8px}
 .found{flex:1;min-width:0;padding-left:20px;border-left:1px solid var(--rule);
 display:flex;flex-wrap:wrap;gap:8px;margin:0;list-style:none;align-content:flex-start}
 .found li{list-style:none}
@@ -81,8 +81,8 @@ summary{cursor:pointer;color:var(--quiet)}
 pre{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;
 font-size:13px}
 figure.wide{overflow-x:auto}
-@media (max-width:640px){main{padding:24px 14px}figure.wide svg{min-width:720px}.ask{flex-direction:column;gap:12px}}
+@media (max-width:640px){main{padding:24px 14px}figure.wide svg{min-width:720px}.result{flex-direction:column;gap:12px}}
 @media print{:root{color-scheme:light;${light}--page:#fff}body{font-size:12px}main{max-width:none;padding:0}
-*{print-color-adjust:exact;-webkit-print-color-adjust:exact}.plots,.asks{grid-template-columns:1fr 1fr}
-.asks.wide{grid-template-columns:1fr}h2{break-after:avoid}}
+*{print-color-adjust:exact;-webkit-print-color-adjust:exact}.plots,.queries{grid-template-columns:1fr 1fr}
+.queries.wide{grid-template-columns:1fr}h2{break-after:avoid}}
 `

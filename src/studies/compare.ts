@@ -1,4 +1,4 @@
-/** Sets click models side by side: means over seeds, and what each gains over the baseline, with an interval. */
+/** Compares click models: means over seeds, and the gain of each over the baseline with an interval. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parse } from 'yaml'
@@ -19,9 +19,9 @@ export interface FinishedRun {
 
 export interface Comparison {
   engine: string
-  /** Of all runs together. */
+  /** Total time of all runs. */
   seconds: number
-  /** Where the data tell the truth (`mim sample`): AUC of one who knows every taste. */
+  /** AUC of the true click probabilities, if the data contain them (`mim sample`). */
   oracle_auc?: number
   baseline: string
   /** The baseline first, then by AUC. */
@@ -30,14 +30,14 @@ export interface Comparison {
   retrieval: { pretrain_recall10?: number; sft_recall10_before?: number; sft_recall10?: number }
 }
 
-const readable = (folder: string, name: string) => existsSync(join(folder, name))
+const hasFile = (folder: string, name: string) => existsSync(join(folder, name))
 
 /**
  * All finished runs in `folder` and below, by name.
  * @throws UserError `folder-missing`.
  */
 export function findRuns(folder: string): FinishedRun[] {
-  if (readable(folder, 'config.yaml') && readable(folder, 'metrics.json')) return [readRun(folder)]
+  if (hasFile(folder, 'config.yaml') && hasFile(folder, 'metrics.json')) return [readRun(folder)]
   if (!existsSync(folder)) throw new UserError({ id: 'folder-missing', what: `${folder} does not exist` })
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -53,9 +53,8 @@ function readRun(folder: string): FinishedRun {
 }
 
 /**
- * Compares the click models among `runs`; the first one of ids only, else the first, is the baseline.
- * @throws UserError `runs-missing` without a run of `mim ctr`, `runs-differ` where predictions are not of the same
- * impressions.
+ * Compares the click models among `runs`. The baseline is the first model without content (din), else the first.
+ * @throws UserError `runs-missing` without a run of `mim ctr`, `runs-differ` if predictions are of different impressions.
  */
 export async function compareRuns(runs: readonly FinishedRun[]): Promise<Comparison> {
   const groups = grouped(runs.filter(({ stage }) => stage === 'ctr'))
@@ -93,7 +92,7 @@ export async function compareRuns(runs: readonly FinishedRun[]): Promise<Compari
   }
 }
 
-/** A model with its options on one kind of vectors, and its runs: one for each seed. */
+/** Runs of one model with the same options on one kind of vectors: one run per seed. */
 interface Group {
   model: string
   vectors: string
@@ -102,7 +101,7 @@ interface Group {
 
 const nameOf = ({ model, vectors }: Group) => `${model} (${vectors})`
 
-/** Groups in order of appearance; of one model, the options in which they differ are part of its name. */
+/** Groups in order of appearance. If groups of one model differ in options, their names contain these options. */
 function grouped(runs: readonly FinishedRun[]): Group[] {
   const alike = new Map<string, FinishedRun[]>()
   for (const run of runs) {
@@ -123,7 +122,7 @@ function grouped(runs: readonly FinishedRun[]): Group[] {
   })
 }
 
-/** Options of the model and its training by path, as text; those that are newer than the run have their defaults. */
+/** Options of model and training by path, as text; options newer than the run have their defaults. */
 function optionsOf({ config: { stage: _, ...written } }: FinishedRun): Map<string, string> {
   const config: Tree = ctrConfig.safeParse(written).data ?? written
   const flat = (tree: unknown, path: string): [string, string][] =>
@@ -133,7 +132,7 @@ function optionsOf({ config: { stage: _, ...written } }: FinishedRun): Map<strin
   return new Map([...flat(config['model'], 'model'), ...flat(config['train'], 'train')])
 }
 
-/** Follows the embedding table to the stage that trained its encoder. */
+/** Names content vectors by the stage that trained their encoder. */
 function vectorsOf({ metrics, config }: FinishedRun): string {
   const tables = (config['data'] as Tree)['embeddings'] as string | string[] | null
   if (metrics['model'] === 'din' || !tables) return 'none'
@@ -141,12 +140,12 @@ function vectorsOf({ metrics, config }: FinishedRun): string {
 }
 
 function originOf(table: string): string {
-  const made = dirname(table)
-  // Tables that nothing tells to be of one kind are kept apart.
-  if (!readable(made, 'config.yaml')) return table
-  const checkpoint = String(readYaml(made)['checkpoint'])
+  const run = dirname(table)
+  // A table of unknown origin is a kind of its own.
+  if (!hasFile(run, 'config.yaml')) return table
+  const checkpoint = String(readYaml(run)['checkpoint'])
   const encoder = dirname(checkpoint)
-  if (!readable(encoder, 'config.yaml')) return basename(checkpoint)
+  if (!hasFile(encoder, 'config.yaml')) return basename(checkpoint)
   const stage = String(readYaml(encoder)['stage'])
   return { pretrain: 'stage 1', sft: 'C-SFT' }[stage] ?? stage
 }

@@ -1,4 +1,4 @@
-/** Two click models on the same test period, in detail: differences with intervals, and for which items and users. */
+/** Compares two click models on one test period: differences with intervals, by item frequency and history length. */
 import { basename } from 'node:path'
 import { UserError } from '../base/errors.js'
 import type { Difference, ResampledMetric } from '../metrics/index.js'
@@ -11,7 +11,7 @@ export interface Side {
   summary: Summary
 }
 
-/** AUC of both in one part of the test period, means over seeds. */
+/** AUC of both models in one segment of the test period, means over seeds. */
 export interface BucketPair extends Omit<BucketResult, 'auc'> {
   a: number
   b: number
@@ -27,7 +27,7 @@ export interface PairComparison {
 }
 
 /**
- * Compares two models, each given by a run of `mim ctr` or a folder with its runs, one for each seed.
+ * Compares two models, each given as a run of `mim ctr` or a folder with its runs, one per seed.
  * @throws UserError `runs-missing`, `runs-differ`.
  */
 export async function comparePair(folderA: string, folderB: string): Promise<PairComparison> {
@@ -58,16 +58,16 @@ function clickRuns(folder: string): FinishedRun[] {
     id: 'runs-missing',
     where: folder,
     what: 'no finished run of mim ctr was found',
-    remedy: 'name the run folder of mim ctr, or one above the runs of one model',
+    remedy: 'give a run folder of mim ctr, or a folder that contains the runs of one model',
   })
 }
 
 type BucketList = 'by_item_frequency' | 'by_history_length'
 
 function bucketPairs(list: BucketList, runsA: FinishedRun[], runsB: FinishedRun[]): BucketPair[] {
-  const of = (runs: FinishedRun[]) => runs.map(({ metrics }) => metrics[list] as BucketResult[])
-  const [a, b] = [of(runsA), of(runsB)]
-  // A bucket of one class has no AUC: null in JSON.
+  const bucketsOf = (runs: FinishedRun[]) => runs.map(({ metrics }) => metrics[list] as BucketResult[])
+  const [a, b] = [bucketsOf(runsA), bucketsOf(runsB)]
+  // A bucket with one class has no AUC: null in JSON.
   const meanAuc = (runs: BucketResult[][], i: number) => mean(runs.map((each) => each[i].auc ?? Number.NaN))
   return a[0]
     .map(({ low, high, rows }, i) => ({ low, high, rows, a: meanAuc(a, i), b: meanAuc(b, i) }))

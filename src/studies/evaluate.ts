@@ -1,4 +1,4 @@
-/** Metrics of scored impressions in a Parquet file of any size: DuckDB counts, on disk where memory does not do. */
+/** Metrics of scored impressions in a Parquet file of any size: DuckDB counts, on disk beyond the memory limit. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,21 +9,21 @@ import { type CalibrationBin, DEFAULT_BINS, LOG_LOSS_EPSILON } from '../metrics/
 
 export interface EvaluateOptions {
   path: string
-  /** Columns: 0 or 1; a probability; whose impressions GAUC takes together. */
+  /** Columns: 0 or 1; a probability; the group of GAUC. */
   label: string
   score: string
   group: string
-  /** What DuckDB may use, e.g. "2GB". */
+  /** Memory limit of DuckDB, e.g. "2GB". */
   memory: string
 }
 
-/** As `auc`, `gauc`, `logLoss` and `calibration` of src/metrics define them. */
+/** The same values as `auc`, `gauc`, `logLoss` and `calibration` of src/metrics. */
 export interface Evaluation {
   rows: number
   positives: number
   auc: number
   gauc: number
-  /** Groups of both classes, which count, and all of them. */
+  /** Groups with both classes, which count, and all groups. */
   gauc_groups: number
   groups: number
   logloss: number
@@ -33,7 +33,7 @@ export interface Evaluation {
 }
 
 /**
- * @throws UserError `probability-range` for a score that is no probability, and what `openTable` throws.
+ * @throws UserError `probability-range` for a score outside [0, 1], and the errors of `openTable`.
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { path, label, score, group, memory } = options
@@ -76,7 +76,7 @@ async function checkScores(db: Database, source: string, { path, score }: Evalua
   })
 }
 
-/** Twice the pairs won, ties counting one: positives times negatives below and half of those of the same score. */
+/** Twice the number of pairs with the positive above the negative; a tie counts as half a pair. */
 const won = 'sum(CAST(p AS HUGEINT) * (2 * below + n))'
 const below = (partition: string) =>
   `sum(n) OVER (${partition} ORDER BY s ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - n AS below`
@@ -105,7 +105,7 @@ async function grouped(db: Database, bySource: string) {
   return { gauc: gauc ?? Number.NaN, gauc_groups: Number(counted), groups: Number(groups) }
 }
 
-/** Bins of equal numbers of rows; equal scores share the bin in which their middle falls. */
+/** Bins of equal numbers of rows; equal scores share the bin of their middle row. */
 async function reliability(db: Database, rows: number, positives: number) {
   const bins = await db.rows<Record<'predicted' | 'observed' | 'count', number>>(
     `SELECT sum(s * (p + n)) AS predicted, CAST(sum(p) AS DOUBLE) AS observed, CAST(sum(p + n) AS DOUBLE) AS count

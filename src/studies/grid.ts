@@ -1,4 +1,4 @@
-/** A table of click models: every row trained once for each seed, held against a base row. */
+/** A grid of click models: every row is trained once per seed and compared with a base row. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
@@ -12,10 +12,10 @@ import type { Metrics } from '../train/run.js'
 import { differenceOf, readPredictions, type Summary, summaryOf } from './paired.js'
 import { runTrial, slug, type TrialFlags, trialConfig } from './trial.js'
 
-/** A row of the table: means over seeds, and what it gains over the base row on the same impressions. */
+/** A row of the grid: means over seeds, and the gain over the base row on the same impressions. */
 export type GridRow = Summary & {
   row: string
-  /** Name of the content vectors; empty where the row names none. */
+  /** Name of the content vectors; empty if the row has none. */
   vectors: string
   over_base?: Record<ResampledMetric, Difference>
 }
@@ -32,10 +32,10 @@ interface Planned {
 }
 
 /**
- * Trains what is not trained yet, in folders below `out`, then writes grid.json, grid.md and grid.parquet there.
- * All configurations are checked before the first run.
- * @throws UserError `grid-vectors` for a name that `vectors` does not have, `grid-base`, `grid-names` for rows that
- * would share a folder, and what `mim ctr` throws.
+ * Trains the unfinished runs in folders below `out`, then writes grid.json, grid.md and grid.parquet there. All
+ * configurations are checked before the first run.
+ * @throws UserError `grid-vectors` for a name missing in `vectors`, `grid-base`, `grid-names` for rows that would share
+ * a folder, and the errors of `mim ctr`.
  */
 export async function grid(
   config: GridConfig,
@@ -48,7 +48,7 @@ export async function grid(
   const total = planned.length * config.seeds.length
   let done = 0
   const finished = new Map<Planned, { metrics: Metrics }[]>(planned.map((row) => [row, []]))
-  // Seed by seed, so that a table of few seeds is there early.
+  // Seed by seed: a table of few seeds is available early.
   for (const i of config.seeds.keys()) {
     for (const row of planned) {
       say(`grid: run ${++done} of ${total}: ${nameOf(row)}, seed ${config.seeds[i]}`)
@@ -81,33 +81,43 @@ export async function grid(
 
 const nameOf = ({ row, vectors }: { row: string; vectors: string }) => (vectors ? `${row}, ${vectors}` : row)
 
+/** All rows with the configurations of their runs; a row with several content vectors becomes one row for each. */
 function plan(config: GridConfig, out: string, flags: TrialFlags): Planned[] {
-  const planned = config.rows.flatMap(({ name, vectors, set }) => {
-    const each: (string | undefined)[] = vectors.length > 0 ? vectors : [undefined]
-    return each.map((of): Planned => {
-      const table = of === undefined ? undefined : config.vectors[of]
-      if (of !== undefined && table === undefined) {
-        const expected = `a name under vectors: ${Object.keys(config.vectors).join(', ')}`
-        throw new UserError({ id: 'grid-vectors', where: `row '${name}'`, what: `vectors '${of}'`, expected })
-      }
-      const runs = config.seeds.map((seed) => {
-        const ofSeed = (path: string) => path.replaceAll('{seed}', String(seed))
-        const paths = typeof table === 'string' ? ofSeed(table) : table?.map(ofSeed)
-        const embeddings = paths === undefined ? {} : { 'data.embeddings': paths }
-        const sets = { ...config.set, ...embeddings, ...set, seed }
-        const folder = join(out, 'runs', slug(of === undefined ? name : `${name}-${of}`), `seed-${seed}`)
-        return { folder, config: trialConfig(`row '${name}'`, config.config, sets, flags) }
-      })
-      return { row: name, vectors: of ?? '', runs }
-    })
-  })
+  const planned = config.rows.flatMap((row) =>
+    row.vectors.length === 0
+      ? planRow(config, row, undefined, out, flags)
+      : row.vectors.map((vectors) => planRow(config, row, vectors, out, flags)),
+  )
   const folders = planned.map(({ runs }) => runs[0].folder)
-  const again = planned.find((_, i) => folders.indexOf(folders[i]) !== i)
-  if (again) {
-    const [what, expected] = [`two rows are called '${nameOf(again)}'`, 'names that differ in letters or digits']
+  const duplicate = planned.find((_, i) => folders.indexOf(folders[i]) !== i)
+  if (duplicate) {
+    const [what, expected] = [`two rows are called '${nameOf(duplicate)}'`, 'names that differ in letters or digits']
     throw new UserError({ id: 'grid-names', what, expected })
   }
   return planned
+}
+
+function planRow(
+  config: GridConfig,
+  { name, set }: GridConfig['rows'][number],
+  vectors: string | undefined,
+  out: string,
+  flags: TrialFlags,
+): Planned {
+  const tables = vectors === undefined ? [] : config.vectors[vectors]
+  if (tables === undefined) {
+    const expected = `a name in vectors: ${Object.keys(config.vectors).join(', ')}`
+    throw new UserError({ id: 'grid-vectors', where: `row '${name}'`, what: `vectors '${vectors}'`, expected })
+  }
+  const runs = config.seeds.map((seed) => {
+    const ofSeed = (path: string) => path.replaceAll('{seed}', String(seed))
+    const paths = typeof tables === 'string' ? ofSeed(tables) : tables.map(ofSeed)
+    const embeddings = vectors === undefined ? {} : { 'data.embeddings': paths }
+    const folder = join(out, 'runs', slug(vectors === undefined ? name : `${name}-${vectors}`), `seed-${seed}`)
+    const sets = { ...config.set, ...embeddings, ...set, seed }
+    return { folder, config: trialConfig(`row '${name}'`, config.config, sets, flags) }
+  })
+  return { row: name, vectors: vectors ?? '', runs }
 }
 
 function baseOf({ base }: GridConfig, planned: Planned[]): Planned {
@@ -117,7 +127,7 @@ function baseOf({ base }: GridConfig, planned: Planned[]): Planned {
   throw new UserError({ id: 'grid-base', what: `base '${base}' is no row`, expected })
 }
 
-/** The grid in Markdown. */
+/** The grid as a Markdown table. */
 export function gridTable({ base, rows }: Grid): string {
   const header = ['model', 'vectors', 'seeds', ...comparedMetrics.map(labelOf), `AUC − ${base} [95 % of users]`]
   const body = rows.map((row) => [
@@ -130,7 +140,7 @@ export function gridTable({ base, rows }: Grid): string {
   return markdown([header, ...body])
 }
 
-/** One line a row; differences to the base as `auc_over_base`, `auc_over_base_low`, …; null for the base itself. */
+/** One record per row; differences to the base are `auc_over_base`, `auc_over_base_low`, …; null for the base itself. */
 async function writeTable(path: string, rows: readonly GridRow[]): Promise<void> {
   const flat = rows.map(({ over_base, ...row }) => {
     const ofMetric = (metric: ResampledMetric) => {

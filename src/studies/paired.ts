@@ -1,4 +1,4 @@
-/** What runs of one click model, a run for each seed, have in common with those of another: means and differences. */
+/** Means over the runs of a click model, one per seed, and differences between two models. */
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
 import { Database, literal } from '../data/tables/duckdb.js'
@@ -7,20 +7,20 @@ import { type ComparedMetric, comparedMetrics } from '../report/index.js'
 
 export const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length
 
-/** Sample standard deviation; 0 of a single value. */
+/** Sample standard deviation; 0 for a single value. */
 export function deviation(values: readonly number[]): number {
   const center = mean(values)
   return Math.sqrt(values.reduce((total, x) => total + (x - center) ** 2, 0) / Math.max(1, values.length - 1))
 }
 
-/** Means over seeds and, as `…_sd`, sample standard deviations; NaN for a metric that a run does not have. */
+/** Means over seeds and, as `…_sd`, sample standard deviations; NaN for a metric that a run lacks. */
 export type Summary = { seeds: number } & Record<ComparedMetric | `${ComparedMetric}_sd`, number>
 
 export function summaryOf(runs: readonly { metrics: Record<string, unknown> }[]): Summary {
-  const of = (name: string) => runs.map(({ metrics }) => Number(metrics[name] ?? Number.NaN))
+  const valuesOf = (name: string) => runs.map(({ metrics }) => Number(metrics[name] ?? Number.NaN))
   const numbers = comparedMetrics.flatMap((name) => [
-    [name, mean(of(name))],
-    [`${name}_sd`, deviation(of(name))],
+    [name, mean(valuesOf(name))],
+    [`${name}_sd`, deviation(valuesOf(name))],
   ])
   return { seeds: runs.length, ...Object.fromEntries(numbers) }
 }
@@ -35,10 +35,10 @@ export interface Predictions {
 
 /**
  * The predictions in the run folders of one model.
- * @throws UserError `runs-differ` where they are not of the same impressions.
+ * @throws UserError `runs-differ` if they are of different impressions.
  */
 export async function readPredictions(label: string, folders: readonly string[]): Promise<Predictions> {
-  const db = await Database.open()
+  using db = await Database.open()
   const read = []
   for (const folder of folders) {
     const source = `read_parquet(${literal(join(folder, 'predictions.parquet'))}, file_row_number = true)`
@@ -49,7 +49,6 @@ export async function readPredictions(label: string, folders: readonly string[])
       ),
     )
   }
-  db.close()
   const [{ label: labels, usr: users }] = read
   const result = { label, labels, users, scores: read.map(({ probability }) => probability) }
   for (const other of read.slice(1)) checkSame(result, { ...result, labels: other.label, users: other.usr })
@@ -62,13 +61,13 @@ function checkSame(a: Predictions, b: Predictions): void {
   if (equal(a.labels, b.labels) && equal(a.users, b.users)) return
   throw new UserError({
     id: 'runs-differ',
-    what: `${a.label} and ${b.label} were tested on different impressions`,
-    remedy: 'compare runs of the same data and split',
+    what: `${a.label} and ${b.label} have different test impressions`,
+    remedy: 'compare runs on the same data and split',
   })
 }
 
 /**
- * Metric of A minus that of B, means over seeds, with a 95 % interval over users.
+ * Metric of A minus metric of B, means over seeds, with a 95 % interval over users.
  * @throws UserError `runs-differ`
  */
 export function differenceOf(metric: ResampledMetric, a: Predictions, b: Predictions): Difference {

@@ -1,4 +1,4 @@
-/** Draws the values of a trial: anywhere in their ranges, or by what earlier trials tell (TPE). */
+/** Samples the values of a trial: uniformly, or by the results of earlier trials (TPE). */
 
 import type { Random } from '../base/random.js'
 import type { Range } from '../config/tune.js'
@@ -6,26 +6,27 @@ import type { Range } from '../config/tune.js'
 /** Values of options by path. */
 export type Values = Record<string, unknown>
 
-/** A finished trial; `loss` is what should be small, Infinity where the trial failed. */
+/** A finished trial; lower loss is better, Infinity if the trial failed. */
 export interface Observed {
   values: Values
   loss: number
 }
 
-/** Values drawn evenly from all ranges. */
+/** Samples all ranges uniformly. */
 export function drawAnywhere(ranges: Readonly<Record<string, Range>>, random: Random): Values {
   return mapRanges(ranges, (range) => place(range, random.uniform()))
 }
 
-/** Values of which the better of so many candidates is taken. */
+/** Candidates per option, of which the best is taken. */
 const candidates = 24
-/** Share of the trials that count as good, and the least standard deviation of the bell around a point. */
+/** Share of the trials that count as good. */
 const goodShare = 0.1
+/** Smallest standard deviation of the kernel around a point. */
 const narrowest = 0.05
 
 /**
  * Values by the tree-structured Parzen estimator (Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"):
- * for each option apart, the candidate of the greatest ratio of the density of good trials to that of the others.
+ * for each option, the candidate with the highest ratio of the density of good trials to the density of the others.
  */
 export function drawLikely(ranges: Readonly<Record<string, Range>>, seen: readonly Observed[], random: Random): Values {
   const ordered = [...seen].sort((a, b) => a.loss - b.loss)
@@ -47,7 +48,7 @@ function mapRanges(ranges: Readonly<Record<string, Range>>, value: (range: Range
   return Object.fromEntries(Object.entries(ranges).map(([path, range]) => [path, value(range, path)]))
 }
 
-/** The value of a range at a place in [0, 1). */
+/** The value of a range at a position in [0, 1). */
 function place(range: Range, at: number): unknown {
   if ('choice' in range) return range.choice[Math.min(range.choice.length - 1, Math.floor(at * range.choice.length))]
   if ('log' in range) return Math.exp(between(range.log.map(Math.log), at))
@@ -58,7 +59,7 @@ function place(range: Range, at: number): unknown {
 
 const between = ([low, high]: readonly number[], at: number) => low + (high - low) * at
 
-/** Where in [0, 1) a value lies: the middle of its part for choices and whole numbers. */
+/** Position of a value in [0, 1): the middle of its interval for choices and whole numbers. */
 function position(range: Range, value: unknown): number {
   if ('choice' in range) {
     const found = range.choice.findIndex((choice) => JSON.stringify(choice) === JSON.stringify(value))
@@ -72,7 +73,7 @@ function position(range: Range, value: unknown): number {
 
 const within = ([low, high]: readonly number[], x: number) => (x - low) / (high - low)
 
-/** A distribution over [0, 1): points and an even share, as if one point more were anywhere. */
+/** A distribution over [0, 1): kernels around points, mixed with a uniform distribution of the weight of one point. */
 interface Density {
   of(at: number): number
   draw(random: Random): number
@@ -81,7 +82,7 @@ interface Density {
 function density(range: Range, points: readonly number[]): Density {
   const total = points.length + 1
   if ('choice' in range) {
-    // Choices are not near one another.
+    // Choices have no order, so a point counts for its own choice only.
     const parts = range.choice.length
     const part = (at: number) => Math.min(parts - 1, Math.floor(at * parts))
     const share = (at: number) => points.filter((point) => part(point) === part(at)).length
@@ -90,12 +91,12 @@ function density(range: Range, points: readonly number[]): Density {
       draw: (random) => points[random.int(total)] ?? random.uniform(),
     }
   }
-  // Each point reaches about as far as to the next one.
+  // The kernel of a point reaches about to the next point.
   const width = Math.max(1 / (1 + points.length), narrowest)
-  const bell = (at: number, point: number) =>
+  const kernel = (at: number, point: number) =>
     Math.exp(-0.5 * ((at - point) / width) ** 2) / (width * Math.sqrt(2 * Math.PI))
   return {
-    of: (at) => (points.reduce((sum, point) => sum + bell(at, point), 0) + 1) / total,
+    of: (at) => (points.reduce((sum, point) => sum + kernel(at, point), 0) + 1) / total,
     draw: (random) => {
       const point = points[random.int(total)]
       if (point === undefined) return random.uniform()

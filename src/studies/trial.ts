@@ -1,4 +1,4 @@
-/** Runs of `mim ctr` that another command starts: prepared all together, finished ones kept. */
+/** Runs of `mim ctr` that a study starts. Finished runs are reused. */
 
 import { Interrupted, UserError } from '../base/errors.js'
 import { type CtrConfig, ctrConfig } from '../config/ctr.js'
@@ -6,7 +6,7 @@ import { loadConfig } from '../config/load.js'
 import { ctr } from '../stages/ctr/stage.js'
 import { type Metrics, Run } from '../train/run.js'
 
-/** What the command line says for all runs. */
+/** Options of the command line for all runs. */
 export interface TrialFlags {
   data?: string
   engine?: string
@@ -15,7 +15,7 @@ export interface TrialFlags {
 
 /**
  * The configuration of one run: `file`, then `sets` by path.
- * @throws UserError `config`, told as a mistake of `name`.
+ * @throws UserError `config`, located at `name`.
  */
 export function trialConfig(
   name: string,
@@ -32,7 +32,7 @@ export function trialConfig(
   }
 }
 
-/** Trains in the folder `out`, goes on with what lies there, or finds it finished; `again`: the command to repeat. */
+/** Trains in the folder `out`, resumes the run there, or returns its metrics if it is finished; `again`: the command to repeat. */
 export async function runTrial(out: string, config: CtrConfig, again: string): Promise<Metrics> {
   try {
     return await Run.with({ out, stage: 'ctr', config, resume: true }, async (run) => {
@@ -42,12 +42,12 @@ export async function runTrial(out: string, config: CtrConfig, again: string): P
       return metrics
     })
   } catch (error) {
-    if (error instanceof Interrupted) throw new Interrupted(`what was reached is kept; go on with: ${again}`)
+    if (error instanceof Interrupted) throw new Interrupted(`the state is saved; continue with: ${again}`)
     throw error
   }
 }
 
-/** A name as part of a path: letters and digits, in small. */
+/** A name as part of a path: lower-case letters and digits. */
 export const slug = (name: string) =>
   name
     .toLowerCase()

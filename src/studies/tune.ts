@@ -1,4 +1,4 @@
-/** Searches options of the click model: trials one after the other, each drawn from what the earlier ones told. */
+/** Tunes options of the click model: one trial after another, each sampled by the results of the earlier ones. */
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { secondsIn } from '../base/duration.js'
@@ -14,7 +14,7 @@ import { runTrial, type TrialFlags, trialConfig } from './trial.js'
 export interface Trial {
   trial: number
   values: Values
-  /** The metric that is tuned; null where the trial failed. */
+  /** Value of the metric; null if the trial failed. */
   value: number | null
   /** Why it failed. */
   failed?: string
@@ -28,9 +28,9 @@ export interface Tuning {
 }
 
 /**
- * Runs trials in folders below `out` until there are as many as asked for, or time is up; finished ones are kept.
- * Writes tune.json, tune.md and, of the best trial, best.yaml, a file for `mim ctr --config`.
- * @throws UserError what `mim ctr` throws on a configuration or on data; a trial that diverges only counts as worst.
+ * Runs trials in folders below `out` up to their number or the time limit; finished trials are reused. Writes tune.json,
+ * tune.md and, for the best trial, best.yaml, a file for `mim ctr --config`.
+ * @throws UserError the errors of `mim ctr` about configuration and data; a trial that diverges counts as the worst.
  */
 export async function tune(
   config: TuneConfig,
@@ -50,7 +50,7 @@ export async function tune(
       continue
     }
     if (performance.now() - started > limit) {
-      say(`stopped after ${trials.length} of ${config.trials} trials: ${config.time} are over`)
+      say(`stopped after ${trials.length} of ${config.trials} trials: time limit of ${config.time} reached`)
       break
     }
     const values = draw(config, trials, trial)
@@ -74,7 +74,7 @@ export async function tune(
 const loss = (metric: TuneConfig['metric'], { value }: Trial) =>
   value === null ? Number.POSITIVE_INFINITY : metricOf(metric)!.better === 'less' ? value : -value
 
-/** The values of a trial follow from the seed, its number and what the trials before it reached. */
+/** The values of a trial depend on the seed, its number and the results of the trials before it. */
 function draw({ ranges, sampler, startup, seed, metric }: TuneConfig, before: readonly Trial[], trial: number): Values {
   const random = Random.of(seed, 'trial', trial)
   if (sampler === 'random' || before.length < startup) return drawAnywhere(ranges, random)
@@ -107,7 +107,7 @@ const shown = (values: Values) =>
     )
     .join(', ')
 
-/** The trials in Markdown, the best first. */
+/** The trials as a Markdown table, best first. */
 export function tuneTable({ metric, trials }: Tuning): string {
   const ordered = [...trials].sort((a, b) => loss(metric, a) - loss(metric, b))
   const body = ordered.map(({ trial, values, value }) => [String(trial), four(value ?? Number.NaN), shown(values)])

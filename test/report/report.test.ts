@@ -112,7 +112,7 @@ describe('parts of reports', () => {
   test('when cards have pictures then the right one is framed and every picture has its title as text', () => {
     const part = gallery('Found', 'green is right', [
       {
-        asked: { text: wild },
+        query: { text: wild },
         chosen: { picture, text: 'b' },
         found: [{ picture, text: 'a' }, { picture, text: 'b', right: true }, {}],
       },
@@ -130,7 +130,7 @@ describe('parts of reports', () => {
   })
 
   test('when nothing has a picture then there is no gallery', () => {
-    assert.equal(gallery('Found', '', [{ asked: { text: 'a' }, found: [{ text: 'b' }] }]), undefined)
+    assert.equal(gallery('Found', '', [{ query: { text: 'a' }, found: [{ text: 'b' }] }]), undefined)
     assert.equal(gallery('Found', '', []), undefined)
   })
 

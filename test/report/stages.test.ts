@@ -93,8 +93,8 @@ test('when C-SFT ends then its report shows for each kind of query the query, th
     all(recalls, 'figcaption').map(({ children: [title] }) => title.text),
     ['Query: image', 'Query: text', 'Query: product'],
   )
-  const asked = all(searches, 'div', 'asked').map(({ text }) => /query: (image|text|product)/.exec(text)?.[1])
-  assert.deepEqual(asked, ['image', 'image', 'text', 'text', 'product', 'product'])
+  const queries = all(searches, 'div', 'query').map(({ text }) => /query: (image|text|product)/.exec(text)?.[1])
+  assert.deepEqual(queries, ['image', 'image', 'text', 'text', 'product', 'product'])
   assert.ok(pictures(searches).length > 30)
 })
 

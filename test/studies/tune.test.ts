@@ -94,7 +94,7 @@ test('when trials are added later then those before are kept and the new ones ar
 test('when time is up before the first trial then it says so, and ranges that make no sense are refused', async () => {
   const { stderr, stdout, code } = await mim([...command('c', 3), '--time', '0s'])
   assert.equal(code, 0)
-  assert.match(stderr, /stopped after 0 of 3 trials: 0s are over/)
+  assert.match(stderr, /stopped after 0 of 3 trials: time limit of 0s reached/)
   assert.equal(stdout.trim().split('\n').length, 2)
   const cases: [string, RegExp][] = [
     ['ranges={ train.learningRate: { log: [0, 1] } }', /error \[config\].*ranges\.train\.learningRate/s],

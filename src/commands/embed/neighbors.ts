@@ -25,8 +25,8 @@ export async function run(path: string, flags: Flags): Promise<void> {
   if (!Number.isInteger(k) || k < 1)
     throw new UserError({ id: 'k-value', where: '-k', what: `${k}`, expected: 'a whole number, 1 or more' })
   const terminal = new Terminal()
-  const db = await Database.open()
-  const table = EmbeddingTable.open(path)
+  using db = await Database.open()
+  using table = EmbeddingTable.open(path)
   const config = configOfRun(path, flags)
   const source = { ...config.data, path: findTable(config.data.root, config.data.items) }
   const row = item === undefined ? undefined : rowOf(table, item)
@@ -45,14 +45,12 @@ export async function run(path: string, flags: Flags): Promise<void> {
       image && (await thumbnail(image, { folder: '.', allowOutside: true, maxPixels: source.maxImagePixels }))
     const query = id === undefined ? { text, picture: picture || undefined } : card(id)
     const cards = items.map(({ item: near, score }) => card(near, { note: score.toFixed(3) }))
-    const content = [gallery('Nearest neighbors', 'Numbers are cosines.', [{ asked: query, found: cards }])]
+    const content = [gallery('Nearest neighbors', 'Numbers are cosines.', [{ query, found: cards }])]
     const facts = [['table', path] as const, ['items', String(table.manifest.rows)] as const]
     await replaceFile(flags.html, (temporary) =>
       writeFileSync(temporary, page({ title: 'mim neighbors', facts, content })),
     )
   }
-  table.close()
-  db.close()
   process.stdout.write(flags.json ? json({ neighbors: items, ...recall }) : lines(items, recall))
 }
 

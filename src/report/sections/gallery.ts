@@ -12,30 +12,30 @@ export interface Card {
   right?: boolean
 }
 
-export interface Ask {
+export interface QueryResult {
   /** The query: a picture, a text, or both; `chosen` is shown next to it. */
-  asked: Card
+  query: Card
   chosen?: Card
   /** Results, best first: a list if all are titles only, else cards side by side. */
   found: readonly Card[]
 }
 
 /** Undefined if no card has a picture. */
-export function gallery(title: string, hint: string, asks: readonly Ask[]): Markup | undefined {
-  const cards = asks.flatMap(({ asked, chosen, found }) => [asked, ...(chosen ? [chosen] : []), ...found])
+export function gallery(title: string, hint: string, results: readonly QueryResult[]): Markup | undefined {
+  const cards = results.flatMap(({ query, chosen, found }) => [query, ...(chosen ? [chosen] : []), ...found])
   if (!cards.some(({ picture }) => picture)) return undefined
-  const isTextOnly = asks.every(({ found }) => found.every(({ picture }) => !picture))
+  const isTextOnly = results.every(({ found }) => found.every(({ picture }) => !picture))
   return section(
     title,
     hint,
     h(
       'div',
-      { class: isTextOnly ? 'asks' : 'asks wide' },
-      asks.map(({ asked, chosen, found }) =>
+      { class: isTextOnly ? 'queries' : 'queries wide' },
+      results.map(({ query, chosen, found }) =>
         h(
           'div',
-          { class: 'ask' },
-          h('div', { class: chosen ? 'asked two' : 'asked' }, card(asked), chosen && card(chosen)),
+          { class: 'result' },
+          h('div', { class: chosen ? 'query two' : 'query' }, card(query), chosen && card(chosen)),
           h(
             'ol',
             { class: isTextOnly ? 'found texts' : 'found' },

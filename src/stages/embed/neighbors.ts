@@ -57,7 +57,7 @@ export async function showNeighbors(db: Database, source: CatalogueSource, table
   return gallery(
     'Nearest neighbors',
     `Random items, and the ${neighborCount} items with the nearest vectors.`,
-    queries.map((row, q) => ({ asked: card(id(row)), found: found[q].map((near) => card(id(near.row))) })),
+    queries.map((row, q) => ({ query: card(id(row)), found: found[q].map((near) => card(id(near.row))) })),
   )
 }
 

@@ -1,6 +1,6 @@
 import type { Items } from '../../data/items/items.js'
 import { nearestItems } from '../../metrics/index.js'
-import { type Ask, type Child, gallery } from '../../report/index.js'
+import { type Child, gallery, type QueryResult } from '../../report/index.js'
 import { itemCards, type Source } from '../shared/cards.js'
 import type { ItemVectors } from '../shared/encode.js'
 
@@ -31,8 +31,8 @@ export async function showPairs(
       'Titles found for pictures',
       'Items that training never saw, and the five titles nearest to each picture; the right one in green.',
       titles.map(
-        ({ asked, found }): Ask => ({
-          asked: card(asked),
+        ({ asked, found }): QueryResult => ({
+          query: card(asked),
           found: answers(asked, found).map((c) => ({ ...c, picture: undefined })),
         }),
       ),
@@ -41,8 +41,8 @@ export async function showPairs(
       'Pictures found for titles',
       'The other way round; the right picture has a green frame.',
       pictures.map(
-        ({ asked, found }): Ask => ({
-          asked: { text: items.titles[asked] },
+        ({ asked, found }): QueryResult => ({
+          query: { text: items.titles[asked] },
           found: answers(asked, found).map((c) => ({ ...c, text: undefined })),
         }),
       ),

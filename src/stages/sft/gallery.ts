@@ -4,7 +4,7 @@ import type { QueryKind } from '../../data/choices/sources/source.js'
 import type { Items } from '../../data/items/items.js'
 import { thumbnail } from '../../data/pictures/thumbnail.js'
 import { nearestItems } from '../../metrics/index.js'
-import { type Ask, type Card, type Child, gallery } from '../../report/index.js'
+import { type Card, type Child, gallery, type QueryResult } from '../../report/index.js'
 import { itemCards, type Source } from '../shared/cards.js'
 import type { Judged } from './recall.js'
 
@@ -23,7 +23,7 @@ export async function showSearches(
     ...(kind === 'product' ? [query] : []),
   ])
   const card = await itemCards(items, source, shown)
-  const asks = searches.map(async ({ kind, query, target, rank, found }): Promise<Ask> => {
+  const asks = searches.map(async ({ kind, query, target, rank, found }): Promise<QueryResult> => {
     const place = { folder: queryFolder, maxPixels: source.maxImagePixels }
     const cardOf: Record<QueryKind, () => Card | Promise<Card>> = {
       image: async () => ({ picture: await thumbnail(queryImages[query], place) }),
@@ -31,7 +31,7 @@ export async function showSearches(
       product: () => card(query),
     }
     return {
-      asked: { ...(await cardOf[kind]()), note: `query: ${kind}` },
+      query: { ...(await cardOf[kind]()), note: `query: ${kind}` },
       chosen: card(target, { note: `chosen; found at ${rank}` }),
       found: found.map((item, i) => card(item, item === target ? { right: true, note: `${i + 1} ✓ chosen` } : {})),
     }
