@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { behaviorFeature, feature } from '../data/clicks/featureSpec.js'
-import { modelNames, searchKinds } from '../models/ctr/config.js'
+import { modelDescriptions, modelNames, searchKinds } from '../models/ctr/index.js'
 import { activationNames } from '../nn/norm.js'
 import {
   dataOptions,
@@ -163,13 +163,7 @@ export const ctrConfig = z.strictObject({
     .prefault({}),
   model: z
     .strictObject({
-      name: z
-        .enum(modelNames)
-        .default('ciubm')
-        .describe(
-          'Model. din: ids only; sim-hard, sim-soft: ids of behaviors found by a search; content: content vectors only; ' +
-            'concat: ids and content vectors in one network; ciubm: one branch for ids, one for content vectors',
-        ),
+      name: z.enum(modelNames).default('ciubm').describe(`Model. ${modelDescriptions}`),
       dim: z.int().positive().default(16).describe('Embedding size of ids'),
       attention: z
         .array(z.int().positive())

@@ -4,7 +4,7 @@ import { number, repeatable, study, trainingStage } from '../options.js'
 
 export const train = (mim: CommandUnknownOpts) =>
   trainingStage(mim, 'ctr', 'train a click model on ids, histories and content vectors (stage 3)')
-    .option('--model <name>', 'din, sim-hard, sim-soft, content, concat or ciubm (model.name)')
+    .option('--model <name>', 'click model, by name; mim config ctr lists them (model.name)')
     .option(
       '--embeddings <folder>',
       'content vectors of mim embed; repeatable for several tables (data.embeddings)',

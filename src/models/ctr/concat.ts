@@ -1,22 +1,25 @@
 import { targetWeights, weightedSum } from '../../nn/interest.js'
 import type { Parameters } from '../../nn/parameters.js'
 import { concat, mul, reshape } from '../../ops/index.js'
-import type { CtrModelConfig } from './config.js'
+import type { CtrModelOptions } from './config.js'
 import type { CtrInputs } from './inputs.js'
-import { type Branch, projection, withDefault } from './parts.js'
+import { type Branch, type ClickModel, oneBranch, projection, withDefault } from './parts.js'
 
-/**
- * The plain way to use content: DIN whose items are their id embeddings with the projected vector beside them, one
- * attention and one head over both.
- */
-export function concatBranch(p: Parameters, inputs: CtrInputs, config: CtrModelConfig): Branch {
+export const concatenated: ClickModel = {
+  description: 'content vectors concatenated to id embeddings, in one network',
+  readsContent: true,
+  build: oneBranch('joint', concatBranch),
+}
+
+/** The plain use of content: DIN over items that are id embedding and projected vector, concatenated. */
+function concatBranch(p: Parameters, inputs: CtrInputs, config: CtrModelOptions): Branch {
   const content = inputs.content()
   const project = projection(p, config)
-  const target = concat([inputs.target(), project(content.target.vectors)], 1)
-  const history = concat([inputs.history(), project(content.history.vectors)], 1)
+  const target = concat([inputs.target(), project(content.target.vectors)], 1) // [B, D + contentDim]
+  const history = concat([inputs.history(), project(content.history.vectors)], 1) // [N, D + contentDim]
   const behaviors = { history, target, owner: inputs.owner }
-  const weights = targetWeights(p.scope('attention'), behaviors, config.attention)
+  const weights = targetWeights(p.scope('attention'), behaviors, config.attention) // [N, 1]
   inputs.attention['concat'] = reshape(weights, [-1])
-  const interest = withDefault(p.scope('empty'), weightedSum(weights, behaviors), inputs.isEmpty(target), config)
+  const interest = withDefault(p.scope('empty'), weightedSum(weights, behaviors), inputs.isEmpty(target), config) // [B, D + contentDim]
   return { parts: [...inputs.impression(), target, interest, mul(interest, target)], interest }
 }

@@ -1,10 +1,9 @@
-/** What a click model is made of; the schema of `mim ctr` says what each option does. */
+/** Options of click models; the schema of `mim ctr` describes each. */
 import type { ActivationName } from '../../nn/norm.js'
 
-export const modelNames = ['din', 'sim-hard', 'sim-soft', 'content', 'concat', 'ciubm'] as const
 export const searchKinds = ['none', 'hard', 'soft'] as const
 
-/** Which behaviors a model gets to see. */
+/** Search of the behaviors that a model sees. */
 export interface BehaviorSearch {
   kind: (typeof searchKinds)[number]
   topK: number
@@ -12,14 +11,17 @@ export interface BehaviorSearch {
   feature: string
 }
 
-export interface CtrModelConfig {
-  name: (typeof modelNames)[number]
+/** What a click model is built from. */
+export interface CtrModelOptions {
   /** Width of an id embedding. */
   dim: number
+  /** Hidden layers of the target attention. */
   attention: readonly number[]
+  /** Hidden layers of the head. */
   head: readonly number[]
   activation: ActivationName
   batchNorm: boolean
+  /** Layers of the cross network in front of the hidden layers. */
   cross: number
   /** Width that content vectors are projected to. */
   contentDim: number
@@ -27,20 +29,11 @@ export interface CtrModelConfig {
   saTa: boolean
   cube: boolean
   gate: boolean
+  /** Learned stand-ins for missing vectors and for the interest of empty histories. */
   defaults: boolean
+  /** Heads of SIM's attention. */
   heads: number
   behaviorSearch: BehaviorSearch
+  /** Dropout rate of the head. */
   dropout: number
-}
-
-/** SIM's two models are what they are by their search; the others search as the configuration says. */
-export function searchOf({ name, behaviorSearch }: Pick<CtrModelConfig, 'name' | 'behaviorSearch'>): BehaviorSearch {
-  if (name === 'sim-hard') return { ...behaviorSearch, kind: 'hard' }
-  if (name === 'sim-soft') return { ...behaviorSearch, kind: 'soft' }
-  return behaviorSearch
-}
-
-/** Whether a model, or the search before it, reads content vectors. */
-export function usesContent(model: Pick<CtrModelConfig, 'name' | 'behaviorSearch'>): boolean {
-  return !['din', 'sim-hard'].includes(model.name) || searchOf(model).kind === 'soft'
 }
