@@ -116,7 +116,8 @@ function problems(issue: z.core.$ZodIssue, tree: Tree, schema: z.ZodType): strin
     return issue.keys.map((key) => {
       const suggestion = nearest(key, known)
       const path = [...issue.path, key].join('.')
-      return `${path}: unknown option${suggestion ? `; did you mean '${suggestion}'?` : `; expected one of ${known.join(', ')}`}`
+      const expected = known.length > 0 ? `; expected one of ${known.join(', ')}` : ''
+      return `${path}: unknown option${suggestion ? `; did you mean '${suggestion}'?` : expected}`
     })
   }
   const value = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[key as string], tree)
@@ -128,9 +129,18 @@ function problems(issue: z.core.$ZodIssue, tree: Tree, schema: z.ZodType): strin
 
 /** Keys of the object schema at `path`. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at = unwrap(schema)
-  for (const key of path) at = unwrap(shapeOf(at)[key as string])
-  return Object.keys(shapeOf(at))
+  let at: z.ZodType | undefined = unwrap(schema)
+  for (const key of path) {
+    const inner: z.ZodType | undefined = at && (shapeOf(at)[key as string] ?? elementOf(at))
+    at = inner && unwrap(inner)
+  }
+  return at ? Object.keys(shapeOf(at)) : []
+}
+
+/** The schema of each element of a list or of a record's values. */
+function elementOf(schema: z.ZodType): z.ZodType | undefined {
+  const { element, valueType } = (schema as unknown as { def: { element?: z.ZodType; valueType?: z.ZodType } }).def
+  return element ?? valueType
 }
 
 /** The options of an object schema; empty for other schemas. */
