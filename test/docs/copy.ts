@@ -31,7 +31,8 @@ export function follow(page: Page, folder: string): void {
 function edit(page: Page, { attributes, text }: Block, path: string): void {
   const { file, after, before, replace } = attributes
   // Readers see the path and the line only where the text says them.
-  if (!page.prose.includes(`\`${file}\``)) throw new Error(`${page.path} does not say in its text what \`${file}\` is`)
+  const prose = page.prose.replaceAll(/\s+/g, ' ')
+  if (!prose.includes(`\`${file}\``)) throw new Error(`${page.path} does not say in its text what \`${file}\` is`)
   const anchor = after ?? before ?? replace
   if (anchor === undefined) {
     if (existsSync(path)) throw new Error(`${page.path}: ${file} exists already`)
@@ -39,7 +40,7 @@ function edit(page: Page, { attributes, text }: Block, path: string): void {
     writeFileSync(path, `${text}\n`)
     return
   }
-  if (!page.prose.includes(`\`${anchor}\``)) throw new Error(`${page.path} does not quote the line: ${anchor}`)
+  if (!prose.includes(`\`${anchor}\``)) throw new Error(`${page.path} does not quote the line: ${anchor}`)
   const lines = readFileSync(path, 'utf8').split('\n')
   const places = lines.flatMap((line, i) => (line.trim() === anchor ? [i] : []))
   if (places.length !== 1) throw new Error(`${page.path}: ${file} has ${places.length} lines that read: ${anchor}`)

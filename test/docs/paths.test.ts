@@ -93,7 +93,7 @@ const groups = new Set(
 
 test('when a document names an option by its path then a stage has it', () => {
   none((page) => {
-    const made = page.blocks.map(({ text }) => text).join('\n')
+    const made = page.blocks.flatMap(({ attributes, text }) => (attributes['file'] ? [text] : [])).join('\n')
     const paths = [...codeOf(page), ...shellLines(page)].flatMap((code) => {
       const set = [...code.matchAll(/--set[ =]'?([\w.]+)=/g)].map(([, path]) => path)
       const alone = /^([a-z]\w*)(?:\.(?:\w+|\*))+$/.exec(code)
@@ -102,7 +102,7 @@ test('when a document names an option by its path then a stage has it', () => {
     })
     const unknown = paths.filter((path) => !roots.some((schema) => hasOption(schema, path.split('.'))))
     // A how-to may add the option itself.
-    return unknown.filter((path) => !made.includes(`${path.split('.').at(-1)}: z`))
+    return unknown.filter((path) => !new RegExp(`\\b${path.split('.').at(-1)}\\b`).test(made))
   })
 })
 

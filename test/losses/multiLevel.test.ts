@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../../src/base/random.js'
+import { sftConfig } from '../../src/config/sft.js'
 import { Negatives } from '../../src/data/choices/negatives.js'
 import type { Positives } from '../../src/data/choices/positives.js'
 import type { Engine, Value } from '../../src/engine/index.js'
@@ -87,8 +88,10 @@ const ids = value(
   4,
 )
 
+const weights = { fused: 1, image: 0.5, text: 0.25, alignment: 0.5, distillation: 2, matryoshka: [3], prefix: 0.75 }
 const options: SftLossOptions = {
-  levels: { fused: 1, image: 0.5, text: 0.25, alignment: 0.5, distillation: 2, matryoshka: [3], prefix: 0.75 },
+  // Other terms are off by default.
+  levels: { ...sftConfig.parse({}).levels, ...weights },
   temperature: { initial: 0.2, lowest: 0.01 },
   denominator: 'shared',
 }
