@@ -46,7 +46,7 @@ const neighborCount = 7
 /** A gallery of random items of a table with their nearest neighbors. */
 export async function showNeighbors(db: Database, source: CatalogueSource, table: EmbeddingTable): Promise<Child> {
   const { rows } = table.manifest
-  const random = Random.of('neighbors')
+  const random = Random.of('neighbours')
   const queries = [...new Set(Array.from({ length: Math.min(queryCount, rows) }, () => random.int(rows)))].sort(
     (a, b) => a - b,
   )

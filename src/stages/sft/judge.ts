@@ -71,7 +71,7 @@ export function contentMetrics(
   const complete = all.filter((i) => hasImage[i] && hasText[i])
   if (complete.length > neighbors)
     metrics['title_to_image_recall_10'] = titleRecall(image, text, complete, shape.config.projection, limit)
-  const withCategory = Random.of('neighbors').shuffle(all.filter((i) => items.category[i] >= 0))
+  const withCategory = Random.of('neighbours').shuffle(all.filter((i) => items.category[i] >= 0))
   if (withCategory.length > neighbors)
     metrics['category_purity_10'] = categoryPurity(content, width, withCategory.subarray(0, maxItems), items.category)
   metrics['mean_cosine'] = meanPairwiseCosine(content, width)
