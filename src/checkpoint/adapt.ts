@@ -1,4 +1,4 @@
-/** A checkpoint made to fit another task: pictures of another size, vectors of another width, shorter texts. */
+/** Adapts a checkpoint: another picture resolution, another projection dimension, a shorter context length. */
 import { UserError } from '../base/errors.js'
 import { parseModelConfig } from '../models/config.js'
 import type { ParameterSpec } from '../nn/parameters.js'
@@ -6,19 +6,19 @@ import type { ModelFolder } from './folder.js'
 import { parsePreprocessing } from './preprocessing.js'
 import type { Weights } from './weights.js'
 
-/** What is to change; null: stays. */
+/** Changes to a model; null: no change. */
 export interface Adaptation {
-  /** Pixels along a side. */
+  /** Resolution: pixels along a side. */
   imageSize: number | null
-  /** Width of image and text vectors. */
+  /** Projection dimension: width of image and text vectors. */
   projection: number | null
-  /** Tokens of a text. */
+  /** Context length: tokens of a text. */
   textLength: number | null
 }
 
 type Json = Record<string, unknown>
 
-/** @throws UserError `adapt` for what the architecture cannot be made to do. */
+/** @throws UserError `adapt` for a change that the architecture does not allow. */
 export function adaptModel(model: ModelFolder, { imageSize, projection, textLength }: Adaptation): ModelFolder {
   const { config, path } = model
   const { architecture, vision, text } = config
@@ -30,13 +30,13 @@ export function adaptModel(model: ModelFolder, { imageSize, projection, textLeng
     preprocessorJson = resized(preprocessorJson, imageSize / vision.imageSize)
   }
   if (projection !== null && projection !== config.projection) {
-    // SigLIP's vectors are as wide as its towers.
+    // SigLIP has no projection: its vectors are as wide as its towers.
     if (architecture === 'siglip') throw refuse(`adapt.projection ${projection}`, `${config.projection} for a SigLIP`)
     const width = { projection_dim: projection }
     configJson = { ...withTower(withTower(configJson, 'vision', width), 'text', width), ...width }
   }
   if (textLength !== null) {
-    // SigLIP reads its texts at the last position, where it is used to find them.
+    // SigLIP's text vector is read at the last position, which was trained for this length only.
     const longest = text.positions
     if (architecture === 'siglip' && textLength !== longest) {
       throw refuse(`adapt.textLength ${textLength}`, `${longest} for a SigLIP`)
@@ -55,7 +55,7 @@ export function adaptModel(model: ModelFolder, { imageSize, projection, textLeng
   }
 }
 
-/** config.json with other values in a tower's part, under both names that it may have. */
+/** config.json with other values in a tower's section, under each name that the section may have. */
 function withTower(configJson: Json, tower: 'vision' | 'text', values: Json): Json {
   const parts = [`${tower}_config`, `${tower}_config_dict`].filter((key) => configJson[key] || !key.endsWith('_dict'))
   const changed = parts.map((key) => [key, { ...(configJson[key] as Json | undefined), ...values }])
@@ -73,8 +73,8 @@ function resized(json: Json, factor: number): Json {
 }
 
 /**
- * `weights` as an adapted model reads them. Positions of pictures are interpolated; of a projection the rows that both
- * sizes have stay, and what is new comes from `fresh`.
+ * `weights` as an adapted model reads them. Position embeddings of pictures are interpolated. Rows of a projection that
+ * exist in both sizes are kept; new rows come from `fresh`.
  */
 export function adaptedWeights(weights: Weights, fresh: (parameter: ParameterSpec) => Float32Array) {
   return {
@@ -93,7 +93,7 @@ export function adaptedWeights(weights: Weights, fresh: (parameter: ParameterSpe
         values.set(kept.subarray(0, values.length))
         return values
       }
-      // A fusion head over vectors of another width has nothing to give.
+      // A fusion head over vectors of another width cannot be used.
       return name.startsWith('fusion.') ? null : weights.read(parameter)
     },
   }
@@ -102,8 +102,8 @@ export function adaptedWeights(weights: Weights, fresh: (parameter: ParameterSpe
 const positionTable = 'vision_model.embeddings.position_embedding.weight'
 
 /**
- * A table of positions [1 + g², width], or [g², width] without a class token, for another grid: `shape` is the new
- * table's. Bicubic on the grid of patches, as transformers' `interpolate_pos_encoding` has it.
+ * Resizes a table of position embeddings [1 + g², width], or [g², width] without a class token, to the shape of the
+ * third argument: bicubic on the grid of patches, as `interpolate_pos_encoding` of transformers.
  */
 export function interpolated(table: Float32Array, rows: number, [newRows, width]: readonly number[]): Float32Array {
   const grid = Math.floor(Math.sqrt(rows))
@@ -126,7 +126,7 @@ export function interpolated(table: Float32Array, rows: number, [newRows, width]
   return out
 }
 
-/** For each of `to` places along a line the four of `from` that it is made of, with their weights (PyTorch's a = −¾). */
+/** For each of `to` places along a line: the four of `from` places that it is computed from, with weights (a = −¾). */
 function cubicTaps(from: number, to: number): [place: number, weight: number][][] {
   const a = -0.75
   const near = (d: number) => ((a + 2) * d - (a + 3)) * d * d + 1

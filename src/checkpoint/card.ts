@@ -1,14 +1,14 @@
-/** The model card of a checkpoint: README.md with what it is, what it learned from, how well, and how to use it. */
+/** The model card of a checkpoint, README.md: architecture, training data, metrics and use. */
 import { stringify } from 'yaml'
 import type { ModelFolder } from './folder.js'
 
-/** What an evaluation found, by name: before the training and after. */
+/** Metrics by name, before and after training. */
 export interface Judgment {
   before: Record<string, number>
   after: Record<string, number>
 }
 
-/** Markdown with the front matter that the Hugging Face Hub reads. */
+/** The card in Markdown, with front matter for the Hugging Face Hub. */
 export function modelCard({ config, mim }: Pick<ModelFolder, 'config' | 'mim'>, judgment?: Judgment): string {
   const stages = mim.provenance ?? []
   const { architecture, vision, text, projection } = config
@@ -23,19 +23,21 @@ export function modelCard({ config, mim }: Pick<ModelFolder, 'config' | 'mim'>, 
     [`${stage}: starts from`, init ?? 'scratch', ''],
     ...data.map(({ table, path, rows }) => [`${stage}: ${table}`, path, rows === undefined ? '' : `${rows} rows`]),
   ])
-  const vectors = `Pictures of ${vision.imageSize} × ${vision.imageSize} pixels and titles become vectors of ${projection} numbers`
+  const vectors = `Encodes pictures of ${vision.imageSize} × ${vision.imageSize} pixels and titles as vectors of ${projection} dimensions`
   return [
     `---\n${stringify(matter)}---`,
     '# Image-text encoder of a catalogue',
     `${vectors}; \`${architecture}\`, ${vision.layers} + ${text.layers} blocks.`,
-    ...(mim.fusion ? [`Both together become a content vector of ${mim.fusion.width} numbers.`] : []),
-    ...(mim.matryoshka ? [`Vectors may be cut to ${mim.matryoshka.join(', ')} numbers and normalized again.`] : []),
+    ...(mim.fusion ? [`A fusion head computes a content vector of ${mim.fusion.width} dimensions from both.`] : []),
+    ...(mim.matryoshka
+      ? [`Matryoshka: vectors may be truncated to ${mim.matryoshka.join(', ')} dimensions and normalized again.`]
+      : []),
     ...(rows.length > 0 ? ['## Data', table(['', 'what', ''], rows)] : []),
     ...(judgment ? ['## Metrics', metricsTable(judgment)] : []),
     '## Use',
-    'In Python, towers alone:',
+    'In Python, the towers:',
     python(mim.fusion !== undefined),
-    'With `mim`, for every item of a catalogue:',
+    'With `mim`, for all items of a catalogue:',
     '```sh\nmim embed --checkpoint FOLDER --data CATALOGUE -o vectors\n```',
     ...stages.map(provenanceLine),
     '',
@@ -66,7 +68,7 @@ function python(fuses: boolean): string {
   ]
   const head = [
     '',
-    '# The content vector; zeros stand for a picture or a title that is missing.',
+    '# The content vector; a missing picture or title is a vector of zeros.',
     'import torch',
     'from safetensors.torch import load_file',
     'head = load_file("FOLDER/mim.safetensors")',

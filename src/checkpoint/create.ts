@@ -1,4 +1,4 @@
-/** A model from scratch in the layout of Hugging Face's CLIP. */
+/** A model from scratch, in the layout of Hugging Face's CLIP. */
 import { UserError } from '../base/errors.js'
 import { readTokenizer } from '../data/text/tokenizer.js'
 import type { TokenizerFiles } from '../data/text/tokenizerFiles.js'
@@ -20,9 +20,8 @@ export interface NewModel {
 }
 
 /**
- * What the folder of a new model holds, but for the weights. The tokenizer is trained on `titles`
- * unless one is given.
- * @throws UserError `model-shape` for sizes that do not divide.
+ * The content of a new model's folder without weights. The tokenizer is trained on `titles` unless one is given.
+ * @throws UserError `model-shape` for sizes that do not divide, `tokenizer-marks` of the tokenizer that is given.
  */
 export function newModel(options: NewModel, titles: Iterable<string | null>): Omit<ModelFolder, 'path'> {
   const { imageSize, patch, width, heads, layers, projection } = options
@@ -78,7 +77,7 @@ function indivisible(name: string, value: number, by: string, divisor: number): 
   })
 }
 
-/** Size of the vocabulary and the two marks, as the tokenizer's own files tell them. */
+/** Vocabulary size and ids of the start and end token, from the tokenizer's files. */
 function tokenIds({ tokenizer, config }: TokenizerFiles): { count: number; start: number; end: number } {
   const vocab = (tokenizer['model'] as { vocab: Record<string, number> | [string, number][] }).vocab
   const added = (tokenizer['added_tokens'] as { id: number; content: string }[] | undefined) ?? []

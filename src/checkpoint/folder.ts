@@ -2,45 +2,45 @@ import type { TokenizerFiles } from '../data/text/tokenizerFiles.js'
 import type { DualEncoderConfig } from '../models/config.js'
 import type { Preprocessing } from './preprocessing.js'
 
-/** What a checkpoint has of ours. */
+/** The content of mim.json: what the Hugging Face files of a checkpoint do not describe. */
 export interface MimConfig {
   /** Width of the fused content vector; absent without a fusion head. */
   fusion?: { width: number }
-  /** Lengths that content vectors may be cut to, made unit vectors again; absent where nothing was trained for it. */
+  /** Matryoshka dimensions: content vectors may be truncated to them and normalized again; absent if not trained so. */
   matryoshka?: number[]
-  /** The stages that the weights went through, the first one first. */
+  /** The stages that trained the weights, in order. */
   provenance?: Provenance[]
 }
 
 export interface ModelFolder {
   path: string
-  /** config.json as it was found; written back unchanged. */
+  /** config.json as it was read; written back unchanged. */
   configJson: Record<string, unknown>
   config: DualEncoderConfig
   preprocessorJson: Record<string, unknown>
   preprocessing: Preprocessing
   tokenizer: TokenizerFiles
   mim: MimConfig
-  /** Keys of its files whose numbers are floats. */
+  /** Keys with floating-point values in its files, so that 1.0 is written back as 1.0. */
   floats: ReadonlySet<string>
 }
 
-/** A table that a stage read; rows where they were counted. */
+/** A table that a stage read; `rows` if they were counted. */
 export interface SourceTable {
   table: string
   path: string
   rows?: number
 }
 
-/** One stage that weights went through. */
+/** One stage that trained the weights. */
 export interface Provenance {
   stage: string
-  /** What it started from; null: from scratch. */
+  /** Checkpoint that it started from; null: from scratch. */
   init: string | null
   data: SourceTable[]
-  /** SHA-256 of the resolved configuration, which lies in the run folder as config.yaml. */
+  /** SHA-256 of the resolved configuration, which is config.yaml in the run folder. */
   config: string
-  /** Version of mim, and the git revision of its source where it is a checkout. */
+  /** Version of mim, and the git revision of its source if it is a checkout. */
   mim: string
   revision?: string
 }

@@ -1,22 +1,22 @@
-/** Checkpoints by name, from the Hugging Face Hub or another server of its kind (HF_ENDPOINT), kept in its usual cache. */
+/** Checkpoints from the Hugging Face Hub or a compatible server (HF_ENDPOINT), through its usual cache. */
 import { join } from 'node:path'
 import { messageOf, UserError } from '../base/errors.js'
 import type { ModelFolder } from './folder.js'
 import { checkpointFolder, readModelFolder } from './model.js'
 import { shardNames, weightsFile, weightsIndex } from './weights.js'
 
-/** Files that say all but the weights; those of ours are there if the checkpoint is ours. */
+/** Files other than weights; `ours` exist if mim wrote the checkpoint. */
 const described = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json', 'vocab.txt']
 const ours = ['mim.json', 'mim.safetensors']
 
-/** Shows how far a download is, in bytes. */
+/** Shows the progress of a download in bytes. */
 interface Bars {
   bar(title: string, total: number): { update(done: number, note?: string): void; stop(): void }
 }
 
 /**
- * The checkpoint that a user names: a folder, a run folder that holds one, or `hf:owner/name[@revision]`, which is
- * fetched where the cache lacks it.
+ * Opens a checkpoint by name: a folder, a run folder that contains one, or `hf:owner/name[@revision]`, which is
+ * downloaded unless it is in the cache.
  * @throws UserError of `hubFolder` and `readModelFolder`.
  */
 export async function openCheckpoint(name: string, bars: Bars): Promise<ModelFolder> {
@@ -24,9 +24,9 @@ export async function openCheckpoint(name: string, bars: Bars): Promise<ModelFol
 }
 
 /**
- * The folder of a checkpoint on a server; what the cache lacks is fetched, and of the repository only what we
- * read. HF_ENDPOINT, HF_TOKEN, and for the cache HF_HOME or HF_HUB_CACHE count as they do in Python.
- * @throws UserError `hub-name` for a malformed name, `hub-files` where the server refuses or lacks what is needed.
+ * The cache folder of a checkpoint on a server. Downloads the files that we read and the cache lacks. HF_ENDPOINT,
+ * HF_TOKEN, HF_HOME and HF_HUB_CACHE have the same meaning as in Python.
+ * @throws UserError `hub-name` for a malformed name, `hub-files` if the server refuses or lacks a required file.
  */
 async function hubFolder(name: string, bars: Bars): Promise<string> {
   const [, repository, revision = 'main'] = /^hf:([\w.-]+\/[\w.-]+)(?:@(\S+))?$/.exec(name) ?? []
@@ -37,7 +37,7 @@ async function hubFolder(name: string, bars: Bars): Promise<string> {
     ...(process.env['HF_ENDPOINT'] ? { hubUrl: process.env['HF_ENDPOINT'].replace(/\/$/, '') } : {}),
     ...(process.env['HF_TOKEN'] ? { accessToken: process.env['HF_TOKEN'] } : {}),
   }
-  // The library tells of downloads on standard output, which is for results.
+  // The library logs downloads to standard output, which is reserved for results.
   const { debug } = console
   console.debug = () => {}
   try {
@@ -68,7 +68,7 @@ async function hubFolder(name: string, bars: Bars): Promise<string> {
     return folder
   } catch (error) {
     if (error instanceof UserError) throw error
-    const remedy = 'check name, network and HF_TOKEN, or give a folder'
+    const remedy = 'check the name, the network and HF_TOKEN, or give a folder'
     throw new UserError({ id: 'hub-files', where: name, what: messageOf(error).split('\n')[0], remedy })
   } finally {
     console.debug = debug

@@ -1,4 +1,4 @@
-/** Checkpoints are Hugging Face folders; what is ours lies beside it in `mim.safetensors` and `mim.json`. */
+/** Reads and writes checkpoints: Hugging Face folders, with our additions in `mim.safetensors` and `mim.json`. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
@@ -13,20 +13,20 @@ import type { MimConfig, ModelFolder } from './folder.js'
 import { parsePreprocessing, preprocessorFor } from './preprocessing.js'
 import { openWeights, type ReadValue, writeWeights } from './weights.js'
 
-/** The checkpoint that `path` means: that of a run folder, or the folder itself. */
+/** Resolves `path`: the checkpoint in a run folder, or the folder itself. */
 export function checkpointFolder(path: string): string {
   const inRun = join(path, 'checkpoint')
   return existsSync(join(inRun, 'config.json')) ? inRun : path
 }
 
-/** @throws UserError `checkpoint-missing` for a folder without config.json, and what its parts throw. */
+/** @throws UserError `checkpoint-missing` for a folder without config.json, and the errors of its files. */
 export function readModelFolder(path: string): ModelFolder {
   if (!existsSync(join(path, 'config.json'))) {
-    const remedy = 'give a folder with config.json, model.safetensors and tokenizer.json'
+    const remedy = 'name a folder with config.json, model.safetensors and tokenizer.json'
     throw new UserError({
       id: 'checkpoint-missing',
       where: path,
-      what: 'no checkpoint here: config.json is missing',
+      what: 'this is not a checkpoint: config.json is missing',
       remedy,
     })
   }
@@ -49,7 +49,7 @@ export function readModelFolder(path: string): ModelFolder {
 }
 
 /**
- * Checks by the headers of the weight files alone that the towers are complete, before anything takes long.
+ * Checks that the towers are complete by the headers of the weight files, before anything that takes long.
  * @throws UserError `tensor-missing`, `tensor-shape`, and what `openWeights` throws.
  */
 export function checkTowers({ path, config, tokenizer }: ModelFolder): void {
@@ -66,8 +66,8 @@ export function missingTensor(path: string, name: string): UserError {
 }
 
 /**
- * Writes a folder that Hugging Face loads; `value` gives the numbers of each parameter. Types and further tensors are
- * those of the folder that the model was read from, see `writeWeights`; `judgment` goes into the model card.
+ * Writes a folder that Hugging Face loads; `value` returns the values of a parameter. Types and further tensors come
+ * from the folder that the model was read from, see `writeWeights`; `judgment` goes into the model card.
  */
 export function writeModelFolder(
   path: string,
@@ -87,7 +87,7 @@ export function writeModelFolder(
   writeFileSync(join(path, 'README.md'), modelCard(model, judgment))
 }
 
-/** A config.json, of towers too, that names a type of numbers names float32: Hugging Face loads in the type named. */
+/** Replaces every data type in a config.json by float32, because Hugging Face loads weights in that type. */
 function inFloat32(config: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => {

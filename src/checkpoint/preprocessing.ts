@@ -1,11 +1,10 @@
-/** How pictures become pixels: preprocessor_config.json of Hugging Face's image processors. */
-
+/** Preprocessing of pictures: preprocessor_config.json of Hugging Face's image processors. */
 import { UserError } from '../base/errors.js'
 import type { Fit } from '../data/pictures/decode.js'
 import type { Architecture, DualEncoderConfig } from '../models/config.js'
 
 export interface Preprocessing {
-  /** Of each channel, on the scale 0 to 1. */
+  /** Mean and standard deviation of each channel, on the scale 0 to 1. */
   mean: number[]
   std: number[]
   fit: Fit
@@ -24,7 +23,7 @@ const halfNormal: Normal = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
 
 const normals: Record<Architecture, Normal> = { clip: clipNormal, chinese_clip: clipNormal, siglip: halfNormal }
 
-/** PIL's numbers of filters, by the name of the same filter in sharp. */
+/** Resampling filters: PIL's number → sharp's name. */
 const kernels = new Map([
   [0, 'nearest'],
   [1, 'lanczos3'],
@@ -34,7 +33,7 @@ const kernels = new Map([
 
 type Size = number | { shortest_edge?: number; height?: number; width?: number }
 
-/** The keys that decide; all have defaults in the processors' classes. */
+/** The keys that matter; all have defaults in the processor classes. */
 interface ProcessorJson {
   do_resize?: boolean
   size?: Size
@@ -49,9 +48,8 @@ interface ProcessorJson {
 }
 
 /**
- * What the processor in `json`, the content of the file at `path`, does; a key that is left out has the default of the
- * architecture's processor.
- * @throws UserError `preprocessor` where it does not make squares of the model's size, or by a filter we do not have.
+ * Parses `json`, the content of the file at `path`; missing keys have the defaults of the architecture's processor.
+ * @throws UserError `preprocessor` if the result is not a square of the model's size, or for an unknown filter.
  */
 export function parsePreprocessing(
   json: Record<string, unknown>,
@@ -82,25 +80,25 @@ export function parsePreprocessing(
   }
 }
 
-/** Side of a square; undefined for another size. */
+/** Side of a square; undefined if the size is not square. */
 function squareOf(size: Size): number | undefined {
   if (typeof size === 'number') return size
   return size.height === size.width ? size.height : undefined
 }
 
-/** Mean and deviation for values on the scale 0 to 1, whatever scale the processor works on. */
+/** Mean and standard deviation on the scale 0 to 1, converted from the processor's scale. */
 function normalOf(given: ProcessorJson, preset: Normal): Normal {
   const factor = given.do_rescale === false ? 1 : (given.rescale_factor ?? 1 / 255)
   const normalizes = given.do_normalize !== false
   const mean = normalizes ? (given.image_mean ?? preset.mean) : [0, 0, 0]
   const std = normalizes ? (given.image_std ?? preset.std) : [1, 1, 1]
   const scale = 255 * factor
-  // A factor of 1/255 as JSON writes it must not change a bit of the usual case.
+  // 1/255 as written in JSON is inexact; the usual case must stay exact.
   if (Math.abs(scale - 1) < 1e-9) return { mean, std }
   return { mean: mean.map((m) => m / scale), std: std.map((s) => s / scale) }
 }
 
-/** The preprocessor_config.json of a model that has none or is new. */
+/** The preprocessor_config.json of a new model, or of one without such a file. */
 export function preprocessorFor({ architecture, vision: { imageSize } }: DualEncoderConfig): Record<string, unknown> {
   const square = { height: imageSize, width: imageSize }
   const { mean, std } = normals[architecture]

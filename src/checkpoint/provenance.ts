@@ -1,4 +1,4 @@
-/** What a checkpoint was made from, so that it can be made again. */
+/** Provenance of a checkpoint: what is needed to reproduce it. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import type { MimConfig, Provenance, SourceTable } from './folder.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** The checkpoint's own part with one more stage in its provenance. */
+/** `model` with one more stage in its provenance. */
 export function withProvenance<M extends { mim: MimConfig }>(
   model: M,
   stage: string,
@@ -33,7 +33,7 @@ function revisionOf(folder: string): { revision?: string } {
     const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore']
     return { revision: execFileSync('git', ['rev-parse', 'HEAD'], { cwd: folder, stdio, encoding: 'utf8' }).trim() }
   } catch {
-    // A checkout without git at hand.
+    // A checkout, but git is not installed.
     return {}
   }
 }

@@ -1,4 +1,4 @@
-/** The tensors of a checkpoint folder: `model.safetensors` or its shards, and `mim.safetensors` beside it. */
+/** The tensors of a checkpoint folder: `model.safetensors` or its shards, and `mim.safetensors`. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf, UserError } from '../base/errors.js'
@@ -10,19 +10,19 @@ export const weightsFile = 'model.safetensors'
 export const weightsIndex = 'model.safetensors.index.json'
 const oursFile = 'mim.safetensors'
 
-/** Parameters under this prefix are ours, not the architecture's. */
+/** Whether a parameter is mim's and not one of the Hugging Face architecture. */
 export const isOurs = (name: string) => /^(fusion|choice|sigmoid)\./.test(name)
 
 /** A source of parameter values. */
 export interface Weights extends Disposable {
-  /** All tensors, ours included. */
+  /** Names of all tensors, including those of mim.safetensors. */
   readonly names: readonly string[]
   shape(name: string): Shape
-  /** Whether there is such a tensor; throws `tensor-shape` for one of another shape. */
+  /** Whether there is such a tensor. @throws UserError `tensor-shape` if it has another shape. */
   has(parameter: Pick<ParameterSpec, 'name' | 'shape'>): boolean
-  /** The values of a parameter, or null where there is no such tensor; throws as `has` does. */
+  /** The values of a parameter, or null if there is no such tensor. @throws as `has`. */
   read(parameter: Pick<ParameterSpec, 'name' | 'shape'>): Float32Array | null
-  /** A tensor as it is stored. */
+  /** A tensor in its stored type. */
   stored(name: string): TensorSource
   close(): void
 }
@@ -73,26 +73,26 @@ function weightFiles(folder: string): string[] {
   throw new UserError({ id: 'weights-missing', where: folder, what: `${lost} is missing`, remedy })
 }
 
-/** The files that the index of a sharded model names; none without an index. */
+/** The files that the index of a sharded model names; empty without an index. */
 export function shardNames(index: string): string[] {
   if (!existsSync(index)) return []
   try {
     const { weight_map: map } = JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, string> }
     return [...new Set(Object.values(map))].sort()
   } catch (error) {
-    const what = `no index of shards: ${messageOf(error).split('\n')[0]}`
+    const what = `invalid index of shards: ${messageOf(error).split('\n')[0]}`
     throw new UserError({ id: 'weights-missing', where: index, what, remedy: 'fetch the file again' })
   }
 }
 
-/** Values to be written: float32, of a parameter's shape. */
+/** Returns the values to write for a parameter: float32, of its shape. */
 export type ReadValue = (name: string) => ArrayBufferView
 
 /**
- * Writes `model.safetensors` and `mim.safetensors` into `folder`. A tensor that still has the values it has in
- * `source` keeps its type there, to the bit; all others are float32. Tensors of the source that no parameter stands
- * for (buffers, what another loss learned) are copied, but for positions of a resolution that is no more.
- * @returns whether all tensors kept the type that they have in the source.
+ * Writes `model.safetensors` and `mim.safetensors` into `folder`. A tensor with the same values as in `source` keeps
+ * its stored type and bits; all others are float32. Tensors of the source without a parameter (buffers, parameters of
+ * another loss) are copied, except position ids of another resolution.
+ * @returns whether all tensors kept their type in the source.
  */
 export function writeWeights(
   folder: string,
@@ -121,7 +121,7 @@ export function writeWeights(
   return written.every(({ name, dtype }) => !known.has(name) || isOurs(name) || dtype === source!.stored(name).dtype)
 }
 
-/** Whether a tensor numbers the positions of a table that has another length now. */
+/** Whether a tensor contains the position ids of a table that has another length now. */
 function isStale({ name, shape }: TensorSource, parameters: readonly ParameterSpec[]): boolean {
   const [, tower] = /^(.*)position_ids$/.exec(name) ?? []
   const table = parameters.find((p) => tower !== undefined && p.name.startsWith(`${tower}position_embedding`))

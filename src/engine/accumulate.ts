@@ -1,17 +1,17 @@
-/** Gradients of a step summed over its parts, one program run for each, for a loss that is a mean over rows. */
+/** Gradient accumulation: gradients of a step summed over its parts. The loss must be a mean over rows. */
 import { add, assign, input, mul, type Shape, type Tensor, variable } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 import { allRows, type ParameterGradient, scalar, type TableGradient } from './optimizer.js'
 import type { Part, Session, Value, VariableSpec } from './session.js'
 
-/** Gradients that several runs add up, and what the update reads in their place. */
+/** Gradients that several program runs add up, and what the update reads instead of a single run's gradients. */
 export interface GradientSums {
   programs: Record<string, Program>
-  /** The sums. */
+  /** The sums of dense gradients. */
   variables: VariableSpec[]
   parameters: ParameterGradient[]
   tables: TableGradient[]
-  /** Adds up the gradients of a step; returns its loss, and the rows of tables as inputs of the update. */
+  /** Adds up the gradients of a step; returns its loss, and the rows of tables (`touched`) as inputs of the update. */
   run(session: Session, parts: readonly Part[]): { loss: number; touched: Record<string, Value> }
 }
 
@@ -27,14 +27,14 @@ export function sumsOf(parameters: readonly { name: string; shape: Shape }[]) {
   }
 }
 
-/** Adds a gradient to its sum, of which the share `keep` (0 or 1, a scalar) stays; undefined: the sum starts with it. */
+/** Adds a gradient to its sum after scaling the sum by `keep` [] (0 or 1); undefined: replaces the sum. */
 export function addToSum({ name, shape, gradient }: ParameterGradient, keep: Tensor | undefined): Tensor {
   return assign(sumOf(name), keep ? add(mul(variable(sumOf(name), shape), keep), gradient) : gradient)
 }
 
 /**
- * Those of tables leave the program with their ids and come back in one piece: sums as large as a table would
- * have to be cleared at each step. `effects` happen with each part.
+ * Sums gradients over the parts of a step. Gradients of tables leave the program with their ids and are joined, because
+ * sums as large as a table would have to be cleared at each step. `effects` happen with each part.
  */
 export function sumOverParts(
   loss: Tensor,
@@ -46,7 +46,7 @@ export function sumOverParts(
   const adds = parameters.map((one) => addToSum({ ...one, gradient: mul(one.gradient, share) }, keep))
   const outputs: Record<string, Tensor> = { loss }
   for (const table of tables) {
-    const { ids, rows } = allRows(table)
+    const { ids, rows } = allRows(table) // [n], [n, width]
     outputs[idsOf(table.name)] = ids
     outputs[rowsOf(table.name)] = mul(rows, share)
   }
@@ -74,16 +74,16 @@ export function sumOverParts(
   }
 }
 
-/** Values of equal width one below the other. */
+/** Concatenates values along the first dimension; the other dimensions are equal. */
 export function joined(values: readonly Value[]): Value {
   const [{ data: first, shape }] = values
   const rows = values.reduce((n, value) => n + value.shape[0], 0)
   const size = values.reduce((n, { data }) => n + data.length, 0)
   const data = first instanceof Int32Array ? new Int32Array(size) : new Float32Array(size)
-  let at = 0
+  let offset = 0
   for (const value of values) {
-    data.set(value.data, at)
-    at += value.data.length
+    data.set(value.data, offset)
+    offset += value.data.length
   }
   return { data, shape: [rows, ...shape.slice(1)] }
 }

@@ -12,9 +12,9 @@ export interface EngineChoice {
 }
 
 /**
- * Opens the engine that was asked for; `auto` takes TensorFlow if it loads, else WASM.
- * `say` hears one line on what was taken and why.
- * @throws UserError `engine-missing` or `gpu-missing` when what was asked for by name is not there.
+ * Opens the requested engine; `auto` takes TensorFlow if it loads, else WASM.
+ * `say` gets one line with the engine and why it was chosen.
+ * @throws UserError `engine-missing` or `gpu-missing` if an engine or device requested by name is not available.
  */
 export async function openEngine({ engine, device }: EngineChoice, say: (line: string) => void): Promise<Engine> {
   const opened = await load(engine, device)
@@ -31,10 +31,10 @@ export async function openEngine({ engine, device }: EngineChoice, say: (line: s
 
 async function load(name: EngineChoice['engine'], device: EngineChoice['device']) {
   if (name === 'wasm') return { engine: await loadWasm(), why: 'as asked' }
-  // TensorFlow chooses its device when it loads: hiding the GPUs is how to have it stay on the CPU.
+  // TensorFlow chooses its device when it loads; hidden GPUs make it stay on the CPU.
   if (device === 'cpu') {
     process.env['CUDA_VISIBLE_DEVICES'] = ''
-    // A TensorFlow with CUDA tells as an error that it finds none; what fails in a run is thrown whatever the level.
+    // TensorFlow with CUDA logs an error if it finds no GPU; failures of a run are thrown whatever the log level.
     process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3'
   }
   try {

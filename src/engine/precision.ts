@@ -1,4 +1,4 @@
-/** In what matrix products are multiplied, and whether the machine gains by less than float32. */
+/** Precision of matrix products: float32, or bfloat16 where it is faster on this machine. */
 import { existsSync, readFileSync } from 'node:fs'
 import { writeJson } from '../base/files.js'
 import { matmul, type Precision, sum, variable } from '../ops/index.js'
@@ -7,24 +7,24 @@ import type { Engine } from './session.js'
 
 const precisionNames = ['fp32', 'bf16', 'auto'] as const
 
-/** bfloat16 is taken where a product needs less than this share of the time in float32. */
+/** `auto` chooses bfloat16 if a product takes less than this share of its time in float32. */
 const worthwhile = 0.9
 const trials = 5
-/** A product [m, k] × [k, n] of the size of a small transformer's. */
+/** The measured product, [m, k] × [k, n], about the size of one in a small transformer. */
 const [m, k, n] = [4096, 256, 1024]
 
 /**
- * `engine` with all sessions opened in the precision that was asked for. `auto` measures which is faster and keeps
- * the answer in `file`, so that a resumed run goes on as it began. `say` hears what was taken where it is not float32.
+ * `engine` with all sessions opened in the requested precision. `auto` measures which is faster and writes the result to
+ * `file`, so that a resumed run keeps it. `say` gets one line with the precision unless float32 was requested.
  */
 export async function inPrecision(
   engine: Engine,
-  asked: (typeof precisionNames)[number],
+  requested: (typeof precisionNames)[number],
   file: string,
   say: (line: string) => void,
 ): Promise<Engine> {
-  const precision = asked === 'auto' ? await remembered(engine, file) : asked
-  if (asked !== 'fp32') say(`precision: ${precision}${asked === 'auto' ? ', the faster one here' : ''}`)
+  const precision = requested === 'auto' ? await remembered(engine, file) : requested
+  if (requested !== 'fp32') say(`precision: ${precision}${requested === 'auto' ? ', the faster one here' : ''}`)
   return { ...engine, open: (programs, variables) => engine.open(programs, variables, precision) }
 }
 
@@ -35,7 +35,7 @@ async function remembered(engine: Engine, file: string): Promise<Precision> {
   return precision
 }
 
-/** The precision in which a product takes less time; the least of several trials each, turn about. */
+/** The faster precision, by the shortest of several alternating trials of a product. */
 function faster(engine: Engine): Precision {
   const left = { name: 'left', shape: [m, k], dtype: 'float32' } as const
   const right = { name: 'right', shape: [k, n], dtype: 'float32' } as const

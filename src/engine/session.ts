@@ -6,28 +6,28 @@ export interface VariableSpec {
   name: string
   shape: Shape
   dtype: VariableType
-  /** Read and written by rows, never whole: for tables that may be as large as the memory. */
+  /** Read and written by rows, never as a whole: for tables that may be as large as the memory. */
   table?: boolean
 }
 
-/** Numbers on their way into or out of a program. */
+/** An input or output of a program. */
 export interface Value {
   data: TypedArray
   shape: Shape
 }
 
 /**
- * Programs made ready to run on an engine, with the variables that they share. Calls are
- * synchronous and block the thread: feed it from workers.
+ * Programs ready to run on an engine, with the variables that they share. Calls are synchronous and block the thread,
+ * so worker threads should prepare inputs.
  */
 export interface Session {
-  /** Runs a program. `data` of an input must not be changed while the call lasts. */
+  /** Runs a program and returns its outputs by name. */
   run(program: string, inputs?: Record<string, Value>): Record<string, Value>
   /** Values of a variable, or of its rows `from` (inclusive) to `to` (exclusive). */
   read(variable: string, from?: number, to?: number): TypedArray
-  /** Sets a variable, or the rows of it that start at `from`. */
+  /** Sets a variable, or its rows from `from` on. */
   write(variable: string, data: TypedArray, from?: number): void
-  /** Tensors that the engine holds outside of variables; constant from step to step, or there is a leak. */
+  /** Number of tensors in the engine outside variables; it grows from step to step only if there is a leak. */
   liveTensors(): number
   dispose(): void
 }
@@ -36,11 +36,11 @@ export interface Session {
 export interface Engine {
   readonly name: 'tensorflow' | 'wasm'
   readonly device: 'gpu' | 'cpu'
-  /** One line on what runs and where it comes from. */
+  /** One line with library, version and device. */
   readonly description: string
   /**
-   * `precision` is that of matrix products, float32 by default.
-   * @throws UserError `precision` if the engine does not have it.
+   * `precision` applies to matrix products, float32 by default.
+   * @throws UserError `precision` if the engine does not support it.
    */
   open(programs: Record<string, Program>, variables: readonly VariableSpec[], precision?: Precision): Session
 }
@@ -48,6 +48,6 @@ export interface Engine {
 /** Some of the rows of a step. */
 export interface Part {
   inputs: Record<string, Value>
-  /** How many rows; the loss must be a mean over them. */
+  /** Number of rows; the loss must be a mean over them. */
   rows: number
 }

@@ -1,21 +1,20 @@
-/** Variables of a session to and from files, and their first values. */
-
+/** Initial values of variables, and variables of a session to and from files. */
 import { Random } from '../base/random.js'
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../formats/safetensors.js'
 import type { ParameterSpec } from '../nn/parameters.js'
 import type { Session, VariableSpec } from './session.js'
 
-/** Tables pass through memory in pieces of about this many numbers. */
+/** Tables are initialized in pieces of about this many numbers. */
 const pieceSize = 2 ** 22
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
 
-/** First values of a parameter, from the seed and its name alone. */
+/** Initial values of a parameter, determined by the seed and its name. */
 export function initialValues({ name, shape, init }: ParameterSpec, seed: number): Float32Array {
   const values = new Float32Array(sizeOf(shape))
   if ('fill' in init) return values.fill(init.fill)
   if ('eye' in init) {
-    // [I I …]: the mean of the parts that the columns stand for.
+    // [I I …] · eye: the mean of several parts of equal width, one after another in the columns.
     const [rows, columns] = shape
     for (let r = 0; r < rows; r++) for (let c = r % columns; c < columns; c += rows) values[r * columns + c] = init.eye
     return values
@@ -25,7 +24,7 @@ export function initialValues({ name, shape, init }: ParameterSpec, seed: number
   return values
 }
 
-/** Fills the rows of a table from 1 on with N(0, std²); row 0 is padding and stays zero. */
+/** Fills the rows of a table [rows, width] from 1 on with N(0, std²); row 0 is padding and stays zero. */
 export function initializeTable(
   session: Session,
   { name, shape: [rows, width] }: VariableSpec,
@@ -41,7 +40,7 @@ export function initializeTable(
   }
 }
 
-/** Writes variables to a safetensors file under their names, or those that `rename` makes of them. */
+/** Writes variables to a safetensors file under their names, or under `rename` of them. */
 export function saveVariables(
   session: Session,
   variables: readonly VariableSpec[],
@@ -59,16 +58,15 @@ export function saveVariables(
   writeSafetensors(path, sources)
 }
 
-/** Sets variables from a file that `saveVariables` wrote. */
+/** Sets variables from a file that `saveVariables` wrote with the same `rename`. */
 export function loadVariables(
   session: Session,
   variables: readonly VariableSpec[],
   path: string,
   rename = (name: string) => name,
 ) {
-  const file = new SafetensorsFile(path)
+  using file = new SafetensorsFile(path)
   for (const { name, dtype } of variables) {
     session.write(name, dtype === 'int32' ? file.ints(rename(name)) : file.floats(rename(name)))
   }
-  file.close()
 }

@@ -34,7 +34,7 @@ interface Binding {
   TF_BOOL: number
 }
 
-/** `kernels`: whether our own operations are used where they are there; without them TensorFlow's own do the same. */
+/** With `kernels`, uses our own operations if they are installed; TensorFlow's operations compute the same without them. */
 export function loadTensorFlow(kernels = true): Engine {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'
   restoreRemovedUtilities()
@@ -53,7 +53,7 @@ export function loadTensorFlow(kernels = true): Engine {
   }
 }
 
-/** Whether our own operations are there: setup-tensorflow compiles them where it compiles the binding. */
+/** Loads our own operations, which setup-tensorflow compiles with the binding; returns whether they are installed. */
 export function loadKernels(): boolean {
   try {
     require(addon('mim_kernels.node'))
@@ -74,10 +74,10 @@ function restoreRemovedUtilities(): void {
   util['isArray'] ??= Array.isArray
 }
 
-/** Programs that move the values of variables in and out, beside the ones a session is opened with. */
+/** Programs that read and write variables, in addition to those that a session is opened with. */
 function transferPrograms(variables: readonly VariableSpec[]): Record<string, Program> {
   const entries = variables.flatMap(({ name, shape, dtype: stored, table }): [string, Program][] => {
-    // The binding has no int8: such numbers go in as int32.
+    // The binding has no int8: such values are passed as int32.
     const dtype = stored === 'int8' ? 'int32' : stored
     if (!table) {
       return [
@@ -95,7 +95,7 @@ function transferPrograms(variables: readonly VariableSpec[]): Record<string, Pr
   return Object.fromEntries(entries)
 }
 
-/** Variables are written, and dense ones read, in pieces of about this many numbers. */
+/** Variables are written, and dense variables read, in pieces of about this many numbers. */
 const pieceSize = 2 ** 24
 
 class TensorFlowSession implements Session {
@@ -103,7 +103,7 @@ class TensorFlowSession implements Session {
   private readonly variables: Map<string, VariableSpec>
   private readonly pieces: string[][]
   private readonly id: number
-  /** Dense variables written since the last call, and read ahead since then. */
+  /** Dense variables: values to write before the next call, and values read ahead since the last one. */
   private readonly written = new Map<string, TypedArray>()
   private readonly ahead = new Map<string, TypedArray>()
 
@@ -149,7 +149,7 @@ class TensorFlowSession implements Session {
   write(name: string, data: TypedArray, from = 0): void {
     const { shape, table } = this.variable(name)
     if (!table) {
-      // A copy, for the caller may change its array before the flush.
+      // A copy, because the caller may change its array before the flush.
       this.written.set(name, data.slice())
       if (sum([...this.written.values()].map(({ length }) => length)) > pieceSize) this.flush()
       return
@@ -165,7 +165,7 @@ class TensorFlowSession implements Session {
     }
   }
 
-  /** Writes what waits to be written. */
+  /** Writes the pending values. */
   private flush(): void {
     if (this.written.size === 0) return
     const writes = [...this.written].map(([name, data]): [string, Record<string, Value>] => [
@@ -177,7 +177,7 @@ class TensorFlowSession implements Session {
     this.call(writes)
   }
 
-  /** Values of a dense variable; those of its piece are read along, for they are usually asked for next. */
+  /** Values of a dense variable. The others of its piece are read with it, because they are usually requested next. */
   private readDense(name: string): TypedArray {
     this.flush()
     if (!this.ahead.has(name)) {
@@ -193,8 +193,8 @@ class TensorFlowSession implements Session {
   }
 
   /**
-   * Runs programs that do not touch one another's variables, in one call: TensorFlow prepares each new
-   * combination of programs by a walk over the whole graph, which takes longer than a transfer.
+   * Runs programs that share no variables in one call: TensorFlow prepares each new combination of programs by walking
+   * the whole graph, which takes longer than a transfer.
    */
   private call(calls: [program: string, inputs: Record<string, Value>][]): Record<string, Value>[] {
     const { binding } = this
@@ -248,7 +248,7 @@ class TensorFlowSession implements Session {
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
 const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
 
-/** Names of variables, in order, in runs of about `pieceSize` numbers at most. */
+/** Names of variables in order, grouped to about `pieceSize` numbers at most. */
 function inPieces(variables: readonly VariableSpec[]): string[][] {
   const pieces: string[][] = []
   let size = Number.POSITIVE_INFINITY

@@ -1,4 +1,4 @@
-/** A loss made trainable: the programs of its steps, and the variables that they change. */
+/** Training of a loss: the programs of a step, and the variables that they change. */
 import { Parameters } from '../nn/parameters.js'
 import { gradients } from '../ops/gradients.js'
 import { emaUpdate, input, type Shape, type Tensor } from '../ops/index.js'
@@ -14,34 +14,34 @@ import {
 import type { Part, Session, Value, VariableSpec } from './session.js'
 
 export interface TrainingOptions extends OptimizerOptions {
-  /** Share of the moving average of the parameters that a step keeps; 0: no average. */
+  /** Decay of the exponential moving average of the parameters; 0: no average. */
   ema?: number
-  /** Parts that a step is made of, one after the other; their gradients add up before the update. */
+  /** Gradient accumulation: parts of a step that run one after another before the update. */
   accumulate?: number
-  /** Blocks of the network are computed again on the way back instead of kept; see `gradients`. */
+  /** Activation checkpointing: blocks are computed again in the backward pass instead of kept; see `gradients`. */
   recompute?: boolean
 }
 
-/** A table with the look-ups of the loss that go there; features may share one. */
+/** A table with its look-ups in the loss; features may share a table. */
 export interface TrainingTable extends Pick<TableGradient, 'name' | 'shape' | 'rateFactor' | 'l2'> {
   lookups: { ids: Tensor; rows: Tensor }[]
 }
 
 export interface Training {
   programs: Record<string, Program>
-  /** All that a step depends on: parameters, tables, averages, the optimizer's own. */
+  /** Everything that a step depends on: parameters, tables, averages, the optimizer's variables. */
   state: VariableSpec[]
-  /** What a step needs only while it lasts. */
+  /** Variables that are used only within a step. */
   scratch: VariableSpec[]
-  /** The parameters to evaluate and to publish: the averages where there are some. */
+  /** The parameters to evaluate and to save: the averages if there are any. */
   evaluated: Parameters
-  /** Sets a parameter, and its average with it. */
+  /** Sets a parameter and its average. */
   start(session: Session, name: string, values: Float32Array): void
-  /** Does step `step` (from 0) at a learning rate; returns the loss before it. */
+  /** Takes step `step` (from 0) at a learning rate; returns the loss before the update. */
   step(session: Session, parts: readonly Part[], step: number, rate: number): number
 }
 
-/** `p` declares the parameters of `loss`; `effects` happen with each part of a step, after its updates. */
+/** Trains `loss`, a mean over rows, with the parameters that `p` declares; `effects` happen with each part of a step. */
 export function makeTraining(
   loss: Tensor,
   p: Parameters,
@@ -70,7 +70,7 @@ export function makeTraining(
   }
 }
 
-/** A training whose gradients are summed before the update, which is a program of its own. */
+/** A training by gradient sums; the update is a program of its own. */
 export function trainingOf(sums: GradientSums, p: Parameters, options: TrainingOptions): Training {
   const { update, ...training } = updating(p, sums.parameters, sums.tables, options)
   return {
@@ -85,7 +85,7 @@ export function trainingOf(sums: GradientSums, p: Parameters, options: TrainingO
   }
 }
 
-/** The update by given gradients, and what it needs. */
+/** The update by given gradients, with its variables and inputs. */
 function updating(
   p: Parameters,
   gradients: readonly ParameterGradient[],
@@ -114,7 +114,7 @@ function updating(
     },
     rates: (step: number, rate: number): Record<string, Value> => ({
       ...optimizer.inputs(step, rate),
-      // At first the average is young and keeps less, so that the initial values are soon forgotten.
+      // The decay is lower in the first steps, so that the average soon forgets the initial values.
       'ema.keep': scalar(Math.min(ema, (1 + step) / (10 + step))),
     }),
   }

@@ -1,4 +1,4 @@
-/** The WASM engine: programs run operation by operation on TensorFlow.js kernels, on any platform, without native parts. */
+/** The WASM engine: runs programs operation by operation on TensorFlow.js kernels, on any platform, without native code. */
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
@@ -27,14 +27,14 @@ export async function loadWasm(): Promise<Engine> {
       throw new UserError({
         id: 'precision',
         what: `precision ${precision} on the wasm engine`,
-        expected: 'fp32, the only precision of its products',
+        expected: 'fp32, the only precision that it supports',
         remedy: 'use --precision fp32, or --engine tensorflow',
       })
     },
   }
 }
 
-/** The backend, which is started once. */
+/** The backend; started once per process. */
 let started: ReturnType<typeof start> | undefined
 
 async function start(threads: number) {

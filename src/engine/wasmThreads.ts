@@ -1,6 +1,6 @@
 /**
- * The build of the WASM backend that has threads. The backend's own loader leaves it to browsers, as it starts
- * threads from blob URLs, which are nothing to Node's workers; here a thread starts from `wasmThread.js`.
+ * The multi-threaded build of the WASM backend. The backend loads it in browsers only, because it starts threads from
+ * blob URLs, which Node workers do not support; here a thread starts from `wasmThread.js`.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -14,10 +14,10 @@ import type { WasmModule } from '../ops/wasm/matmul.js'
 
 const require = createRequire(import.meta.url)
 
-/** The build starts this many at most. */
+/** Largest number of threads of the build. */
 const mostThreads = 8
 
-/** Threads that products are worth to be split among: one for each core that this process may use. */
+/** Threads to use: one for each core that is available to this process. */
 export const threadCount = () => Math.min(availableParallelism(), mostThreads)
 
 type Threaded = WasmModule & { PThread: { runningWorkers: Worker[] } }
@@ -28,10 +28,10 @@ type Factory = (options: {
   wasmMemory: WebAssembly.Memory
 }) => Promise<Threaded>
 
-/** Limits of the build's own memory, in pages of 64 kB: 16 MB at first, 4 GB at most. */
+/** Limits of the build's memory in pages of 64 kB: 16 MB at first, 4 GB at most. */
 const limits = { initial: 256, maximum: 65536, shared: true }
 
-/** A backend of `count` threads, the calling one among them, and its heap; the others do not keep the process alive. */
+/** A backend with `count` threads, including the calling one, and its memory. The others do not keep the process alive. */
 export async function threadedBackend(Backend: typeof BackendWasm, count: number) {
   const script = require.resolve('@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js')
   const thread = fileURLToPath(new URL('./wasmThread.js', import.meta.url))
@@ -88,8 +88,8 @@ function factory(script: string, count: number): Factory {
 }
 
 /**
- * Calls `f` and takes off what it has set to listen to errors: the build throws them all again, and Node would
- * then show the build's source, one line of 50 kB, as the place.
+ * Calls `f` and removes the error listeners that it adds to the process. They throw errors again, and Node would then
+ * print the build's source, one line of 50 kB, as the place of the error.
  */
 function withoutListeners<T>(f: () => T): T {
   const events: NodeJS.EventEmitter = process

@@ -1,17 +1,17 @@
-/** `--dry-run`: a few steps, an evaluation and a save, to see that all works and what the whole run would cost. */
+/** `--dry-run`: a few steps, an evaluation and a save, to check that all works and to estimate the cost of the run. */
 import { replaceFolder } from '../base/files.js'
 import { Meter, save, start } from './progress.js'
 import type { Estimate, Run } from './run.js'
 import { takeStep } from './step.js'
 import type { LoopOptions, TrainingTask } from './task.js'
 
-/** Steps that are done; the first one, in which the engine prepares itself, does not count as time. */
-const tried = 3
+/** Steps to take; the first one is not timed, because the engine prepares itself in it. */
+const trialSteps = 3
 
-/** Does a little of everything that training does, in the temporary folder of `run`. */
+/** Runs a few steps, one evaluation and one save in the temporary folder of `run`. */
 export async function estimateCost(task: TrainingTask, options: LoopOptions, run: Run) {
   const progress = start()
-  const steps = Math.min(tried, options.steps)
+  const steps = Math.min(trialSteps, options.steps)
   const meter = new Meter(progress.sums)
   const times: number[] = []
   for (; progress.step < steps; progress.step++) {

@@ -1,4 +1,4 @@
-/** One row for each logging step, in `history.parquet` of the run folder. */
+/** Metrics by step: one row for each logged step, in `history.parquet` of the run folder. */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { replaceFile } from '../base/files.js'
@@ -19,7 +19,7 @@ export class History {
 
   constructor(private readonly path: string) {}
 
-  /** Adds a row, or values to the last one if it is of the same step. A NaN, as the metric of no rows, is left out. */
+  /** Adds a row, or adds values to the last row if it has the same step. NaN (a metric of no rows) is left out. */
   add(values: HistoryRow): void {
     const row = Object.fromEntries(Object.entries(values).filter(([, value]) => !Number.isNaN(value))) as HistoryRow
     const last = this.rows[this.rows.length - 1]
@@ -27,7 +27,7 @@ export class History {
     else this.rows.push(row)
   }
 
-  /** Writes all rows; the file on disk is always a whole one. */
+  /** Writes all rows. The file is replaced as a whole, so that it is always complete. */
   async save(): Promise<void> {
     const { ParquetSchema, ParquetWriter } = createRequire(import.meta.url)('parquetjs-lite') as ParquetJs
     const columns = [...new Set(this.rows.flatMap((row) => Object.keys(row)))]
@@ -43,7 +43,7 @@ export class History {
     })
   }
 
-  /** Takes up the rows of an earlier part of the run, up to `step`. */
+  /** Loads the rows of an earlier part of the run, up to `step`. */
   async load(step: number): Promise<void> {
     if (!existsSync(this.path)) return
     using db = await Database.open()

@@ -1,7 +1,6 @@
 /**
- * Batches made ahead of need by worker threads: a training step blocks the main thread, and the next batches
- * come into being meanwhile. A batch depends on the seed and its step alone, so it is the same whoever makes
- * it, and when.
+ * Worker threads that make batches ahead of time: a training step blocks the main thread, and meanwhile they make the
+ * next batches. A batch depends only on the seed and its step, so it is the same whichever thread makes it, and when.
  */
 import { availableParallelism } from 'node:os'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
@@ -9,12 +8,12 @@ import { errorOf } from '../base/errors.js'
 import type { Made, Notice, Start } from './prefetcherThread.js'
 
 export interface PrefetcherOptions {
-  /** Threads; 0: one for every four cores. */
+  /** Number of threads; 0: one for every four cores. */
   workers: number
 }
 
 interface Pending {
-  /** Settles when the batch lies ready, or cannot be made. */
+  /** Settles when the batch is ready, or cannot be made. */
   ready: Promise<void>
   resolve(): void
   reject(error: Error): void
@@ -26,13 +25,13 @@ interface Thread {
 }
 
 /**
- * Makes what `batches` of a module makes: `export function batches(shared): (step: number) => T | Promise<T>`. `shared`
- * is cloned for each thread but for arrays in shared memory; the arrays of a T are handed over without a copy.
+ * Runs `export function batches(shared): (step: number) => T | Promise<T>` of a module in threads. `shared` is cloned
+ * for each thread, except for arrays in shared memory; the arrays of a T are transferred without a copy.
  */
 export class Prefetcher<T> {
   private readonly count: number
   private readonly pending = new Map<number, Pending>()
-  /** Batches that were taken in before their turn. */
+  /** Batches received before their turn. */
   private readonly early = new Map<number, T>()
   private threads: Thread[] = []
 
@@ -45,14 +44,14 @@ export class Prefetcher<T> {
   }
 
   /**
-   * What step `step` learns from. Steps that follow it are then being made, one more than there are threads;
-   * an error of a thread is thrown when its step is asked for.
+   * The batch of step `step`. Requests the batches of the following steps too, one more than there are threads.
+   * An error in a thread is thrown when its step is requested.
    */
   async at(step: number): Promise<T> {
     const { pending, count } = this
     if (this.threads.length === 0) this.start()
     for (let next = step; next <= step + count + 1; next++) if (!pending.has(next)) this.request(next)
-    // Only who waits for a batch keeps the process alive.
+    // Threads keep the process alive only while a batch is awaited.
     for (const { worker } of this.threads) worker.ref()
     try {
       await pending.get(step)!.ready
@@ -63,7 +62,7 @@ export class Prefetcher<T> {
     }
   }
 
-  /** Ends the threads; batches that nobody asked for are dropped. */
+  /** Ends the threads and drops batches that were not taken. A later `at` starts new threads. */
   async close(): Promise<void> {
     const { threads } = this
     this.threads = []
@@ -89,7 +88,7 @@ export class Prefetcher<T> {
     const ready = new Promise<void>((...callbacks) => {
       ;[resolve, reject] = callbacks
     })
-    // A failure is told when its turn comes, not as unhandled.
+    // An error is reported when its step is requested, not as an unhandled rejection.
     ready.catch(() => {})
     this.pending.set(step, { ready, resolve, reject })
     this.threads[step % this.count].worker.postMessage(step)
@@ -102,8 +101,8 @@ export class Prefetcher<T> {
   }
 
   /**
-   * The batch of a step that is ready. Until then it lies outside of the heap: one that waited there for its turn
-   * would outlive collections of young objects, and keep its memory until the rare one of old ones.
+   * Receives the batch of a step that is ready. Until then the batch stays in the message port, outside the heap: in
+   * the heap it would survive collections of young objects, and keep its memory until a rare full collection.
    */
   private take(step: number): T {
     const { early } = this

@@ -1,12 +1,12 @@
-/** A thread of `Prefetcher`: makes the batches of the steps that it is asked for, one after the other. */
+/** A thread of `Prefetcher`: makes the batches of the requested steps, one after another. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type Failure, failureOf } from '../base/errors.js'
 
-/** What a thread starts with. */
+/** Data for a new thread. */
 export interface Start {
   module: string
   shared: object
-  /** Where batches go. */
+  /** Port to which batches are sent. */
   out: MessagePort
 }
 
@@ -15,7 +15,7 @@ export interface Made<T> {
   value: T
 }
 
-/** Told of each step when it is made, or why it is not. */
+/** Sent for each step: its batch is ready, or `failure` says why not. */
 export interface Notice {
   step: number
   failure?: Failure
@@ -41,7 +41,7 @@ async function answer(step: number): Promise<void> {
   }
 }
 
-/** Memory below a tree of plain values that one thread alone can have. */
+/** Buffers in a tree of plain values that can be transferred to another thread. */
 function buffersIn(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuffer> {
   if (ArrayBuffer.isView(value)) {
     if (value.buffer instanceof ArrayBuffer) found.add(value.buffer)

@@ -1,4 +1,4 @@
-/** How far a training has come: kept beside its state, so that a resumed run goes on as if it had not stopped. */
+/** Progress of a training, saved with its state, so that a resumed run equals an uninterrupted one. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { replaceFolder } from '../base/files.js'
@@ -10,7 +10,7 @@ export interface Progress {
   step: number
   best: Best | undefined
   evaluationsSinceBest: number
-  /** Of the steps since the last row of history. */
+  /** Sums over the steps since the last row of history. */
   sums: Sums
 }
 
@@ -21,11 +21,11 @@ export interface Best {
 
 interface Sums {
   loss: number
-  /** Losses by name. */
+  /** Terms of the loss, by name. */
   named: Record<string, number>
   steps: number
   samples: number
-  /** Milliseconds that steps waited for data, and that they took in all. */
+  /** Milliseconds that steps waited for batches, and that they took in total. */
   waited: number
   elapsed: number
 }
@@ -34,9 +34,9 @@ const none = (): Sums => ({ loss: 0, named: {}, steps: 0, samples: 0, waited: 0,
 
 export const start = (): Progress => ({ step: 0, best: undefined, evaluationsSinceBest: 0, sums: none() })
 
-/** What `last/` of the run folder holds: variables, progress, and a checkpoint that `setAside` put there. */
+/** Content of `last/` in the run folder, with the task's state: progress, and a checkpoint moved by `setAside`. */
 const stateFile = 'trainer_state.json'
-const besideState = 'checkpoint'
+const asideFolder = 'checkpoint'
 
 export async function save(task: TrainingTask, progress: Progress, run: Run): Promise<void> {
   await run.history.save()
@@ -46,34 +46,34 @@ export async function save(task: TrainingTask, progress: Progress, run: Run): Pr
   })
 }
 
-/** Where the run folder has a state, the task gets it. */
+/** Loads the state of the run folder into the task, if there is one, and returns its progress. */
 export async function restore(task: TrainingTask, run: Run): Promise<Progress> {
   const file = run.path('last', stateFile)
   if (!existsSync(file)) return start()
   const progress: Progress = { ...start(), ...JSON.parse(readFileSync(file, 'utf8')) }
   await task.loadState(run.path('last'))
   await run.history.load(progress.step)
-  takeBack(progress, run)
+  putBack(progress, run)
   run.say(`resumed at step ${progress.step}`)
   return progress
 }
 
 /**
- * Makes room for the model of an evaluation that is none of the course's, as at the end of the time: the best one
- * so far waits beside the state for a resumed run, which goes on as if that evaluation had not been.
+ * Moves the best checkpoint so far into the state's folder, to make room for the model of an additional evaluation at
+ * the time limit. A resumed run restores it and continues as if that evaluation had not happened.
  */
 export function setAside(run: Run): void {
-  if (existsSync(run.path('checkpoint'))) renameSync(run.path('checkpoint'), run.path('last', besideState))
+  if (existsSync(run.path('checkpoint'))) renameSync(run.path('checkpoint'), run.path('last', asideFolder))
 }
 
-/** Undoes what `setAside` made room for. */
-function takeBack(progress: Progress, run: Run): void {
-  const aside = run.path('last', besideState)
+/** Undoes `setAside`. */
+function putBack(progress: Progress, run: Run): void {
+  const aside = run.path('last', asideFolder)
   if (existsSync(aside) || !progress.best) rmSync(run.path('checkpoint'), { recursive: true, force: true })
   if (existsSync(aside)) renameSync(aside, run.path('checkpoint'))
 }
 
-/** Adds up steps between two rows of history. */
+/** Sums figures of the steps between two rows of history. */
 export class Meter {
   private readonly process = { samples: 0, elapsed: 0 }
 
@@ -91,7 +91,7 @@ export class Meter {
     this.process.elapsed += elapsed
   }
 
-  /** Share of the time that steps waited for data. */
+  /** Share of the time that steps waited for batches. */
   get waitShare(): number {
     return this.sums.waited / this.sums.elapsed
   }
@@ -101,7 +101,7 @@ export class Meter {
     return (1000 * this.process.samples) / this.process.elapsed
   }
 
-  /** Means and rates since the last row. */
+  /** Returns means and rates since the last row, and starts again. */
   read() {
     const { loss, named, steps, samples, elapsed } = this.sums
     const row = {

@@ -1,4 +1,4 @@
-/** A run folder: configuration, log, history, states and results of one stage, made to be resumed and inspected. */
+/** A run folder: configuration, log, history, states and results of one stage, to resume and inspect it. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,26 +15,26 @@ export interface RunOptions {
   out: string
   stage: string
   config: Record<string, unknown>
-  /** Go on where an earlier run in the folder stopped; start if there is none. */
+  /** Continue an earlier run in the folder; start a new one if there is none. */
   resume?: boolean
   /** Remove an earlier run first. */
   overwrite?: boolean
-  /** The stage brings its results up to date however often it runs, with whatever configuration. */
+  /** The stage may run again in the same folder, with any configuration, and updates its results. */
   repeatable?: boolean
-  /** Only see what the run would cost; `out` is not touched. */
+  /** Only estimate the cost of the run; `out` is not touched. */
   dry?: boolean
 }
 
 export type Metrics = Record<string, unknown>
 
-/** Options that may change between the parts of a resumed run: they do not change its result. */
-const free = new Set(['engine', 'device', 'data.cache', 'data.cacheLimit', 'train.workers', 'train.maxTime'])
+/** Options that may change when a run is resumed, because they do not change its result. */
+const resumable = new Set(['engine', 'device', 'data.cache', 'data.cacheLimit', 'train.workers', 'train.maxTime'])
 
 export class Run {
   readonly terminal = new Terminal()
   readonly history: History
   readonly log: pino.Logger
-  /** Results of the run if it had been finished before. */
+  /** Results of the run if it was finished before. */
   readonly finished: Metrics | undefined
   private readonly sections: Child[] = []
   private interrupted = false
@@ -43,7 +43,7 @@ export class Run {
   private readonly onSignal = () => {
     if (this.interrupted) process.exit(130)
     this.interrupted = true
-    this.say('interrupted: stopping at the next whole state (press again to stop at once)')
+    this.say('interrupted: stopping after the next saved state (press again to stop at once)')
   }
 
   private constructor(
@@ -55,7 +55,7 @@ export class Run {
     this.log = pino({ base: { stage: options.stage } }, pino.destination({ dest: this.path('log.jsonl'), sync: true }))
     const results = this.path('metrics.json')
     this.finished = options.repeatable ? undefined : finishedIn(results)
-    // They are those of a part of the run: what goes on has none yet.
+    // Results of an unfinished run: the resumed run has none yet.
     if (!this.finished && !options.repeatable) rmSync(results, { force: true })
     process.on('SIGINT', this.onSignal)
     process.on('SIGTERM', this.onSignal)
@@ -64,9 +64,8 @@ export class Run {
   /**
    * Opens the folder `out` for `work`. If the work fails by the user's mistake before anything was trained, a folder
    * that was new is removed again.
-   * @throws UserError `run-exists` where it holds a run and neither resume nor overwrite was asked for;
-   * `run-differs` where the run to resume had another configuration; `out-no-run` where overwrite would
-   * remove something else than a run.
+   * @throws UserError `run-exists` if it contains a run and neither resume nor overwrite is given; `run-differs` if the
+   * run to resume had another configuration; `out-no-run` if overwrite would remove a folder that is not a run.
    */
   static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     if (options.dry) return Run.dryRun(options, work)
@@ -83,7 +82,7 @@ export class Run {
     }
   }
 
-  /** As `with`, in a folder that is removed. */
+  /** Like `with`, in a temporary folder that is removed at the end. */
   private static async dryRun<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     const out = mkdtempSync(join(tmpdir(), 'mim-dry-run-'))
     const run = await Run.open({ ...options, out, resume: false, overwrite: false })
@@ -100,7 +99,7 @@ export class Run {
     const configFile = join(out, 'config.yaml')
     if (overwrite && existsSync(out)) {
       if (!existsSync(configFile) && readdirSync(out).length > 0) {
-        const what = `${out} has files but no config.yaml: it is no run to overwrite`
+        const what = `${out} has files but no config.yaml: it is not a run folder`
         throw new UserError({ id: 'out-no-run', what, remedy: 'choose another --out' })
       }
       rmSync(out, { recursive: true })
@@ -108,11 +107,11 @@ export class Run {
     const isNew = !existsSync(out)
     if (existsSync(configFile) && !repeatable) {
       if (!resume) {
-        const remedy = 'add --resume to go on with it, --overwrite to replace it, or choose another --out'
-        throw new UserError({ id: 'run-exists', what: `${out} holds a run already`, remedy })
+        const remedy = 'add --resume to continue it, --overwrite to replace it, or choose another --out'
+        throw new UserError({ id: 'run-exists', what: `${out} already contains a run`, remedy })
       }
       const before = withCurrentNames(parse(readFileSync(configFile, 'utf8')) as Record<string, unknown>)
-      const changes = differences({ stage, ...config }, before).filter(({ path }) => !free.has(path))
+      const changes = differences({ stage, ...config }, before).filter(({ path }) => !resumable.has(path))
       if (changes.length > 0) {
         const list = changes.map(
           ({ path, now, was }) => `${path} is ${JSON.stringify(now)}, was ${JSON.stringify(was)}`,
@@ -131,18 +130,18 @@ export class Run {
     return join(this.folder, ...parts)
   }
 
-  /** One line for the person, and for the log. */
+  /** Writes one line to the terminal and to the log. */
   say(line: string, details: object = {}): void {
     this.terminal.say(line)
     this.log.info(details, line)
   }
 
-  /** True once Ctrl-C was pressed: leave a whole state, then throw `interruption()`. */
+  /** True once Ctrl-C was pressed: save the state, then throw `interruption()`. */
   get isInterrupted(): boolean {
     return this.interrupted
   }
 
-  /** True where only the cost is to be seen. */
+  /** True if only the cost is estimated. */
   get isDry(): boolean {
     return this.options.dry === true
   }
@@ -152,12 +151,12 @@ export class Run {
     return (performance.now() - this.opened) / 1000
   }
 
-  /** Takes down what steps, evaluations and saves would take; trying that has taken `seconds`. */
+  /** Records the estimate for steps, evaluations and saves; measuring it took `seconds`. */
   estimated(estimate: Estimate, seconds: number): void {
     this.estimate = { estimate, seconds }
   }
 
-  /** What the whole run would cost at most, as seen after a dry run: seconds, and the peak of memory so far in MB. */
+  /** Estimated cost of the whole run after a dry run: seconds at most, and the peak memory so far in MB. */
   cost(): Metrics {
     const { estimate, seconds } = this.estimate!
     const { steps, step_seconds, evaluations, evaluation_seconds, save_seconds } = estimate
@@ -171,16 +170,16 @@ export class Run {
 
   interruption(): Interrupted {
     const { stage, repeatable, dry } = this.options
-    if (dry) return new Interrupted('a dry run keeps nothing')
+    if (dry) return new Interrupted('a dry run saves nothing')
     const command = `mim ${stage} … --out ${this.folder}`
     return new Interrupted(
       repeatable
-        ? `what the run folder held is as it was; start again with: ${command}`
-        : `the state is saved; go on with: ${command} --resume`,
+        ? `the run folder is unchanged; start again with: ${command}`
+        : `the state is saved; continue with: ${command} --resume`,
     )
   }
 
-  /** Adds what `make` draws to the report; should it fail, the report lacks it and the run goes on. */
+  /** Adds a section to the report. If `make` fails, the run continues without the section. */
   async show(make: () => Child | Promise<Child>): Promise<void> {
     try {
       this.sections.push(await make())
@@ -189,7 +188,7 @@ export class Run {
     }
   }
 
-  /** Writes the report, then records the results and with them that the run is finished. */
+  /** Writes the report, then the results, which mark the run as finished. */
   async finish(metrics: Metrics): Promise<void> {
     await this.history.save()
     const { folder, sections, options } = this
@@ -206,14 +205,14 @@ export class Run {
   }
 }
 
-/** Results that a file holds, unless they are those of a run that has not come to its end. */
+/** The results in a file, unless the run stopped at its time limit. */
 function finishedIn(file: string): Metrics | undefined {
   if (!existsSync(file)) return undefined
   const metrics = JSON.parse(readFileSync(file, 'utf8')) as Metrics
   return metrics['stopped'] === 'max-time' ? undefined : metrics
 }
 
-/** Paths at which two trees of plain values differ. */
+/** Paths where two trees of plain values differ. */
 function differences(now: unknown, was: unknown, path = ''): { path: string; now: unknown; was: unknown }[] {
   const isTree = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null && !Array.isArray(x)
   if (!isTree(now) || !isTree(was)) return JSON.stringify(now) === JSON.stringify(was) ? [] : [{ path, now, was }]
@@ -221,7 +220,7 @@ function differences(now: unknown, was: unknown, path = ''): { path: string; now
   return keys.flatMap((key) => differences(now[key], was[key], path ? `${path}.${key}` : key))
 }
 
-/** What a run will take. */
+/** Estimated cost of a run, times in seconds. */
 export interface Estimate {
   steps: number
   step_seconds: number

@@ -1,11 +1,13 @@
+/** Learning-rate schedule. */
 export interface Schedule {
+  /** Peak learning rate. */
   learningRate: number
   schedule: 'cosine' | 'linear' | 'constant'
-  /** Share of the steps over which the rate rises from 0. */
+  /** Warm-up: share of the steps over which the rate rises from 0. */
   warmup: number
 }
 
-/** Learning rate of step `step` (from 0) of `steps`: a linear rise, then the chosen fall to 0. */
+/** Learning rate of step `step` (from 0) of `steps`: linear warm-up, then constant or decay to 0 by the schedule. */
 export function rateAt({ learningRate, schedule, warmup }: Schedule, step: number, steps: number): number {
   const rise = Math.round(warmup * steps)
   if (step < rise) return (learningRate * (step + 1)) / rise

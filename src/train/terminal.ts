@@ -1,8 +1,8 @@
-/** What a person sees while a stage runs: bars on a terminal, plain lines elsewhere; always on standard error. */
+/** Progress of a stage on standard error: bars on a terminal, plain lines elsewhere. */
 import { MultiBar, type SingleBar } from 'cli-progress'
 
 export interface Bar {
-  /** `note` follows the bar, e.g. "loss 0.31". */
+  /** `note` is shown after the bar, e.g. "loss 0.31". */
   update(done: number, note?: string): void
   stop(): void
 }
@@ -19,7 +19,7 @@ export class Terminal {
     this.bars = new MultiBar({ stream, format, hideCursor: true, clearOnComplete: true, barsize: 24, fps: 5 })
   }
 
-  /** One line, above the bars where there are any. */
+  /** Writes one line, above the bars if there are any. */
   say(line: string): void {
     if (this.bars && this.running > 0) this.bars.log(`${line}\n`)
     else this.stream.write(`${line}\n`)
@@ -45,7 +45,7 @@ export class Terminal {
     }
   }
 
-  /** Where nobody watches: a line every ten seconds, with the percentage done. */
+  /** Without a terminal: a line every ten seconds, with the percentage done. */
   private plainBar(title: string, total: number): Bar {
     let last = Date.now()
     return {

@@ -37,10 +37,10 @@ test('when stages follow each other then the checkpoint tells what it was made f
   assert.ok(card.includes(`| pretrain: items | ${items} | 120 rows |`))
   const recall = (when: string) => Number((metrics[`${when}_image_to_title_recall_10`] as number).toFixed(4))
   assert.ok(card.includes(`| image_to_title_recall_10 | ${recall('before')} | ${recall('after')} |`), card)
-  assert.match(card, /content vector of 12 numbers/)
+  assert.match(card, /content vector of 12 dimensions/)
 })
 
-test('when a checkpoint comes from the hub and may be cut then its card names both', () => {
+test('when a checkpoint comes from the hub and may be truncated then its card says both', () => {
   const made = {
     stage: 'pretrain',
     init: 'hf:shop/encoder@v1',
@@ -52,7 +52,7 @@ test('when a checkpoint comes from the hub and may be cut then its card names bo
   const config = parseModelConfig({ model_type: 'siglip' }, '')
   const card = modelCard({ config, mim: { matryoshka: [32, 64], provenance: [made] } })
   assert.match(card, /\nbase_model: shop\/encoder\n/)
-  assert.match(card, /cut to 32, 64 numbers/)
+  assert.match(card, /truncated to 32, 64 dimensions/)
   assert.match(card, /Made by `mim pretrain` 1\.0\.0, revision abc, configuration c0ffee\./)
   assert.doesNotMatch(card, /mim\.safetensors/)
 })

@@ -144,7 +144,7 @@ test('when mim embed is interrupted or killed then the older table stays whole a
     const before = begun()
     const ended = await mimUntil([...embed, ...data, '--batch', '8'], () => begun() > before, signal)
     assert.equal(ended.code, signal === 'SIGINT' ? 130 : null, ended.stderr)
-    if (signal === 'SIGINT') assert.match(ended.stderr, /is as it was; start again with: mim embed/)
+    if (signal === 'SIGINT') assert.match(ended.stderr, /is unchanged; start again with: mim embed/)
     assert.ok(readFileSync(file).equals(older))
   }
   const { items, computed } = await mimJson(embed)

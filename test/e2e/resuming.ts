@@ -69,7 +69,7 @@ export async function assertResumes(folder: string, command: readonly string[], 
     assert.equal(ended.code, signal === 'SIGINT' ? 130 : null, ended.stderr)
     assert.equal(existsSync(join(out, 'metrics.json')), false)
     if (signal === 'SIGINT')
-      assert.match(ended.stderr, new RegExp(`go on with: mim ${command[0]} .*--out ${out} --resume\n$`))
+      assert.match(ended.stderr, new RegExp(`continue with: mim ${command[0]} .*--out ${out} --resume\n$`))
   }
   const reached = savedStep(out)
   const { code, stdout, stderr } = await mim([...resume, '--json'])

@@ -1,4 +1,4 @@
-/** What a step of stage 1 is fed: pictures and titles of items, each time a little different. */
+/** Batches of pretraining: augmented pictures and titles of items. */
 import { Random } from '../../base/random.js'
 import type { PretrainConfig } from '../../config/pretrain.js'
 import { type BatchCatalogue, openCatalogue, type SharedCatalogue } from '../../data/items/catalogue.js'
@@ -9,23 +9,23 @@ import type { Part } from '../../engine/session.js'
 import { type ViewOptions, Views } from '../shared/views.js'
 import type { Modalities } from './split.js'
 
-/** What the batches of a training follow from. */
+/** Everything that determines the batches of a training. */
 export interface PretrainBatches {
   catalogue: SharedCatalogue
-  /** Equal numbers for items of equal title, and of equal picture [items]. */
+  /** Items with equal titles have equal numbers, and so have items with equal pictures [items]. */
   titleGroups: Int32Array
   pictureGroups: Int32Array
-  /** Items to learn from. */
+  /** Training items, by item number. */
   train: Int32Array
   modalities: Modalities
   views: ViewOptions
   fusion: PretrainConfig['fusion']
-  /** Items of a step. */
+  /** Items in a batch. */
   batch: number
   seed: number
 }
 
-/** Makes what any step (from 0) learns from; a thread of `Prefetcher` calls it. */
+/** Makes the batch of any step (from 0); called in a thread of `Prefetcher`. */
 export function batches(shared: PretrainBatches): (step: number) => Promise<Part> {
   const { train, batch, seed } = shared
   const views = new ItemViews(shared.views, openCatalogue(shared.catalogue))
@@ -42,24 +42,24 @@ async function stepInputs(
   rows: Int32Array,
   random: Random,
 ): Promise<Record<string, Value>> {
-  const group = (of: Int32Array): Value => ({ data: rows.map((row) => of[row]), shape: [rows.length] })
+  const group = (groups: Int32Array): Value => ({ data: rows.map((row) => groups[row]), shape: [rows.length] }) // [B]
   const groups = { title_group: group(titleGroups), picture_group: group(pictureGroups) }
-  // Two views of each item by the one modality that there is: all first ones, then all second ones.
+  // Two views of each item in the only modality: all first views, then all second views.
   const twice = joinRows([rows, rows])
   if (modalities === 'image') return { pixel_values: await views.pictures(twice, random), ...groups }
   if (modalities === 'text') return { input_ids: views.titles(twice, random), ...groups }
   const kept = secondViews(rows.length, fusion, random)
   const flags = (data: Float32Array) => ({ data, shape: [rows.length] })
   return {
-    pixel_values: await views.pictures(rows, random),
-    input_ids: views.titles(rows, random),
+    pixel_values: await views.pictures(rows, random), // [B, 3, size, size]
+    input_ids: views.titles(rows, random), // [B, length]
     ...groups,
-    keep_image: flags(kept.image),
-    keep_text: flags(kept.text),
+    keep_image: flags(kept.image), // [B]
+    keep_text: flags(kept.text), // [B]
   }
 }
 
-/** Changed pictures and titles of items, as inputs of the towers. */
+/** Augmented pictures and titles of items, as inputs of the towers. */
 export class ItemViews {
   private readonly views: Views
 
@@ -83,7 +83,7 @@ export class ItemViews {
   }
 }
 
-/** Which rows show their picture and their title in the second view: 1 or 0; at least one of the two stays. */
+/** Modality dropout in the second view: flags [rows] of picture and title, 1 or 0; at least one of the two is 1. */
 function secondViews(rows: number, fusion: PretrainBatches['fusion'], random: Random) {
   const image = new Float32Array(rows).fill(1)
   const text = new Float32Array(rows).fill(1)

@@ -4,7 +4,7 @@ import { type Child, gallery, type QueryResult } from '../../report/index.js'
 import { itemCards, type Source } from '../shared/cards.js'
 import type { ItemVectors } from '../shared/encode.js'
 
-/** A few pictures with the titles found for them, and the other way round, among the items `heldOut`. */
+/** Report section: the titles found for a few pictures among the items `heldOut`, and the pictures found for titles. */
 export async function showPairs(
   items: Items,
   source: Source,
@@ -29,7 +29,7 @@ export async function showPairs(
   return [
     gallery(
       'Titles found for pictures',
-      'Items that training never saw, and the five titles nearest to each picture; the right one in green.',
+      'Held-out items, and the five titles nearest to each picture; the correct title is green.',
       titles.map(
         ({ asked, found }): QueryResult => ({
           query: card(asked),
@@ -39,7 +39,7 @@ export async function showPairs(
     ),
     gallery(
       'Pictures found for titles',
-      'The other way round; the right picture has a green frame.',
+      'The pictures nearest to each title; the correct picture has a green frame.',
       pictures.map(
         ({ asked, found }): QueryResult => ({
           query: { text: items.titles[asked] },

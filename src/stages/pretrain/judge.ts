@@ -1,4 +1,4 @@
-/** How good the vectors of stage 1 are, on items that it never saw: a pool that is the same before and after. */
+/** Evaluation of the vectors of stage 1 on held-out items, the same items before and after training. */
 import type { Items } from '../../data/items/items.js'
 import {
   alignment,
@@ -15,27 +15,27 @@ import {
 } from '../../metrics/index.js'
 import type { Modalities } from './split.js'
 
-/** Places up to which the recall of stage 1 is told. */
+/** The k of recall@k. */
 export const recallPlaces = [1, 5, 10]
 
-/** Others that vote for an item's category. */
+/** Neighbors that vote for an item's category. */
 const neighbors = 10
 
-/** Unit vectors of the pool, row by row; of a modality that the catalogue lacks they are not looked at. */
+/** Unit vectors [count, d] of the held-out items. Those of a modality that the catalogue lacks are ignored. */
 export interface JudgedVectors {
   image: Float32Array
   text: Float32Array
-  /** Content vectors: of the whole item, of its picture alone, of its title alone. */
+  /** Content vectors: of the whole item, of its picture only, of its title only. */
   fused: Float32Array
   fromImage: Float32Array
   fromText: Float32Array
-  /** Text vectors of a prompt for each category. */
+  /** Text vectors of the prompt of each category [categories, d]. */
   prompts: Float32Array | undefined
 }
 
 /**
- * Recall@{1, 5, 10}, median rank (1 is best) and mean reciprocal rank of row i of `to` for row i of `from`, among
- * all rows; names start with `name`. Both hold `count` vectors.
+ * Recall@{1, 5, 10}, median rank (1 is best) and mean reciprocal rank of row i of `to` for the query in row i of `from`,
+ * among all rows. Both are [count, d]; the names of the metrics start with `name`.
  */
 export function retrieval(name: string, from: Float32Array, to: Float32Array, count: number): Record<string, number> {
   const own = Int32Array.from({ length: count }, (_, i) => i)
@@ -49,9 +49,9 @@ export function retrieval(name: string, from: Float32Array, to: Float32Array, co
 }
 
 /**
- * All that can be told of vectors without a step of training: retrieval of whole items by a part of them, categories
- * by prompts and by neighbors, alignment, uniformity and mean cosine. `category` holds the number of each item's
- * category, −1 where it has none; what cannot be judged is absent.
+ * Metrics of the vectors: retrieval of whole items by one modality, category accuracy by prompts and by neighbors,
+ * alignment and uniformity (Wang & Isola 2020, arXiv:2005.10242), and mean cosine. `category` [count] is the number of
+ * each item's category, −1 if it has none. Metrics that cannot be computed are absent.
  */
 export function judgeVectors(vectors: JudgedVectors, category: Int32Array, modalities: Modalities) {
   const count = category.length
@@ -79,7 +79,7 @@ export function judgeVectors(vectors: JudgedVectors, category: Int32Array, modal
   return metrics
 }
 
-/** A text for each category, where the column holds names: numbers are no words. */
+/** The prompt of each category; none if the column does not contain text. */
 export function categoryPrompts(
   { table, categoryNames }: Pick<Items, 'categoryNames'> & { table: Pick<Items['table'], 'columns'> },
   column: string,
@@ -89,7 +89,7 @@ export function categoryPrompts(
   return categoryNames.map((name) => prompt.replaceAll('{}', () => name))
 }
 
-/** Which of the vectors of `metrics` have collapsed: all nearly the same, whatever the item. */
+/** Names of the vectors in `metrics` that have collapsed, which means that those of all items are nearly equal. */
 export function collapsedViews(metrics: Readonly<Record<string, number>>): string[] {
   return Object.entries(metrics).flatMap(([name, value]) =>
     name.startsWith('mean_cosine_') && isCollapsed(value) ? [name.slice('mean_cosine_'.length)] : [],

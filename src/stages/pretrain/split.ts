@@ -1,15 +1,14 @@
-/** Which items of a catalogue stage 1 learns from, and by which of their modalities. */
-
+/** Splits the items of a catalogue into training and held-out items, and finds the modalities to train on. */
 import { UserError } from '../../base/errors.js'
 import { Random } from '../../base/random.js'
 import type { PretrainConfig } from '../../config/pretrain.js'
 import { changesPictures } from '../../data/items/augment.js'
 import type { Catalogue } from '../../data/items/catalogue.js'
 
-/** What the items of a catalogue have: `both` as soon as some have picture and title. */
+/** Modalities of a catalogue: `both` if some items have picture and title. */
 export type Modalities = 'both' | 'image' | 'text'
 
-/** @throws UserError `modalities-apart` where some items have a picture, others a title, and none both. */
+/** @throws UserError `modalities-apart` if some items have a picture, others a title, and none both. */
 function modalitiesOf({ items, hasImage, hasText }: Catalogue): Modalities {
   let [images, texts] = [0, 0]
   for (let row = 0; row < items.count; row++) {
@@ -22,15 +21,16 @@ function modalitiesOf({ items, hasImage, hasText }: Catalogue): Modalities {
     id: 'modalities-apart',
     where: items.table.path,
     what: `${images} items have a picture, ${texts} others a title, and none has both`,
-    expected: 'items with both, or a catalogue of one kind alone',
+    expected: 'items with both, or a catalogue with one modality',
     remedy:
-      'join pictures and titles by item, or name a column that is not there as data.columns.image to learn from titles',
+      'join pictures and titles by item, or set data.columns.image to a name that no column has to train on titles only',
   })
 }
 
 /**
- * Items to learn from, in a random order that is the same for every seed; the first ones are held out.
- * They have both modalities, or the one that the catalogue has.
+ * Shuffles the items that have all modalities of the catalogue, in the same order for every seed, and holds out the
+ * first `evaluation.items`, but at most a fifth.
+ * @throws UserError `modalities-apart`, `views-equal` if augmentation makes no two views of an item, `items-few`.
  */
 export function splitItems(catalogue: Catalogue, { train, evaluation, augment }: PretrainConfig) {
   const { hasImage, hasText } = catalogue
@@ -43,7 +43,7 @@ export function splitItems(catalogue: Catalogue, { train, evaluation, augment }:
         modalities === 'text'
           ? 'no item has a picture, and augment.dropWords is 0'
           : 'no item has a title, and augment changes no picture',
-      expected: 'two views of an item that differ: they are what is learned from where there is one modality',
+      expected: 'two different views of an item, which training with one modality needs',
       remedy: modalities === 'text' ? 'set augment.dropWords' : 'set augment.crop, augment.mirror or augment.tint',
     })
   }
@@ -65,7 +65,7 @@ export function splitItems(catalogue: Catalogue, { train, evaluation, augment }:
       id: 'items-few',
       what: `${complete.length} items have ${have[modalities]}`,
       expected: `at least ${Math.max(10, Math.ceil((train.batch * 5) / 4))} for train.batch ${train.batch}`,
-      remedy: 'give more items or lower train.batch',
+      remedy: 'provide more items or lower train.batch',
     })
   }
   return { modalities, heldOut: complete.slice(0, heldOut), train: complete.slice(heldOut) }

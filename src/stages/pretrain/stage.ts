@@ -1,7 +1,7 @@
 /**
- * Stage 1: adapt an image-text model to the catalogue. Image and title of an item are each other's
- * positive; the fusion head learns that an item is the same when one of the two is missing. Where no item
- * has both, two views of its picture or of its title are.
+ * Stage 1: contrastive pretraining of an image-text model on the catalogue. Picture and title of an item are a positive
+ * pair; the fusion head learns the same content vector if one of the two is missing. If no item has both, two views of
+ * its picture or of its title are the positive pair.
  */
 import { UserError } from '../../base/errors.js'
 import { Resources } from '../../base/resources.js'
@@ -114,7 +114,9 @@ async function report(before: Record<string, number>, after: Record<string, numb
   const collapsed = collapsedViews(after)
   if (collapsed.length > 0) {
     const remedy = 'try a lower learning rate, a larger batch or more epochs'
-    run.say(`warning: the vectors of ${collapsed.join(' and ')} have collapsed: all items are alike; ${remedy}`)
+    run.say(
+      `warning: the vectors of ${collapsed.join(' and ')} have collapsed: they are nearly equal for all items; ${remedy}`,
+    )
   }
   await run.show(() => recallSection(recallTasks(before, after)))
   await run.show(() => judgedSection(before, after, collapsed))
@@ -140,13 +142,13 @@ function recallTasks(before: Record<string, number>, after: Record<string, numbe
   })
 }
 
-/** The model to start from: a checkpoint, or a new one whose tokenizer learns the titles. */
+/** The model to start from: a checkpoint, or a new model with a tokenizer trained on the titles. */
 async function openModel(config: PretrainConfig, items: Items, run: Run): Promise<OpenModel> {
   const { init, adapt, model, fusion, matryoshka } = config
   const change = Object.entries(adapt).find(([, value]) => value !== null)
   if (!init && change) {
-    const what = `adapt.${change[0]} ${change[1]}, but no model to adapt`
-    throw new UserError({ id: 'adapt', what, remedy: 'give --init, or set its like under `model`' })
+    const what = `adapt.${change[0]} is ${change[1]}, but there is no model to adapt`
+    throw new UserError({ id: 'adapt', what, remedy: 'give --init, or set the same option under `model`' })
   }
   const opened: OpenModel = init ? await openInit(init, adapt, run) : newModel(model, items.titles)
   const width = opened.mim.fusion?.width ?? fusion.width

@@ -1,4 +1,4 @@
-/** What is trained in stage 1: the towers and the fusion head. */
+/** The training task of stage 1: towers and fusion head. */
 import { Random } from '../../base/random.js'
 import { adaptedWeights } from '../../checkpoint/adapt.js'
 import type { Judgment } from '../../checkpoint/card.js'
@@ -27,7 +27,7 @@ import { judgeVectors, retrieval } from './judge.js'
 import type { Split } from './split.js'
 import { pretrainTraining } from './training.js'
 
-/** A model to start from: one without a path is new. */
+/** A model to start from; new if it has no path. */
 export type OpenModel = Omit<ModelFolder, 'path'> & { path?: string }
 
 /** Trains on batches of items; evaluates on the held-out ones. */
@@ -73,11 +73,11 @@ export class PretrainTask extends SessionTask<Part> {
     return metrics
   }
 
-  /** What `judgeVectors` tells of the held-out items; `prompts` are texts for each category. */
+  /** Metrics of `judgeVectors` on the held-out items; `prompts` has a text for each category. */
   async judge(prompts: readonly string[]): Promise<Record<string, number>> {
     const { session, shape, split, catalogue } = this
     const { heldOut, modalities } = split
-    const { image, text, content } = await this.heldOutVectors()
+    const { image, text, content } = await this.heldOutVectors() // [N, d], [N, d], [N, width]
     const missing = new Float32Array(image.length)
     const [all, none] = [new Float32Array(heldOut.length).fill(1), new Float32Array(heldOut.length)]
     const vectors = {
@@ -104,7 +104,7 @@ export class PretrainTask extends SessionTask<Part> {
     }))
   }
 
-  /** Content vectors of one changed view of each held-out item, the same ones at every evaluation. */
+  /** Content vectors [held out, width] of one augmented view of each item, the same views at every evaluation. */
   private async heldOutViews(): Promise<Float32Array> {
     const { session, shape, split } = this
     const { heldOut, modalities } = split

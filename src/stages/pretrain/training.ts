@@ -1,4 +1,4 @@
-/** How stage 1 learns: its loss, and whether a batch goes through the towers whole or in pieces. */
+/** The loss of stage 1, and its training on whole batches or in micro-batches. */
 import type { PretrainConfig } from '../../config/pretrain.js'
 import { makeCachedTraining } from '../../engine/gradCache.js'
 import { makeTraining, type Training } from '../../engine/training.js'
@@ -8,7 +8,7 @@ import { type Objective, pretrainLoss, towerVectors, viewsLoss } from '../../mod
 import type { Parameters } from '../../nn/parameters.js'
 import type { Tensor } from '../../ops/index.js'
 
-/** Declares in `p` what the loss learns; `modalities` are those that the catalogue has. */
+/** Declares in `p` the parameters of the loss; `modalities` are those of the catalogue. */
 export function pretrainTraining(
   p: Parameters,
   shape: EncoderShape,
@@ -21,7 +21,7 @@ export function pretrainTraining(
     fusionWeight: weight,
   }
   const { batch, microBatch } = train
-  // Of one modality each item shows two views.
+  // With one modality there are two views of each item.
   const rows = modalities === 'both' ? batch : 2 * batch
   const shown: Modality[] = modalities === 'both' ? ['image', 'text'] : [modalities]
   const made = shown.map((modality) => towerVectors(p, shape, modality, microBatch > 0 ? -1 : rows))

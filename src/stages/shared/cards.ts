@@ -2,7 +2,7 @@ import { type ItemColumns, type Items, readPictures } from '../../data/items/ite
 import { thumbnail } from '../../data/pictures/thumbnail.js'
 import type { Card } from '../../report/index.js'
 
-/** Makes cards of items; those in `shown` get their thumbnails. */
+/** Returns a function that makes a report card of an item; the items in `shown` get a thumbnail. */
 export async function itemCards(items: Items, { columns, maxImagePixels: maxPixels }: Source, shown: Iterable<number>) {
   const { folder } = items.pictures
   const pictures = new Map<number, string | undefined>()
@@ -16,7 +16,7 @@ export async function itemCards(items: Items, { columns, maxImagePixels: maxPixe
   })
 }
 
-/** Where pictures come from: a stage's `data` options. */
+/** The source of pictures: a stage's `data` options. */
 export interface Source {
   columns: ItemColumns
   maxImagePixels: number

@@ -1,11 +1,11 @@
-/** The pictures of a stage on their way into the cache, as the person sees it. */
+/** Progress and results of decoding a stage's pictures into the cache, for the user. */
 import type { Pictures } from '../../data/pictures/pictures.js'
 import { kindsOf } from '../../data/pictures/rejected.js'
 import type { Run } from '../../train/run.js'
 
 /**
- * `prepare` below a bar of `count` pictures.
- * @throws Interrupted when Ctrl-C is pressed; what was decoded stays.
+ * Runs `prepare` with a progress bar of `count` pictures.
+ * @throws Interrupted when Ctrl-C is pressed; pictures that are decoded stay in the cache.
  */
 export async function decoding<T>(
   run: Run,
@@ -24,8 +24,9 @@ export async function decoding<T>(
   }
 }
 
-/** Says which pictures are not as they should be: broken ones, listed in `file`, and those that the cache has no room for. */
+/** Logs the number of broken pictures, listed in `file`, and of pictures that do not fit into the cache. */
 export function tellPictures(run: Run, title: string, { rejected, streamed }: Pictures, file: string): void {
   if (rejected.length > 0) run.say(`${title}: ${rejected.length} are broken (${kindsOf(rejected)}; see ${file})`)
-  if (streamed > 0) run.say(`${title}: ${streamed} do not fit into data.cacheLimit and are decoded for each batch`)
+  if (streamed > 0)
+    run.say(`${title}: ${streamed} do not fit into data.cacheLimit and are decoded again for each batch`)
 }

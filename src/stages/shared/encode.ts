@@ -1,4 +1,4 @@
-/** Whole catalogues through the encoder on the training engine. */
+/** Encodes items with the training engine. */
 import type { Preprocessing } from '../../checkpoint/preprocessing.js'
 import type { Catalogue } from '../../data/items/catalogue.js'
 import type { Pictures } from '../../data/pictures/pictures.js'
@@ -6,16 +6,17 @@ import { takeRows } from '../../data/tables/matrix.js'
 import type { Session, Value } from '../../engine/index.js'
 import { contentWidth, type EncoderShape } from '../../models/encoder.js'
 
-/** Unit vectors of items, row by row: [rows, projection] and [rows, content width]. */
+/** Unit vectors of items: image and text [rows, projection], content [rows, content width]. */
 export interface ItemVectors {
   image: Float32Array
   text: Float32Array
   content: Float32Array
 }
 
+/** Rows encoded at once. */
 const piece = 256
 
-/** Pixels of items as a program's input. */
+/** Normalized pixels of items [rows, 3, size, size]. */
 export async function pixels(
   pictures: Pictures,
   rows: ArrayLike<number>,
@@ -25,11 +26,12 @@ export async function pixels(
   return { data: await pictures.normalized(rows, preprocessing), shape: [rows.length, 3, size, size] }
 }
 
+/** Token ids of titles [rows, length]. */
 export function tokens({ tokens }: Pick<Catalogue, 'tokens'>, rows: ArrayLike<number>, length: number): Value {
   return { data: takeRows(tokens, length, rows), shape: [rows.length, length] }
 }
 
-/** What an encoder's tower reads of some rows. */
+/** Reads the input of a tower for some rows. */
 type TowerInput = (rows: Int32Array) => Value | Promise<Value>
 
 /** Encodes `rows` of the catalogue with a session that has the programs of `encoderPrograms`. */
@@ -51,7 +53,7 @@ export async function encodeItems(
   }
 }
 
-/** Unit vectors [rows, projection] of the pictures that `read` gives; where no row near by has one, zeros. */
+/** Unit vectors [rows, projection] of the pictures that `read` returns. Pieces without any picture (`has`) stay zero. */
 export function encodeImages(
   session: Session,
   rows: Int32Array,
@@ -62,7 +64,7 @@ export function encodeImages(
   return encodeTower(rows, shape, has, read, (pixels) => session.run('image', { pixel_values: pixels }).image_embedding)
 }
 
-/** The same of titles. */
+/** Like `encodeImages`, for titles. */
 export function encodeTexts(
   session: Session,
   rows: Int32Array,

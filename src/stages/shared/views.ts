@@ -8,7 +8,7 @@ import { type TextEncoder, textEncoder } from '../../data/text/tokenizer.js'
 import type { TokenizerFiles } from '../../data/text/tokenizerFiles.js'
 import type { EncoderShape } from '../../models/encoder.js'
 
-/** How pictures and titles are changed, and become numbers; plain data. */
+/** Augmentation and preprocessing of pictures and titles, as plain data. */
 export interface ViewOptions {
   preprocessing: Preprocessing
   tokenizer: TokenizerFiles
@@ -26,13 +26,13 @@ export function viewOptions(
   return { preprocessing, tokenizer, length, padToken: config.text.padToken, augmentation }
 }
 
-/** What training sees of pictures and titles: each time a little different. */
+/** Augmented pictures and titles for training. */
 export class Views {
   private encoder: TextEncoder | undefined
 
   constructor(private readonly options: ViewOptions) {}
 
-  /** [rows, 3, size, size]. */
+  /** Normalized pixels [rows, 3, size, size]. */
   async pixels(pictures: Pictures, rows: ArrayLike<number>, random: Random): Promise<Float32Array> {
     const { preprocessing, augmentation } = this.options
     const change = (picture: Uint8Array) => augmentPicture(picture, pictures.size, augmentation, random)
