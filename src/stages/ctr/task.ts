@@ -1,4 +1,4 @@
-/** What a training step, an evaluation and a checkpoint of a click model are. */
+/** The training task of a click model: step, evaluation and checkpoint. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CtrConfig } from '../../config/ctr.js'
@@ -21,7 +21,7 @@ import { type CtrPrograms, ctrPrograms, makePrefix } from './programs.js'
 /** Impressions scored at a time. */
 const scoring = 4096
 
-/** What every evaluation tells of the validation part. */
+/** Metrics of every evaluation on the validation part. */
 export const validMetrics = ['valid_auc', 'valid_gauc', 'valid_logloss']
 
 export class CtrTask extends SessionTask<Part[]> {
@@ -79,7 +79,7 @@ export class CtrTask extends SessionTask<Part[]> {
     }
   }
 
-  /** Sets the share of the id branch to that of the highest AUC, in steps of a twentieth. */
+  /** Sets the share of the id branch to the one with the highest AUC, in steps of 1/20. */
   private chooseMix(rows: RowRange, labels: Uint8Array): { id_share: number } {
     const [ids, content] = this.logits(rows)
     let best = { share: 0, auc: Number.NEGATIVE_INFINITY }
@@ -126,13 +126,13 @@ export class CtrTask extends SessionTask<Part[]> {
     loadVariables(this.session, this.made.modelVariables, join(folder, 'model.safetensors'), this.published)
   }
 
-  /** Name of a variable in the model file, where averages take the place of parameters. */
+  /** Name of a variable in the model file, in which averages replace parameters. */
   private readonly published = (name: string) => {
     const { prefix } = this.made.training.evaluated
     return name.startsWith(prefix) ? name.slice(prefix.length) : name
   }
 
-  /** Click rate of what training sees: with the weights of impressions, and the negatives that are kept. */
+  /** Click rate in training, with the weights of impressions and the share of negatives that are kept. */
   private clickRate(): number {
     const { impressions, split } = this.data
     const sums = [0, 0]
@@ -154,7 +154,7 @@ export class CtrTask extends SessionTask<Part[]> {
     for (const { name, shape, start } of running) session.write(name, new Float32Array(shape[0]).fill(start))
     if (made.isMixed) session.write(mixVariable, Float32Array.of(0.5))
     if (data.content) session.write(contentTable, data.content.vectors)
-    // The model starts at the click rate, so that the first steps need not find it.
+    // The model starts at the click rate, so that the first steps need not learn it.
     const rate = this.clickRate()
     for (const { name } of parameters) {
       if (name.endsWith('head.out.bias')) this.start(name, Float32Array.of(Math.log(rate / (1 - rate))))
@@ -175,7 +175,7 @@ function openBatches(data: CtrDataset, rows: Column<'int32'>, batch: number, { t
   return new Prefetcher<Part[]>(new URL('./batch.js', import.meta.url), shared, train)
 }
 
-/** The session with programs that have `prefix` in front of their names. */
+/** The session with the programs named `prefix` + name, called by name. */
 function prefixed(session: Session, prefix: string): Session {
   return {
     run: (program, inputs) => session.run(`${prefix}${program}`, inputs),
