@@ -1,13 +1,13 @@
-/** What batches of a click model are made of: columns of impressions and behaviors, in memory or in files. */
+/** The columns that batches of a click model read, in memory or in files. */
 import { type Column, columnOf, FileColumn, type Stored } from '../tables/column.js'
 import type { ArrayOf, NumericKind } from '../tables/growing.js'
 import type { ContentTable } from '../vectors/contentTable.js'
 import type { CtrDataset } from './dataset.js'
 import type { BehaviorFeature, RowFeature } from './features.js'
 
-/** Columns that differ from impression to impression, or from behavior to behavior. */
+/** Columns by impression and by behavior; these may be in files. */
 interface Varying {
-  /** `time` and `behaviorTime` are there where the gap between them is a feature. */
+  /** `time` and `behaviorTime` are empty if the gap between them is no feature. */
   impressions: {
     item: Int32Array
     label: Uint8Array
@@ -31,7 +31,7 @@ export type CtrColumns = Fixed & Varying
 /** In memory or in files. */
 export type StoredCtrColumns = Fixed & Stored<Varying>
 
-/** The columns of a data set without what batches do not need, for other threads. */
+/** The columns of a data set that batches need, to be sent to other threads. */
 export function ctrColumns(data: CtrDataset): StoredCtrColumns {
   const { impressions, impressionFeatures, itemFeatures, behaviorFeatures, gap, trainCount, content } = data
   const { item, label, weight, time, historyStart, historyEnd, behaviorItem, behaviorTime } = impressions

@@ -1,17 +1,18 @@
-/** What makes rows of embedding tables out of the values of features: learned in training, kept with the model. */
+/** Encoders turn values of features into embedding table rows: learned in training, saved with the model. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lowerBound, valuesOfRanks } from '../../metrics/order.js'
 import { paddingRow, unknownRow } from '../../ops/tableRows.js'
 import type { Column, ColumnStore, Stored } from '../tables/column.js'
 import { type Database, literal } from '../tables/duckdb.js'
+import { takeRows, upTo } from '../tables/matrix.js'
 import type { Whitening } from '../vectors/whitening.js'
 import type { FeatureSpec } from './featureSpec.js'
 import type { FeatureColumn, RowFeature } from './features.js'
 import type { ClickNumbers } from './numbers.js'
 import type { Vocabulary } from './vocabulary.js'
 
-/** Of a number: what is subtracted and divided by after the transform. Of a bucket: where ranges begin. */
+/** Of a number: mean and standard deviation after the transform. Of a bucket: boundaries of the ranges, ascending. */
 export type Scaling = { mean: number; deviation: number } | { edges: number[] }
 
 export interface Encoders {
@@ -21,14 +22,14 @@ export interface Encoders {
   scalings: Record<string, Scaling>
   /** Training impressions of each item, by dense number. */
   trainCount: Int32Array
-  /** Of content vectors, where they are whitened. */
+  /** Of content vectors; undefined: none. */
   whitening?: Whitening
 }
 
-/** Row of the embedding that a number scales. */
+/** Table row of the embedding that a number scales. */
 const numberRow = unknownRow + 1
 
-/** The transform of `spec` learned from training values, NaN where missing; `values` gives them again and again. */
+/** Fits the scaling of `spec` to training values, NaN for missing ones; `values` iterates over all of them at each call. */
 export function fitScaling(spec: FeatureSpec, values: () => Iterable<Float32Array>): Scaling {
   if (spec.kind === 'bucket') return { edges: spec.edges ?? quantiles(values, spec.count) }
   const count = sumOf(values, () => 1)
@@ -49,7 +50,7 @@ function transform(spec: FeatureSpec, x: number): number {
   return spec.kind === 'number' && spec.transform === 'log1p' ? Math.sign(x) * Math.log1p(Math.abs(x)) : x
 }
 
-/** The least value of each of `parts` equal parts but the first, each once. */
+/** The boundaries of `parts` equal parts: the least value of each except the first, without repeats. */
 function quantiles(values: () => Iterable<Float32Array>, parts: number): number[] {
   const count = sumOf(values, () => 1)
   if (count === 0) return []
@@ -58,7 +59,7 @@ function quantiles(values: () => Iterable<Float32Array>, parts: number): number[
   return [...new Set(edges)].filter((edge) => edge > least)
 }
 
-/** The rows of a feature's table, in `store`. */
+/** A feature as table rows, in `store`. */
 export function encode(
   column: FeatureColumn,
   { vocabularies, scalings }: Encoders,
@@ -76,7 +77,7 @@ export function encode(
   const numbers = numbersOfRows!
   const scaling = scalings[name]
   if ('edges' in scaling) {
-    // Of n edges come n + 1 ranges.
+    // n edges make n + 1 ranges.
     const edges = Float64Array.from(scaling.edges)
     const range = (x: number) => unknownRow + 1 + upperBound(edges, x)
     const rowOf = store.map(numbers, 'int32', (x) => (Number.isNaN(x) ? unknownRow : range(x)))
@@ -93,7 +94,7 @@ export function encode(
   }
 }
 
-/** A list that is shorter than it may be is padded; one without any value is unknown. */
+/** Pads lists that are shorter than `values`; the first value of an empty list is unknown. */
 function encodeCodes(codes: Column<'int32'>, rowOf: Int32Array, values: number, store: ColumnStore) {
   return store.map(codes, 'int32', (code, i) => {
     if (code >= 0) return rowOf[code]
@@ -101,7 +102,7 @@ function encodeCodes(codes: Column<'int32'>, rowOf: Int32Array, values: number, 
   })
 }
 
-/** How many of the rising `edges` are not above x. */
+/** Number of the ascending `edges` that are not above x. */
 function upperBound(edges: Float64Array, x: number): number {
   const first = lowerBound(edges, x)
   return edges[first] === x ? first + 1 : first
@@ -110,7 +111,7 @@ function upperBound(edges: Float64Array, x: number): number {
 const vocabularyFile = 'vocabulary.parquet'
 const featureFile = 'features.json'
 
-/** What `saveEncoders` writes into features.json. */
+/** Content of features.json. */
 interface Saved {
   /** Rows of each table. */
   sizes: Record<string, number>
@@ -119,8 +120,8 @@ interface Saved {
 }
 
 /**
- * Writes into `folder`: features.json with sizes and transforms, of content vectors too, and vocabulary.parquet with a row
- * (table, value, row, count) for each known value, ids and all else as text; `count` is that of items.
+ * Writes into `folder`: features.json with table sizes, scalings and whitening, and vocabulary.parquet with a row
+ * (table, value, row, count) for each known value. Values, ids included, are texts; `count` is set for items only.
  */
 export async function saveEncoders(
   db: Database,
@@ -130,26 +131,21 @@ export async function saveEncoders(
 ): Promise<void> {
   const sizes = Object.fromEntries(Object.entries(vocabularies).map(([name, { size }]) => [name, size]))
   writeFileSync(join(folder, featureFile), JSON.stringify({ sizes, scalings, whitening } satisfies Saved))
-  await db.run('CREATE OR REPLACE TEMP TABLE rows_of_values (name VARCHAR, number INTEGER, row INTEGER, count INTEGER)')
-  for (const [name, { rowOf }] of Object.entries(vocabularies)) {
-    const known = Array.from(rowOf.keys()).filter((number) => rowOf[number] > unknownRow)
-    await db.insert('rows_of_values', [
-      known.map(() => name),
-      known,
-      known.map((number) => rowOf[number]),
-      known.map((number) => (name === 'item' ? trainCount[number] : null)),
-    ])
+  const queries: string[] = []
+  for (const [i, [name, { name: numbers, value, number }]] of Object.entries(byTable).entries()) {
+    const { rowOf } = vocabularies[name]
+    const known = upTo(rowOf.length).filter((n) => rowOf[n] > unknownRow)
+    await db.run(`CREATE OR REPLACE TEMP TABLE table_rows_${i} (number INTEGER, row INTEGER, count INTEGER)`)
+    const counts = name === 'item' ? takeRows(trainCount, 1, known) : known.map(() => 0)
+    await db.insert(`table_rows_${i}`, [known, takeRows(rowOf, 1, known), counts])
+    queries.push(`SELECT ${literal(name)} AS "table", CAST(n.${value} AS VARCHAR) AS value, r.row,
+      ${name === 'item' ? 'r.count' : 'NULL::INTEGER AS count'} FROM table_rows_${i} r JOIN ${numbers} n ON r.number = n.${number}`)
   }
-  const queries = Object.entries(byTable).map(
-    ([name, { name: numbers, value, number }]) =>
-      `SELECT r.name AS "table", CAST(n.${value} AS VARCHAR) AS value, r.row, r.count FROM rows_of_values r
-       JOIN ${numbers} n ON r.number = n.${number} WHERE r.name = ${literal(name)}`,
-  )
   await db.writeParquet(`${queries.join(' UNION ALL ')} ORDER BY "table", row`, join(folder, vocabularyFile))
-  await db.run('DROP TABLE rows_of_values')
+  for (const i of queries.keys()) await db.run(`DROP TABLE table_rows_${i}`)
 }
 
-/** The encoders in `folder`, for the values that have numbers in `tables`: what training did not know is unknown. */
+/** The encoders in `folder`, for the values numbered in this data; values that training did not see are unknown. */
 export async function loadEncoders(db: Database, folder: string, { byTable }: ClickNumbers): Promise<Encoders> {
   const { sizes, scalings, whitening } = JSON.parse(readFileSync(join(folder, featureFile), 'utf8')) as Saved
   const vocabularies: Record<string, Vocabulary> = {}

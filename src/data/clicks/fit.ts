@@ -55,15 +55,15 @@ export function fit(
   return { vocabularies, scalings: fitScalings(clicks, trained), trainCount, whitening }
 }
 
-type Counted = Pick<FeatureColumn, 'table' | 'spec' | 'numbers'>
+type Counted = Pick<FeatureColumn, 'table' | 'spec' | 'reads'>
 
 /** Occurrences of each value, by embedding table. */
 class ValueCounts {
   private readonly byTable = new Map<string, { counts: Int32Array; minCount: number }>()
 
   constructor({ impressions: { context, behaviorFeatures }, items, numbers }: Clicks, minCount: number) {
-    const register = ({ table, spec, numbers: numbered }: Counted, least: number) => {
-      if (numbered === undefined) return
+    const register = ({ table, spec, reads }: Counted, least: number) => {
+      if (reads !== 'vocabulary') return
       const own = ('minCount' in spec ? spec.minCount : null) ?? least
       const known = this.byTable.get(table)
       const counts = known?.counts ?? new Int32Array(numbers.byTable[table].count)
@@ -74,8 +74,8 @@ class ValueCounts {
   }
 
   /** Counts the first `length` codes of a feature; numbers and hashed texts are not counted. */
-  add({ table, numbers }: Counted, codes: Column<'int32'> | undefined, length = codes?.length): void {
-    if (numbers === undefined || codes === undefined) return
+  add({ table, reads }: Counted, codes: Column<'int32'> | undefined, length = codes?.length): void {
+    if (reads !== 'vocabulary' || codes === undefined) return
     const { counts } = this.byTable.get(table)!
     for (const some of codes.values(0, length)) tally(counts, some)
   }

@@ -1,4 +1,4 @@
-/** Dense numbers of ids by a hash of 63 bits: a table of open addressing, 16 bytes an id, for ids of any type. */
+/** Dense numbers of ids by a 63-bit hash, for ids of any type: open addressing, 16 to 48 bytes per id. */
 export class HashIndex {
   private readonly mask: number
   /** [slots × 2]: low and high half of the hash. */
@@ -6,7 +6,7 @@ export class HashIndex {
   /** Number + 1; 0 in a free slot. */
   private readonly values: Int32Array
 
-  /** `hashes[i]` is that of number `numbers[i]`. */
+  /** @param hashes `hashes[i]` is the hash of the id with number `numbers[i]`. */
   constructor(hashes: BigInt64Array, numbers: Int32Array) {
     let slots = 16
     while (slots < 2 * hashes.length) slots *= 2
@@ -17,19 +17,19 @@ export class HashIndex {
     for (let i = 0; i < hashes.length; i++) {
       const [low, high] = [halves[2 * i], halves[2 * i + 1]]
       const slot = this.slotOf(low, high)
-      if (this.values[slot] > 0) throw new Error('two ids have the same hash of 63 bits')
+      if (this.values[slot] > 0) throw new Error('two ids have the same 63-bit hash')
       this.keys[2 * slot] = low
       this.keys[2 * slot + 1] = high
       this.values[slot] = numbers[i] + 1
     }
   }
 
-  /** Number of the hash at `i` of the halves; -1 where it is not in the index. */
+  /** Number of hash `i` of `halves`; -1 if it is not in the index. */
   at(halves: Int32Array, i: number): number {
     return this.values[this.slotOf(halves[2 * i], halves[2 * i + 1])] - 1
   }
 
-  /** Where the hash is, or the free slot where it would be. */
+  /** Slot of the hash, or the free slot where it would be. */
   private slotOf(low: number, high: number): number {
     const { keys, values, mask } = this
     let slot = (low ^ Math.imul(high, 0x9e3779b1)) & mask
@@ -38,7 +38,7 @@ export class HashIndex {
   }
 }
 
-/** Low and high halves, one after the other, of numbers of 64 bits. */
+/** Low and high halves of 64-bit numbers, alternating. */
 export function halvesOf(hashes: BigInt64Array): Int32Array {
   return new Int32Array(hashes.buffer, hashes.byteOffset, 2 * hashes.length)
 }

@@ -155,7 +155,7 @@ function planTexts({ tables, itemFeatures, context, behaviorFeatures, targets }:
   ]
   const queries: Record<string, string[]> = {}
   for (const { plan, sql, from } of sources) {
-    if (plan.numbers === undefined) continue
+    if (plan.reads !== 'vocabulary') continue
     queries[plan.table] ??= []
     queries[plan.table].push(...sql.map((text) => `SELECT ${text} AS value FROM ${from}`))
   }

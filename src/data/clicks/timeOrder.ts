@@ -18,8 +18,8 @@ export async function timeOrders(
     ...(withUsers ? { user: orderInTime(user, users) } : {}),
     item: orderInTime(item, items),
   }
-  for (const { name, table, codes, values, ...plan } of context) {
-    if (plan.numbers === undefined || codes === undefined || values > 1) continue
+  for (const { name, table, reads, codes, values } of context) {
+    if (reads !== 'vocabulary' || codes === undefined || values > 1) continue
     // Numbers of values follow the order of texts, in which 10 comes before 9.
     const { rank } = await db.columns(
       `SELECT row_number() OVER (ORDER BY try_cast(value AS DOUBLE), value) AS rank FROM ${numbers.byTable[table].name}
@@ -32,8 +32,8 @@ export async function timeOrders(
 }
 
 /**
- * Rank correlation (Spearman) with time of `rankOf(value)`, for a column in the order of time. NaN with fewer than one
- * distinct value for every hundred rows, which say nothing.
+ * Rank correlation (Spearman) between `rankOf(value)` and time; the column is in the order of time. NaN if there are
+ * fewer than one distinct value per hundred rows: too few to show an order.
  */
 function orderInTime(
   column: Column<'int32'>,
@@ -54,7 +54,7 @@ function orderInTime(
   return product / Math.sqrt(squares * ranked)
 }
 
-/** Ranks from 0; equal values share the mean of theirs. */
+/** Ranks from 0; equal values share the mean of their ranks. */
 function ranksOf(values: Float64Array): Float64Array {
   const order = ascendingOrder(values)
   const ranks = new Float64Array(values.length)
@@ -67,7 +67,7 @@ function ranksOf(values: Float64Array): Float64Array {
   return ranks
 }
 
-/** Rows at equal distances, `mostRows` at most. */
+/** Rows at equal distances, at most `mostRows`. */
 export function sampled({ from, to }: RowRange): Int32Array {
   const count = Math.min(mostRows, to - from)
   return Int32Array.from({ length: count }, (_, i) => from + Math.floor((i * (to - from)) / count))

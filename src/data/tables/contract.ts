@@ -1,19 +1,19 @@
-/** Parquet inputs held against their contract before anything is computed from them. */
+/** Checks Parquet inputs against their contract before anything is computed from them. */
 import { existsSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import { type Database, identifier, literal } from './duckdb.js'
 
-/** What a column must be; see the data contract in the README. */
+/** Type of a column; see the data contract in the README. */
 export type ColumnType = 'any' | 'id' | 'text' | 'image' | 'label' | 'weight' | 'time' | 'number' | 'vector' | 'ids'
 
 export interface ColumnRule {
   type: ColumnType
-  /** May the column be missing, or all null, which counts as missing? Default: no. */
+  /** Whether the column may be missing, or all null, which counts as missing; default: no. */
   optional?: boolean
-  /** May an id be null? Default: no. */
+  /** Whether an id may be null; default: no. */
   nullable?: boolean
-  /** Must each value stand once only? */
+  /** Whether values must be unique; default: no. */
   unique?: boolean
 }
 
@@ -22,22 +22,22 @@ export interface Table {
   path: string
   /** For a FROM clause: all columns of the file. */
   source: string
-  /** DuckDB types of the columns that exist and, where they are optional, of a type that fits. */
+  /** DuckDB types of the columns; without optional columns that are all null and have another type. */
   columns: ReadonlyMap<string, string>
   rows: number
 }
 
-/** Unit of times that are plain integers. */
+/** Unit of times stored as integers. */
 export type TimeUnit = 's' | 'ms' | 'us'
 
 const integer = /^(TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT)$/
 const number = /^((TINY|SMALL|BIG|UTINY|USMALL|U|UBIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$/
 
 interface TypeRule {
-  /** DuckDB types that will do, and how to say so. */
+  /** DuckDB types that are accepted, and their name in errors. */
   fits: RegExp
   expected: string
-  /** SQL conditions that single out a bad value, what to show of it, and how to say the rule. */
+  /** SQL condition of a bad value, SQL of what an error shows of it, and the rule in words. */
   bad?: (column: string, type: string) => string
   show?: (column: string) => string
   rule?: string
@@ -82,15 +82,15 @@ const types: Record<ColumnType, TypeRule> = {
   ids: { fits: /^(\w*INT(EGER)?|VARCHAR)\[\d*\]$/, expected: 'a list of int64 or of strings' },
 }
 
-/** SQL of a label, which some tables hold as the only element of a list. */
+/** SQL of a label, which some tables store as the only element of a list. */
 export const labelOf = (column: string, type: string) => (type.endsWith(']') ? `${column}[1]` : column)
 
 const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NULL OR NOT isfinite(CAST(x AS DOUBLE)))`
 
-/** `path` as DuckDB reads it: a folder means all Parquet files below it, hive partitions included. */
+/** `path` for DuckDB: a folder means all Parquet files below it, hive partitions included. */
 export function parquetSource(path: string): string {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
-  // What is a pattern elsewhere is part of the folder's name here.
+  // Glob characters in the name of an existing folder are literal.
   return join(path.replace(/[*?[]/g, '[$&]'), '**', '*.parquet')
 }
 
@@ -99,7 +99,7 @@ function resolvePath(root: string, path: string): string {
   return isAbsolute(path) || /^\w+:\/\//.test(path) ? path : join(root, path)
 }
 
-/** Where a table given as `x.parquet` lies: there, or in a folder of parts `x`. */
+/** Path of a table given as `x.parquet`: this file or, if there is none, the folder of parts `x`. */
 export function findTable(root: string, path: string): string {
   const full = resolvePath(root, path)
   const folder = full.replace(/\.parquet$/, '')
@@ -108,8 +108,8 @@ export function findTable(root: string, path: string): string {
 
 /**
  * Opens a Parquet table and checks it.
- * @throws UserError `table-missing`, `table-unreadable`, `column-missing`, `column-type`, or for a value
- * that breaks its rule `<type>-value` and `duplicate-id`, with file, column and row (counted from 1).
+ * @throws UserError `table-missing`, `table-unreadable`, `column-missing`, `column-type`; `<type>-value` or
+ * `duplicate-id` for a value that breaks its rule, with file, column and row (from 1).
  */
 export async function openTable(db: Database, path: string, rules: Record<string, ColumnRule>): Promise<Table> {
   const read = `read_parquet(${literal(parquetSource(path))}, union_by_name = true`
@@ -124,12 +124,12 @@ export async function openTable(db: Database, path: string, rules: Record<string
     }
     const { fits, expected } = types[type]
     if (found && !fits.test(found)) {
-      // Writers give a column of nothing but nulls any type.
+      // A column of nulls may have any type, depending on the writer.
       if (optional && (await db.count(`${read}) WHERE ${identifier(name)} IS NOT NULL`)) === 0) {
         columns.delete(name)
         continue
       }
-      const remedy = `cast the column when the file is written`
+      const remedy = 'cast the column when writing the file'
       throw new UserError({ id: 'column-type', where: path, what: `column '${name}' is ${found}`, expected, remedy })
     }
   }
@@ -140,7 +140,7 @@ export async function openTable(db: Database, path: string, rules: Record<string
   return { path, source: `${read})`, columns, rows: await db.count(`${read})`) }
 }
 
-/** Column that says which file a row comes from: no table has one of this name. */
+/** Column with the file of a row; no table has a column of this name. */
 const fileColumn = 'mim: file of the row'
 const placeOf = `${identifier(fileColumn)} AS file, file_row_number + 1 AS row`
 
@@ -171,22 +171,22 @@ async function checkValues(
     if (repeated) {
       const places = `SELECT ${placeOf} FROM ${source} WHERE ${value} = ${literal(repeated.value)}`
       const found = await db.row<{ file: string; row: bigint }>(`${places} ORDER BY file DESC, row DESC LIMIT 1`)
-      const what = `${repeated.value} stands ${repeated.count} times`
-      const [expected, remedy] = ['each id once', 'drop the repeated rows']
+      const what = `${repeated.value} occurs ${repeated.count} times`
+      const [expected, remedy] = ['unique ids', 'drop the repeated rows']
       throw new UserError({ id: 'duplicate-id', where: where(found), what, expected, remedy })
     }
   }
 }
 
-/** Where ids come from: the path of a table, and their type in DuckDB. */
+/** A table with ids, and their DuckDB type. */
 export interface IdSource {
   path: string
   type: string
 }
 
 /**
- * Ids of which tables are joined must be all integers or all strings.
- * @throws UserError `id-types` that names the first table that differs from the first.
+ * Ids that tables are joined by must be all integers or all strings.
+ * @throws UserError `id-types` with the path of a table that differs from the first.
  */
 export function requireSameIds(of: 'item' | 'user', sources: readonly IdSource[]): void {
   const family = ({ type }: IdSource) => (type === 'VARCHAR' ? 'string' : 'integer')
@@ -198,23 +198,23 @@ export function requireSameIds(of: 'item' | 'user', sources: readonly IdSource[]
     where: odd.path,
     what: `${of} ids are ${family(odd)} here but ${family(first)} in ${first.path}`,
     expected: 'the same type everywhere',
-    remedy: 'cast the ids when the files are written',
+    remedy: 'cast the ids when writing the files',
   })
 }
 
-/** The ids of a column of a table, or of the lists in it. */
+/** The ids of a column, or of the lists in it. */
 export function idsOf({ path, columns }: Table, column: string): IdSource {
   return { path, type: columns.get(column)!.replace(/\[\d*\]$/, '') }
 }
 
-/** The ids that a DuckDB table `numbers` of ids and dense numbers was made from. */
+/** The ids in `numbers`, a DuckDB table of ids and dense numbers. */
 export async function numberedIds(db: Database, numbers: string): Promise<IdSource> {
   const query = `SELECT column_type AS type FROM (DESCRIBE ${numbers}) WHERE column_name = 'item_id'`
   const { type } = await db.row<{ type: string }>(query)
   return { path: 'the other tables', type }
 }
 
-/** SQL for microseconds since 1970 of a time column. */
+/** SQL of a time column in microseconds since 1970. */
 export function microseconds(table: Table, column: string, unit: TimeUnit): string {
   const type = table.columns.get(column) ?? ''
   const quoted = identifier(column)

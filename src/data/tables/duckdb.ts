@@ -1,4 +1,4 @@
-/** DuckDB for everything that scans, joins or sorts tables; columns arrive as typed arrays. */
+/** DuckDB scans, joins and sorts tables; columns arrive as typed arrays. */
 import { availableParallelism, tmpdir } from 'node:os'
 import {
   DuckDBBlobValue,
@@ -16,7 +16,7 @@ import { messageOf, UserError } from '../../base/errors.js'
 import type { Column, ColumnStore } from './column.js'
 import { Growing, type NumericArray, type NumericKind } from './growing.js'
 
-/** Integer lists laid end to end: list i is `values[offsets[i] … offsets[i + 1])`. */
+/** Lists, one after another: list i is `values[offsets[i] … offsets[i + 1])`. */
 export interface Lists<T> {
   values: T
   offsets: Int32Array
@@ -44,7 +44,7 @@ export type StoredColumns<S extends Record<string, NumericKind>> = { [K in keyof
   readonly rows: number
 }
 
-/** DuckDB's name of the type that a column must have to arrive as each kind. */
+/** DuckDB type that a column is cast to for each kind. */
 const sqlType: Record<ColumnKind, string> = {
   int32: 'INTEGER',
   int64: 'BIGINT',
@@ -59,8 +59,8 @@ const sqlType: Record<ColumnKind, string> = {
 }
 
 /**
- * Every method that takes SQL throws a UserError `table-missing` or `table-unreadable` for Parquet files that fail, and
- * `memory-limit` for what cannot be done in so little memory.
+ * Every method that takes SQL throws a UserError: `table-missing` or `table-unreadable` if a Parquet file cannot be read,
+ * `memory-limit` if a query needs more memory than allowed.
  */
 export class Database implements Disposable {
   private isStreaming = false
@@ -68,7 +68,7 @@ export class Database implements Disposable {
   private constructor(
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
-    /** Folder for what memory has no room for. */
+    /** Folder of the files to which queries spill. */
     readonly temporary: string,
   ) {}
 
@@ -79,7 +79,7 @@ export class Database implements Disposable {
     if (options.temporary) settings['temp_directory'] = options.temporary
     const instance = await DuckDBInstance.create(':memory:', settings)
     const connection = await instance.connect()
-    // One meaning for timestamps without a zone, whatever machine reads them.
+    // Timestamps without a zone mean the same on every machine.
     await connection.run("SET TimeZone = 'UTC'")
     return new Database(instance, connection, options.temporary ?? tmpdir())
   }
@@ -88,7 +88,7 @@ export class Database implements Disposable {
     await reading(sql, () => this.idle.connection.run(sql))
   }
 
-  /** Rows as objects; for small results. Integers of 64 bits are BigInt. */
+  /** Rows as objects, for small results; int64 as BigInt. */
   async rows<T>(sql: string): Promise<T[]> {
     const reader = await reading(sql, () => this.idle.connection.runAndReadAll(sql))
     return reader.getRowObjectsJS() as T[]
@@ -99,14 +99,14 @@ export class Database implements Disposable {
     return (await this.rows<T>(sql))[0]
   }
 
-  /** Number of rows of what may follow FROM. */
+  /** Number of rows of `source`, SQL that may follow FROM. */
   async count(source: string): Promise<number> {
     return Number((await this.row<{ count: bigint }>(`SELECT count(*) AS count FROM ${source}`)).count)
   }
 
   /**
-   * Writes the rows of a query, in their order, to the file `path`; `rowGroup`: rows of a row group at most,
-   * `metadata`: names and values for the file's footer.
+   * Writes the rows of a query, in their order, to the file `path`, with at most `rowGroup` rows in a row group and
+   * `metadata` in the footer.
    */
   async writeParquet(
     query: string,
@@ -121,14 +121,14 @@ export class Database implements Disposable {
   }
 
   /**
-   * All rows of a query as columns of the given kinds; casts where the type differs. Numbers must not be null.
-   * Where the number of rows is told beforehand, `expected`, no array is held twice while it grows.
+   * All rows of a query as columns of the given kinds, cast if needed. Numbers must not be null. With the number of rows
+   * known beforehand, `expected`, arrays need not grow, which would take twice the memory.
    */
   async columns<S extends Record<string, ColumnKind>>(sql: string, kinds: S, expected?: number): Promise<Columns<S>> {
     return (await this.collect(sql, kinds, undefined, expected)) as Columns<S>
   }
 
-  /** As `columns`, of numbers alone, which `store` keeps. */
+  /** As `columns`, for numbers only, in columns of `store`. */
   async stored<S extends Record<string, NumericKind>>(
     sql: string,
     kinds: S,
@@ -156,8 +156,8 @@ export class Database implements Disposable {
   }
 
   /**
-   * As `columns`, in batches of about 2,048 rows, for results larger than memory. Until they end nothing else may be
-   * asked of the database, nor rows be appended; else it throws.
+   * As `columns`, in batches of about 2,048 rows, for results larger than memory. Until the last batch any other use of
+   * the database throws.
    */
   async *batches<S extends Record<string, ColumnKind>>(sql: string, kinds: S): AsyncGenerator<Columns<S>> {
     const names = Object.keys(kinds)
@@ -180,7 +180,7 @@ export class Database implements Disposable {
     try {
       for (let chunk = await next(); chunk && chunk.rowCount > 0; chunk = await next()) {
         yield chunk
-        // What it holds is DuckDB's memory, of which the garbage collector knows nothing.
+        // Its memory belongs to DuckDB; the garbage collector does not see it.
         chunk.reset()
       }
     } finally {
@@ -188,9 +188,9 @@ export class Database implements Disposable {
     }
   }
 
-  /** Itself, while no result is read piece by piece: DuckDB would end that where it is, without a word. */
+  /** Throws while a result is read in batches: DuckDB would silently end that result early. */
   private get idle(): this {
-    if (this.isStreaming) throw new Error('the database was asked for something else while a result was being read')
+    if (this.isStreaming) throw new Error('the database was used while a result was being read in batches')
     return this
   }
 
@@ -215,7 +215,7 @@ export class Database implements Disposable {
     }
   }
 
-  /** Makes `name()` a table whose rows `fill` gives, some each time that it is called; none at the end. */
+  /** Defines a table function `name()`; each call of `fill` adds some rows, and the call that adds none ends it. */
   addTable(name: string, columns: Record<string, DuckDBType>, fill: (chunk: DuckDBDataChunk) => void): void {
     this.connection.registerTableFunction(
       DuckDBTableFunction.create({
@@ -260,7 +260,7 @@ function sink(kind: ColumnKind, store?: ColumnStore, expected?: number): Sink {
       add: (vector, rows) => {
         for (let i = 0; i < rows; i++) {
           const item = vector.getItem(i) as null | string | { bytes: Uint8Array }
-          // Copied out, for the bytes of a chunk are not ours to keep.
+          // Copied, because the bytes belong to the chunk.
           values.push(item !== null && typeof item === 'object' ? Uint8Array.from(item.bytes) : item)
         }
       },
@@ -292,12 +292,12 @@ function listSink(kind: NumericKind): Sink {
   }
 }
 
-/** The numbers behind a vector, as they lie in memory. */
+/** The numbers of a vector, without a copy. */
 function items(vector: DuckDBVector): NumericArray {
   return (vector as unknown as { items: NumericArray }).items
 }
 
-/** DuckDB's complaints about a Parquet file, and about too little memory, as errors of the user's. */
+/** Turns DuckDB's errors about Parquet files and about memory into UserErrors. */
 async function reading<T>(sql: string, query: () => Promise<T>): Promise<T> {
   try {
     return await query()

@@ -1,15 +1,16 @@
 import { Random } from '../../base/random.js'
 import { type Column, type ColumnStore, columnOf, type RowRange } from './column.js'
+import { upTo } from './matrix.js'
 
-/** Parts of the rows that a buffer of random order is filled with. */
+/** Ranges of rows that fill a shuffle buffer. */
 const pieces = 256
 
 /**
- * Rows passed over again and again, each time in a new random order that comes from the seed and the number of the
- * pass; an incomplete last batch is left out. Any step can be asked for, in any order.
+ * Epochs over rows, each in a random order that depends on the seed and the number of the epoch; an incomplete last
+ * batch is left out. Steps can be read in any order.
  *
- * Where there are more rows than `buffer`, which is rounded up to whole batches, a pass goes through one buffer after
- * the other: each is filled with stretches from all over the rows, and is in random order itself.
+ * If there are more rows than `buffer`, rounded up to whole batches, an epoch goes through one buffer after another:
+ * each is filled with ranges from the whole of the rows, and then shuffled.
  */
 export class EpochOrder {
   private readonly buffer: number
@@ -53,20 +54,20 @@ export class EpochOrder {
     return { window, positions: order.slice(start, start + this.batch) }
   }
 
-  /** The rows of a buffer, in the order that they are read in. */
+  /** The rows of a buffer, in the order in which they are read. */
   private windowOf(epoch: number, number: number): Int32Array {
     const { rows, buffer, seed } = this
     if (rows.length <= buffer) return rows.read()
     const size = Math.ceil(buffer / pieces)
-    // All whole stretches in random order, then what is left at the end.
+    // All whole ranges in random order, then the rest.
     const whole = Math.floor(rows.length / size)
-    const stretches = Random.of(seed, 'stretches', epoch).shuffle(upTo(whole))
+    const ranges = Random.of(seed, 'stretches', epoch).shuffle(upTo(whole))
     const [from, to] = [number * buffer, Math.min(rows.length, (number + 1) * buffer)]
     const window = new Int32Array(to - from)
     for (let at = from; at < to; ) {
       const i = Math.floor(at / size)
       const end = Math.min(to, (i + 1) * size)
-      const first = (stretches[i] ?? i) * size + (at - i * size)
+      const first = (ranges[i] ?? i) * size + (at - i * size)
       window.set(rows.read(first, first + end - at), at - from)
       at = end
     }
@@ -74,14 +75,7 @@ export class EpochOrder {
   }
 }
 
-/** The numbers below `count`; `Int32Array.from` of an iterator takes many times their room. */
-function upTo(count: number): Int32Array {
-  const numbers = new Int32Array(count)
-  for (let i = 0; i < count; i++) numbers[i] = i
-  return numbers
-}
-
-/** The rows `from` (inclusive) to `to` (exclusive): all that have the label, and a random `share` of the others. */
+/** The rows `from` (inclusive) to `to` (exclusive): all positives, and a random `share` of the negatives. */
 export function keptRows(
   { from, to }: RowRange,
   label: Column<'uint8'>,
@@ -99,10 +93,10 @@ export function keptRows(
   return rows.column()
 }
 
-/** Steps of a pass over `rows` rows. */
+/** Steps of an epoch. */
 export const stepsPerEpoch = (rows: number, batch: number) => Math.floor(rows / batch)
 
-/** `rows` in `parts` runs of nearly equal length; fewer where there are fewer rows. */
+/** `rows` in `parts` ranges of nearly equal length; fewer if there are fewer rows. */
 export function inParts(rows: Int32Array, parts: number): Int32Array[] {
   const size = Math.ceil(rows.length / parts)
   return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => rows.subarray(i * size, (i + 1) * size))

@@ -18,7 +18,7 @@ export interface ArrayOf {
 export type NumericKind = keyof ArrayOf
 export type NumericArray = ArrayOf[NumericKind]
 
-/** A typed array that doubles as it fills, from room for `expected` numbers on. */
+/** A typed array that grows by doubling; it starts with space for `expected` numbers. */
 export class Growing<K extends NumericKind = NumericKind> {
   length = 0
   private array: NumericArray
@@ -35,11 +35,11 @@ export class Growing<K extends NumericKind = NumericKind> {
     ;(this.array as Int32Array)[this.length++] = value
   }
 
-  at(place: number): number {
-    return (this.array as Int32Array)[place]
+  at(index: number): number {
+    return (this.array as Int32Array)[index]
   }
 
-  /** Forgets all but the first numbers. */
+  /** Removes all but the first `length` numbers. */
   cut(length: number): void {
     this.length = length
   }
@@ -52,7 +52,7 @@ export class Growing<K extends NumericKind = NumericKind> {
     this.length += count
   }
 
-  /** The numbers so far; nothing may be added afterwards. */
+  /** The numbers; nothing may be added afterwards. */
   finish(): ArrayOf[K] {
     const { array, length } = this
     return (length === array.length ? array : array.slice(0, length)) as ArrayOf[K]

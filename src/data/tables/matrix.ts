@@ -12,7 +12,7 @@ export function takeRows<T extends NumericArray>(matrix: T, width: number, rows:
   return out
 }
 
-/** Matrices of equal width one below the other. */
+/** Matrices of equal width, stacked row-wise. */
 export function joinRows<T extends Float32Array | Int32Array>(parts: readonly T[]): T {
   const length = parts.reduce((n, part) => n + part.length, 0)
   const out = new (parts[0].constructor as new (length: number) => T)(length)
@@ -22,4 +22,11 @@ export function joinRows<T extends Float32Array | Int32Array>(parts: readonly T[
     at += part.length
   }
   return out
+}
+
+/** The numbers 0 to `count` - 1; `Int32Array.from` of an iterator takes several times the memory. */
+export function upTo(count: number): Int32Array {
+  const numbers = new Int32Array(count)
+  for (let i = 0; i < count; i++) numbers[i] = i
+  return numbers
 }

@@ -1,10 +1,10 @@
-/** Data in shared memory: threads get it without a copy of their own. */
+/** Data in shared memory, which threads use without a copy of their own. */
 import type { TypedArray } from '../../ops/tensor.js'
 import { Column } from './column.js'
 
 type ArrayType<T> = new (buffer: SharedArrayBuffer) => T
 
-/** The same numbers in shared memory; an array that lies there already is returned as it is. */
+/** The same numbers in shared memory; an array that is there already is returned unchanged. */
 export function shareArray<T extends TypedArray>(array: T): T {
   if (array.buffer instanceof SharedArrayBuffer) return array
   const copy = new (array.constructor as ArrayType<T>)(new SharedArrayBuffer(array.byteLength))
@@ -24,26 +24,26 @@ export function shareArrays<T extends object>(tree: T): T {
 
 const isTyped = (value: unknown): value is TypedArray => ArrayBuffer.isView(value) && !(value instanceof DataView)
 
-/** Lists of other things than objects, such as texts, have no arrays in them. */
+/** Lists of other values than objects, such as texts, contain no arrays. */
 function isBranch(value: unknown): value is object {
   if (Array.isArray(value)) return isBranch(value[0])
   if (typeof value !== 'object' || value === null) return false
   return value instanceof Column || Object.getPrototypeOf(value) === Object.prototype
 }
 
-/** Texts that can be asked for by their place, as those of an array. */
+/** Texts by index. */
 export interface Texts {
   at(index: number): string | null | undefined
 }
 
-/** What `SharedTexts` are made of: UTF-8 end to end; text i is `bytes[ends[i − 1] … ends[i])`, or null. */
+/** Texts as UTF-8, one after another; text i is `bytes[ends[i − 1] … ends[i])`, or null. */
 export interface PackedTexts {
   bytes: Uint8Array
   ends: Float64Array
   isNull: Uint8Array
 }
 
-/** Texts in shared memory. A worker makes its own out of `packed`. */
+/** Texts in shared memory. A worker thread makes its own object from `packed`. */
 export class SharedTexts implements Texts {
   constructor(readonly packed: PackedTexts) {}
 

@@ -1,8 +1,8 @@
-/** A few rows of named values as a Parquet table. */
+/** Small Parquet tables from rows of named values. */
 import { replaceFile } from '../../base/files.js'
 import { Database, literal } from './duckdb.js'
 
-/** Writes `rows`, all with the columns of the first; texts as VARCHAR, everything else as DOUBLE. */
+/** Writes `rows`, which all have the columns of the first; texts as VARCHAR, numbers as DOUBLE. */
 export async function writeRows(
   path: string,
   rows: readonly Readonly<Record<string, string | number | null>>[],

@@ -1,4 +1,4 @@
-/** Impressions as inputs of a click model. */
+/** Batches: impressions as inputs of a click model. */
 import { atRows, inMemory, isOnDisk, type StoredCtrColumns } from '../../data/clicks/columns.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import type { RowFeature } from '../../data/clicks/features.js'
@@ -17,9 +17,9 @@ import {
   weightInput,
 } from '../../models/ctr/index.js'
 import { unknownRow } from '../../ops/tableRows.js'
-import { searched } from './search.js'
+import { searchBehaviors } from './search.js'
 
-/** What the model of a data set may read. */
+/** The inputs that a model of the data set can read. */
 export function ctrFeatures(data: CtrDataset): CtrFeatures {
   const { impressionFeatures, itemFeatures, behaviorFeatures, gap, content } = data
   const feature = ({ name, table, size, values, weight }: RowFeature | Stored<RowFeature>): TableFeature => ({
@@ -29,13 +29,19 @@ export function ctrFeatures(data: CtrDataset): CtrFeatures {
     values,
     isWeighted: weight !== undefined,
   })
-  const event = (name: string, table: string, size: number) => ({ name, table, size, values: 1, isWeighted: false })
+  const ofBehavior = (name: string, table: string, size: number) => ({
+    name,
+    table,
+    size,
+    values: 1,
+    isWeighted: false,
+  })
   return {
     impression: impressionFeatures.map(feature),
     item: [
       ...itemFeatures.map(feature),
-      ...behaviorFeatures.map(({ name, table, size }) => event(name, table, size)),
-      ...(gap ? [event(gapFeature, gapFeature, gapRows)] : []),
+      ...behaviorFeatures.map(({ name, table, size }) => ofBehavior(name, table, size)),
+      ...(gap ? [ofBehavior(gapFeature, gapFeature, gapRows)] : []),
     ],
     isWeighted: data.impressions.weight.length > 0,
     content,
@@ -43,21 +49,21 @@ export function ctrFeatures(data: CtrDataset): CtrFeatures {
 }
 
 const gapFeature = 'gap'
-/** Powers of two seconds up to 34 years, beside the rows of padding and of what is unknown. */
+/** Table rows: padding, unknown, and powers of two seconds up to 34 years. */
 const gapRows = unknownRow + 1 + 31
 
-/** Row for the time between a behavior and an impression, in microseconds. */
+/** Table row of the time from behavior to impression, in microseconds. */
 const gapRow = (gap: number) => unknownRow + 1 + Math.min(30, Math.floor(Math.log2(Math.max(1, gap / 1e6))))
 
-/** What the batches of a training follow from. */
+/** All that the batches of a training depend on. */
 export interface CtrBatches {
   columns: StoredCtrColumns
-  /** Impressions to learn from. */
+  /** Training impressions. */
   rows: Column<'int32'>
-  /** Impressions of a step, and the parts that it is worked through in. */
+  /** Impressions per step, and the parts that a batch is split into. */
   batch: number
   accumulate: number
-  /** Impressions that are shuffled together where they lie in files. */
+  /** Impressions that are shuffled together if they are in files. */
   buffer: number
   behaviorSearch: BehaviorSearch
   seed: number
@@ -85,7 +91,7 @@ export function batches({ batch, accumulate, buffer, behaviorSearch, seed, ...st
   }
 }
 
-/** The inputs of a click model for `impressions`, by their numbers, after the search `behaviorSearch`; `label` is float [B]. */
+/** The inputs of a click model for the rows `impressions`, after the behavior search; `label` is float [B]. */
 export function ctrBatch(
   columns: StoredCtrColumns,
   impressions: Int32Array,
@@ -93,7 +99,7 @@ export function ctrBatch(
 ): Record<string, Value> {
   const { columns: data, rows } = inMemory(columns, impressions)
   const { item, label, weight, time, behaviorTime } = data.impressions
-  const { owner, history, event } = searched(data, rows, behaviorSearch)
+  const { owner, behavior, item: history } = searchBehaviors(data, rows, behaviorSearch)
   const targets = takeRows(item, 1, rows)
   const inputs: Record<string, Value> = {
     owner: ints(owner),
@@ -118,23 +124,23 @@ export function ctrBatch(
   }
   for (const { name, rowOf, target } of data.behaviorFeatures) {
     inputs[targetInput(name)] = ints(target ? takeRows(target, 1, rows) : unknown(rows.length))
-    inputs[historyInput(name)] = ints(takeRows(rowOf, 1, event))
+    inputs[historyInput(name)] = ints(takeRows(rowOf, 1, behavior))
   }
   if (data.gap) {
     inputs[targetInput(gapFeature)] = ints(unknown(rows.length))
-    inputs[historyInput(gapFeature)] = ints(event.map((e, i) => gapRow(time[rows[owner[i]]] - behaviorTime[e])))
+    inputs[historyInput(gapFeature)] = ints(behavior.map((b, i) => gapRow(time[rows[owner[i]]] - behaviorTime[b])))
   }
   return inputs
 }
 
-/** Bits of a number of behaviors that are kept; 32 lengths between a power of two and the next. */
-const keptBits = 6
+/** Leading bits of a number of behaviors that are not rounded: 32 lengths between a power of two and the next. */
+const lengthBits = 6
 
 /**
- * Inputs with behaviors of nobody behind the others, up to a length that comes again soon: TensorFlow keeps what it
- * prepares for the shapes that it has seen, and memory is cut to fit the same pieces.
+ * Pads the behaviors with ones that belong to no impression, so that few lengths occur: TensorFlow caches what it
+ * prepares for each shape, and memory is reused for the same sizes.
  */
-export function paddedHistories(inputs: Record<string, Value>, bits = keptBits): Record<string, Value> {
+export function paddedHistories(inputs: Record<string, Value>, bits = lengthBits): Record<string, Value> {
   const [length] = inputs['owner'].shape
   const unit = 2 ** Math.max(0, 32 - Math.clz32(length) - bits)
   const rows = Math.ceil(length / unit) * unit

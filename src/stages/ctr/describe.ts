@@ -1,3 +1,4 @@
+/** Describes a data set in the log, and checks it before training. */
 import { UserError } from '../../base/errors.js'
 import type { CtrConfig } from '../../config/ctr.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
@@ -6,20 +7,20 @@ import type { Column, RowRange } from '../../data/tables/column.js'
 import type { Run } from '../../train/run.js'
 
 /**
- * Warns of what gives the label away.
- * @throws UserError `leak` with all of it where the configuration says to stop.
+ * Warns of features that reveal the label.
+ * @throws UserError `leak` with all of them if data.leaks is stop.
  */
 export function checkLeaks(data: CtrDataset, { data: { leaks } }: CtrConfig, run: Run): void {
   if (leaks === 'ignore') return
   const found = findLeaks(data)
   if (leaks === 'stop' && found.length > 0) {
-    const what = ['features that tell the label', ...found.map((leak) => leak.what)].join('\n  ')
-    throw new UserError({ id: 'leak', what, remedy: 'leave them out, or run without --strict' })
+    const what = ['features that reveal the label', ...found.map((leak) => leak.what)].join('\n  ')
+    throw new UserError({ id: 'leak', what, remedy: 'remove them, or run without --strict' })
   }
   for (const { what, feature } of found) run.say(`warning: a leak? ${what}`, { leak: feature })
 }
 
-/** Says how much there is, and how far the content vectors reach. */
+/** Logs the size of the data and the coverage of the content vectors. */
 export function describe(
   { impressions, split, content, store }: CtrDataset,
   { model, data, train }: CtrConfig,
@@ -38,7 +39,7 @@ export function describe(
   )
   if (store.isOnDisk) {
     run.say(
-      `they do not fit data.memory of ${data.memory}: read from files, and shuffled by train.buffer of ${train.buffer}`,
+      `larger than data.memory (${data.memory}): read from files, shuffled in buffers of train.buffer (${train.buffer})`,
     )
   }
   if (!content) return
@@ -52,6 +53,7 @@ export function describe(
   )
 }
 
+/** @throws UserError `labels-one-class` if a part lacks clicks or impressions without a click. */
 export function checkClasses({ impressions: { label, rows }, split }: CtrDataset, where: string): void {
   for (const [name, { from, to }] of Object.entries(split)) {
     const clicks = label.sum(from, to)
@@ -60,8 +62,8 @@ export function checkClasses({ impressions: { label, rows }, split }: CtrDataset
       id: 'labels-one-class',
       where,
       what: `the ${name} part has ${clicks} clicks in ${to - from} of ${rows} impressions`,
-      expected: 'some clicked and some not, in train, valid and test',
-      remedy: 'give more data or change split',
+      expected: 'impressions with and without a click in train, valid and test',
+      remedy: 'add data or change split',
     })
   }
 }

@@ -1,23 +1,23 @@
-/** Which behaviors a score was drawn from: those of the greatest weight in each attention, and the nearest ones. */
+/** Explains scores by behaviors: those of the greatest weight in each attention, and those nearest to the target. */
 import { inMemory } from '../../data/clicks/columns.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import { type Database, type SqlValue, transposed } from '../../data/tables/duckdb.js'
 import type { Value } from '../../engine/index.js'
 import type { BehaviorSearch } from '../../models/ctr/index.js'
 import { attentionOutput, similarityOutput } from '../../runtime/clickModel.js'
-import { searched } from './search.js'
+import { searchBehaviors } from './search.js'
 
 const attentionPrefix = attentionOutput('')
 
-/** Columns of the explanations, to be put behind those of a table `s` with `row`. */
+/** SQL that adds the columns of the explanations to a table `s` with `row`. */
 export interface ExplainColumns {
   select: string
   join: string
 }
 
 /**
- * Collects, for each impression, the `top` behaviors by weight (whatever its sign) of each attention with the sum
- * of the others' weights, and the `top` by cosine.
+ * Collects, for each impression, the `top` behaviors by absolute weight of each attention, with the sum of the other
+ * weights, and the `top` behaviors by cosine.
  */
 export class Explanations {
   private constructor(
@@ -43,7 +43,7 @@ export class Explanations {
   /** Adds the outputs of a click model for the impressions `rows`. */
   async add(rows: Int32Array, outputs: Record<string, Value>): Promise<void> {
     const { columns, rows: places } = inMemory(this.data, rows)
-    const { owner, history } = searched(columns, places, this.behaviorSearch)
+    const { owner, item } = searchBehaviors(columns, places, this.behaviorSearch)
     const lists = Object.entries(outputs).filter(
       ([name]) => name.startsWith(attentionPrefix) || name === similarityOutput,
     )
@@ -57,7 +57,7 @@ export class Explanations {
         const weights = (data as Float32Array).subarray(from, to)
         const order = strongest(weights, part)
         order.slice(0, this.top).forEach((i, place) => {
-          named.push([row, part, place, history[from + i], weights[i]])
+          named.push([row, part, place, item[from + i], weights[i]])
         })
         if (part === similarityOutput) continue
         others.push([row, part, order.slice(this.top).reduce((sum, i) => sum + weights[i], 0)])
@@ -69,8 +69,8 @@ export class Explanations {
   }
 
   /**
-   * `by_attention`: {part, item_id, weight}, greatest first within a part; `other_attention`: {part, weight}, what
-   * the behaviors that are not named add up to; `by_similarity`: {item_id, similarity}. Empty of an empty history.
+   * `by_attention`: {part, item_id, weight}, greatest first within a part; `other_attention`: {part, weight}, the sum
+   * over the behaviors that are not named; `by_similarity`: {item_id, similarity}. Empty lists for an empty history.
    */
   columns(): ExplainColumns {
     const part = `substr(part, ${attentionPrefix.length + 1})`

@@ -19,8 +19,8 @@ import { checkClasses } from './describe.js'
 import { storeFor } from './store.js'
 
 /**
- * The data set of a configuration. `trained` is a folder that `saveFeatures` wrote: the impressions, which need no
- * labels then, are all of the test part and are encoded as those that the model learned from.
+ * The data set of a configuration. With `trained`, a folder that `saveFeatures` wrote, all impressions are the test part,
+ * need no labels and are encoded as in training.
  * @throws UserError `embeddings-missing`, `search-feature`, `labels-one-class`, and those of reading the tables.
  */
 export async function loadDataset(
@@ -70,7 +70,7 @@ async function readDataset(
   return dataset
 }
 
-/** Writes what `loadDataset` needs to encode new impressions for a model trained on `data` into `folder`. */
+/** Writes the encoders that `loadDataset` needs to score new impressions into `folder`. */
 export async function saveFeatures(db: Database, { encoders, numbers }: CtrDataset, folder: string): Promise<void> {
   await saveEncoders(db, encoders, numbers, folder)
 }
@@ -87,7 +87,7 @@ function checkModel({ data, features, model }: CtrConfig): void {
   const searchable = [...features.items, ...withTarget].map(nameOf)
   if (kind !== 'hard' || searchable.includes(feature)) return
   const expected = `model.behaviorSearch.feature among features of items, or of histories with a target: ${searchable.join(', ')}`
-  throw new UserError({ id: 'search-feature', what: `a hard search by '${feature}'`, expected })
+  throw new UserError({ id: 'search-feature', what: `no feature '${feature}' for the hard search`, expected })
 }
 
 function sourcesOf({ data, features }: CtrConfig): ClickSources {

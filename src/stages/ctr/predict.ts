@@ -1,4 +1,4 @@
-/** Scores impressions with a trained click model on ONNX Runtime, and tells what the scores were drawn from. */
+/** Scores impressions with a trained click model on ONNX Runtime, and explains the scores. */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
@@ -25,11 +25,11 @@ export interface PredictOptions {
   run: string
   /** Parquet file to write. */
   out: string
-  /** Options of `mim ctr` that differ from those of the run, by path: where the data lie. */
+  /** Options of `mim ctr` that differ from the run, by path: the data to score. */
   changes: Record<string, unknown>
   provider: ModelOptions['provider']
   threads: number
-  /** Behaviors named for each impression; 0: none. */
+  /** Behaviors listed for each impression; 0: no explanations. */
   explain: number
 }
 
@@ -97,11 +97,11 @@ async function score(
 function configOf(run: string, changes: Record<string, unknown>): CtrConfig {
   const missing = ['config.yaml', 'metrics.json', 'checkpoint/model.safetensors'].find((f) => !existsSync(join(run, f)))
   if (missing === undefined) return loadConfig(ctrConfig, { file: join(run, 'config.yaml'), flags: changes })
-  const remedy = 'name a finished run of mim ctr; go on with one that stopped by --resume'
+  const remedy = 'give the folder of a finished run of mim ctr; continue a stopped one with --resume'
   throw new UserError({ id: 'run-missing', where: run, what: `${missing} is missing`, remedy })
 }
 
-/** The inputs of an exported model: those of training, with the vectors of the content rows that they name. */
+/** The inputs of an exported model: those of training, with content vectors looked up. */
 export function withVectors(inputs: Record<string, Value>, content: ContentTable | undefined): Record<string, Value> {
   if (!content) return inputs
   const { vectors, width, scale } = content

@@ -1,4 +1,4 @@
-/** A click model made ready to train and to score: its programs, and the variables behind them. */
+/** The programs of a click model, for training and scoring, and their variables. */
 import type { CtrConfig } from '../../config/ctr.js'
 import type { VariableSpec } from '../../engine/index.js'
 import { makeTraining, type Training } from '../../engine/training.js'
@@ -22,7 +22,7 @@ import { type Program, program } from '../../ops/program.js'
 
 type Config = Pick<CtrConfig, 'model' | 'train'>
 
-/** A training of the model or of a part, with the parameters that it declares. */
+/** Training of the model, or of its content branch alone, with the parameters that it declares. */
 interface Trained {
   training: Training
   parameters: ReturnType<Parameters['list']>
@@ -31,18 +31,18 @@ interface Trained {
 }
 
 export interface CtrPrograms extends Trained {
-  /** Training of the content branch alone, where that comes first (MAKE); its programs have `make.` in front. */
+  /** Training of the content branch alone, if it comes first (MAKE); its programs have the prefix `make.`. */
   make: Training | undefined
   programs: Record<string, Program>
-  /** Logits that the prediction is mixed from. */
+  /** Number of logits that the prediction mixes. */
   branches: number
-  /** Whether their shares are chosen on the validation period. */
+  /** Whether their shares are chosen on the validation part. */
   isMixed: boolean
-  /** What predicts: parameters or their averages, tables, running statistics and the mixture. */
+  /** Variables of prediction: parameters or their averages, tables, running statistics and the mixture. */
   modelVariables: VariableSpec[]
-  /** All that a step depends on. */
+  /** Variables that a step depends on. */
   stateVariables: VariableSpec[]
-  /** Those and what lives in the session beside. */
+  /** Those, scratch variables and frozen content vectors. */
   allVariables: VariableSpec[]
 }
 
@@ -101,7 +101,7 @@ function trainedModel(features: CtrFeatures, { model, train }: Config): Trained 
   const weights = features.isWeighted ? input(weightInput('label'), [-1]) : undefined
   const loss = ctrLoss(ctrModel(p, inputs, model, mode), input('label', [-1]), train.branchLoss, weights)
   const parameters = p.list()
-  // A model without ids leaves the tables alone.
+  // A model without ids does not read the embedding tables.
   const used = new Set(inputs.lookups.map(({ table }) => table))
   const sizes = new Map([...features.impression, ...features.item].map(({ table, size }) => [tableName(table), size]))
   const tables = [...sizes]

@@ -1,16 +1,17 @@
-/** What is told of the test period: metrics and predictions. */
+/** Results on the test part: metrics, report and predictions. */
 import { replaceFile } from '../../base/files.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import type { Impressions } from '../../data/clicks/read.js'
 import type { RowRange } from '../../data/tables/column.js'
 import type { Database } from '../../data/tables/duckdb.js'
+import { upTo } from '../../data/tables/matrix.js'
 import { auc, aucByBucket, buckets, calibration, gauc, logLoss, metricInterval } from '../../metrics/index.js'
 import { type Child, clickSections } from '../../report/index.js'
 
 /** Items with fewer training impressions than this count as rare. */
 const rare = 20
 
-/** All that is said of the test period; `resamples` of its users make the intervals, 95 % wide. */
+/** Metrics of the test part; 95 % intervals by `resamples` bootstrap samples of its users. */
 export function testMetrics(
   { impressions, split: { test }, trainCount, content }: CtrDataset,
   scores: Float32Array,
@@ -56,12 +57,12 @@ export function testMetrics(
   }
 }
 
-/** Labels, items and users of the test period. */
+/** Labels, items and users of the test part. */
 function testColumns({ label, item, user }: Impressions, { from, to }: RowRange) {
   return [label.read(from, to), item.read(from, to), user.read(from, to)] as const
 }
 
-/** The pictures of the report. */
+/** The sections of the report. */
 export function showClicks(
   { impressions: { label }, split: { train, test } }: CtrDataset,
   scores: Float32Array,
@@ -76,7 +77,7 @@ export function showClicks(
   })
 }
 
-/** The scored test period, with ids as they came in. */
+/** Writes the scored test part, with the ids of the input. */
 export async function writePredictions(
   db: Database,
   { impressions, split: { test }, numbers }: CtrDataset,
@@ -87,7 +88,7 @@ export async function writePredictions(
     'CREATE OR REPLACE TEMP TABLE scored (row INTEGER, usr INTEGER, item INTEGER, label UTINYINT, probability FLOAT)',
   )
   const [labels, items, users] = testColumns(impressions, test)
-  await db.insert('scored', [Int32Array.from(scores.keys()), users, items, labels, scores])
+  await db.insert('scored', [upTo(scores.length), users, items, labels, scores])
   const named = `SELECT user_id, item_id, label, probability FROM scored
     ${numbers.joinUsers} ${numbers.joinItems} ORDER BY row`
   await replaceFile(path, (temporary) => db.writeParquet(named, temporary))

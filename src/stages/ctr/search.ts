@@ -1,40 +1,41 @@
-/** The general search unit: which behaviors of each impression a model gets to see, laid end to end. */
+/** The behavior search (general search unit of SIM, Pi et al. 2020): which behaviors of each impression a model reads. */
 
 import type { CtrColumns } from '../../data/clicks/columns.js'
 import { takeRows } from '../../data/tables/matrix.js'
 import { Nearest } from '../../data/vectors/search.js'
 import type { BehaviorSearch } from '../../models/ctr/index.js'
 
-/** Behaviors of a batch, oldest first within an impression. */
-export interface LaidOut {
-  /** Place in the batch of the impression that a behavior belongs to [N]. */
+/** Behaviors of a batch, those of an impression together, oldest first. */
+export interface FoundBehaviors {
+  /** Position in the batch of the impression that a behavior belongs to [N]. */
   owner: Int32Array
-  /** Numbers of the behaviorItem, and of their items [N]. */
-  event: Int32Array
-  history: Int32Array
+  /** Index of the behavior [N]. */
+  behavior: Int32Array
+  /** Its item number [N]. */
+  item: Int32Array
 }
 
-/** The behaviors that the search leaves of the impressions `rows`; all of them where there is no search. */
-export function searched(data: CtrColumns, rows: Int32Array, behaviorSearch: BehaviorSearch): LaidOut {
+/** The behaviors that the search finds for the impressions `rows`; without a search all of them. */
+export function searchBehaviors(data: CtrColumns, rows: Int32Array, behaviorSearch: BehaviorSearch): FoundBehaviors {
   const { behaviorItem, historyStart, historyEnd } = data.impressions
   const most = behaviorSearch.kind === 'none' ? Number.POSITIVE_INFINITY : behaviorSearch.topK
   let length = 0
   for (const row of rows) length += Math.min(most, historyEnd[row] - historyStart[row])
-  const event = new Int32Array(length)
+  const behavior = new Int32Array(length)
   const owner = new Int32Array(length)
   const select = selector(data, behaviorSearch)
   let at = 0
   for (let k = 0; k < rows.length; k++) {
     const row = rows[k]
-    const count = select(event.subarray(at), historyStart[row], historyEnd[row], row)
+    const count = select(behavior.subarray(at), historyStart[row], historyEnd[row], row)
     owner.fill(k, at, at + count)
     at += count
   }
-  const kept = event.slice(0, at)
-  return { owner: owner.slice(0, at), event: kept, history: takeRows(behaviorItem, 1, kept) }
+  const found = behavior.slice(0, at)
+  return { owner: owner.slice(0, at), behavior: found, item: takeRows(behaviorItem, 1, found) }
 }
 
-/** Writes the behaviorItem of [from, to) that the impression calls for to the front of `into`, in order; returns how many. */
+/** Writes the behaviors in [from, to) that are found for the impression `row` to `into`, in order; returns how many. */
 type Selector = (into: Int32Array, from: number, to: number, row: number) => number
 
 function selector(data: CtrColumns, { kind, topK, feature }: BehaviorSearch): Selector {
@@ -48,11 +49,11 @@ const all: Selector = (into, from, to) => {
   return to - from
 }
 
-/** The latest of the target's own category, or whatever the feature is, of items or of behaviors. */
+/** Hard search: the latest behaviors with the same value of a feature as the target. */
 function alike({ impressions, itemFeatures, behaviorFeatures }: CtrColumns, topK: number, feature: string): Selector {
   const { behaviorItem, item } = impressions
   const ofItems = itemFeatures.find(({ name }) => name === feature)
-  const latest = (into: Int32Array, from: number, to: number, isAlike: (event: number) => boolean) => {
+  const latest = (into: Int32Array, from: number, to: number, isAlike: (behavior: number) => boolean) => {
     let count = 0
     for (let e = to - 1; e >= from && count < topK; e--) if (isAlike(e)) into[count++] = e
     into.subarray(0, count).reverse()
@@ -69,16 +70,16 @@ function alike({ impressions, itemFeatures, behaviorFeatures }: CtrColumns, topK
   return (into, from, to, row) => latest(into, from, to, (e) => rowOf[e] === target![row])
 }
 
-/** The `topK` of the highest product with the target's vector; of equal ones the latest. A missing vector is zero. */
+/** Soft search: the `topK` behaviors of the highest product with the target's vector; among equal ones the latest. */
 function nearest({ impressions: { behaviorItem, item }, content }: CtrColumns, topK: number): Selector {
   const { rowOf } = content!
   const search = Nearest.of(content!, topK)
   return (into, from, to, row) => {
     if (to - from <= topK) return all(into, from, to, row)
-    // Nothing is nearer than another to what has no vector.
+    // A target without a vector has no nearest behaviors: the latest are kept.
     if (rowOf[item[row]] === 0) return all(into, to - topK, to, row)
-    const places = search.among(behaviorItem.subarray(from, to), item[row])
-    for (let i = 0; i < topK; i++) into[i] = from + places[i]
+    const positions = search.among(behaviorItem.subarray(from, to), item[row])
+    for (let i = 0; i < topK; i++) into[i] = from + positions[i]
     return topK
   }
 }

@@ -1,4 +1,4 @@
-/** Stage 3: the click model that joins ids and content interest (CiUBM), its baselines, and their evaluation. */
+/** Stage `ctr`: trains and tests a click model, CiUBM (ids and content interest) or one of its baselines. */
 import { rmSync } from 'node:fs'
 import type { CtrConfig } from '../../config/ctr.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'

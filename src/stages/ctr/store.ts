@@ -1,13 +1,13 @@
-/** Where the columns of impressions and behaviors are kept. */
+/** Chooses where the columns of impressions and behaviors are stored. */
 import type { ClickPlan } from '../../data/clicks/plan.js'
 import { ColumnStore } from '../../data/tables/column.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
 
-/** Numbers of 4 bytes are most of all. */
+/** Bytes of most numbers. */
 const number = 4
-/** User twice, item, both ends of the history, place in the order of training and before it; and the label. */
+/** Bytes per impression: user twice, item, both ends of the history, two orders of training rows; and the label. */
 const ofImpression = 7 * number + 1
-/** Item; while histories are looked up also user and time. */
+/** Bytes per behavior: item; while histories are built also user and time. */
 const ofBehavior = 2 * number + 8
 
 /** Memory if the columns fit in `memory`, a size such as 2GB; else files. */

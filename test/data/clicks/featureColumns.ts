@@ -18,7 +18,7 @@ export function textColumn(name: string, texts: (string | null)[]): TextColumn {
   const spec = { kind: 'category' as const, name: null, column: name, table: null, minCount: null }
   const codes = Int32Array.from(texts, (text) => (text === null ? -1 : names.indexOf(text)))
   return {
-    column: { name, spec, table: name, numbers, sql: [name], values: 1, codes: columnOf(codes) },
+    column: { name, spec, table: name, reads: 'vocabulary', sql: [name], values: 1, codes: columnOf(codes) },
     numbers: { name: numbers, value: 'value', number: 'number', count: names.length },
   }
 }

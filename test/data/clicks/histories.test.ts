@@ -115,7 +115,7 @@ describe('Histories', () => {
     await assert.rejects(histories({ impressions, behaviors, actions: ['cart'] }), { id: 'history-empty' })
   })
 
-  test('when impressions list their history then its last entries are taken as they stand, nulls left out', async () => {
+  test('when impressions list their history then its last entries are taken in their order, without nulls', async () => {
     const impressions = await rows(
       'i',
       'user_id, item_id, label, ts, seen',
@@ -128,7 +128,7 @@ describe('Histories', () => {
     assert.deepEqual(found, ['a 1: 4 3 4', 'b 1:', 'c 1:', 'd 1: 6 7'])
   })
 
-  test('when impressions list the same history then it is held once', async () => {
+  test('when impressions list the same history then it is stored once', async () => {
     const rowsOf = Array.from(
       { length: 30 },
       (_, i) => `('a', ${i}, 1, ${i}, ${i % 3 === 2 ? '[7, 8]' : '[5, 6, 7, 8]'})`,

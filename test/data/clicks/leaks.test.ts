@@ -13,7 +13,7 @@ const { db, folder, write } = await openTables()
 const draw = (salt: number, below: number) => `CAST(hash(i, ${salt}) % ${below} AS INTEGER)`
 const label = `CAST(${draw(1, 10)} < 3 AS INTEGER)`
 await write('items', 'SELECT i AS item_id FROM range(20) r(i)')
-// Seconds apart; a click is logged at the moment of its impression, or, where it leaks, a second before.
+// Seconds apart; a click is logged at the moment of its impression, or, if it leaks, a second before.
 await write(
   'impressions',
   `SELECT ${draw(2, 9)} AS user_id, ${draw(3, 20)} AS item_id, ${label} AS label, 10 * i AS ts,
@@ -32,11 +32,11 @@ const leaksOf = async (...more: string[]) => {
 }
 
 describe('Leaks', () => {
-  test('when nothing gives the label away then nothing is told', async () => {
+  test('when nothing reveals the label then no leak is reported', async () => {
     assert.deepEqual(await leaksOf('features.context=[shop]'), [])
   })
 
-  test('when a category or a number follows from the label then it is told with its AUC', async () => {
+  test('when a category or a number follows from the label then it is reported with its AUC', async () => {
     const features = 'features.context=[shop, state, {column: dwell, kind: number}]'
     const found = await leaksOf(features)
     assert.deepEqual(
@@ -46,14 +46,14 @@ describe('Leaks', () => {
     assert.match(found[0].what, /'state' alone reaches an AUC of 1\.0000/)
   })
 
-  test('when clicks are logged before their impressions then histories are told to hold their targets', async () => {
+  test('when clicks are logged before their impressions then histories are reported to contain their targets', async () => {
     const [leak, ...others] = await leaksOf('data.behaviors=early.parquet')
     assert.equal(others.length, 0)
     assert.equal(leak.feature, 'history')
     assert.match(leak.what, /100\.0 % of clicks/)
   })
 
-  test('when an id counts rows in the order of time then it is told', async () => {
+  test('when an id counts rows in the order of time then it is reported', async () => {
     const [leak, ...others] = await leaksOf('features.context=[request_id, shop]')
     assert.deepEqual([leak.feature, others], ['request_id', []])
     assert.match(leak.what, /rank correlation 1\.0000/)

@@ -71,7 +71,7 @@ describe('Contracts of tables', () => {
     await write('parts/a', 'SELECT 100 - i AS x FROM range(50) r(i)')
     await write('parts/b', 'SELECT i AS x FROM (VALUES (7), (60), (8)) t(i)')
     await assert.rejects(openTable(db, parts, { x: { type: 'id', unique: true } }), (error: Error) => {
-      assert.ok(error.message.startsWith(`${join(parts, 'b.parquet')}: column 'x', row 2: 60 stands 2 times`))
+      assert.ok(error.message.startsWith(`${join(parts, 'b.parquet')}: column 'x', row 2: 60 occurs 2 times`))
       return true
     })
   })

@@ -63,7 +63,7 @@ describe('Order by a buffer', () => {
     for (const step of [1999, 0, 999, 1000, 500]) assert.deepEqual(asked.at(step), all[step], `step ${step}`)
   })
 
-  test('when the buffer takes all rows then the order is that of no buffer', () => {
+  test('when the buffer takes all rows then the order is the same as without a buffer', () => {
     const whole = new EpochOrder(rows, batch, 3, rows.length)
     assert.deepEqual(epoch(whole, 1), epoch(new EpochOrder(rows, batch, 3), 1))
   })

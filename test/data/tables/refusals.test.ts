@@ -83,7 +83,7 @@ describe('Bad tables given to the stage that reads them', { concurrency: 2 }, ()
       join(folder, 'twice'),
       'duplicate-id',
     )
-    assert.ok(line.includes(`${path}: column 'item_id', row 4: 0 stands 2 times; expected each id once; drop`), line)
+    assert.ok(line.includes(`${path}: column 'item_id', row 4: 0 occurs 2 times; expected unique ids; drop`), line)
   })
 
   test('when one part of a folder is damaged then embed names the part', async () => {

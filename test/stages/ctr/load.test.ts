@@ -79,7 +79,7 @@ describe('Features by configuration', () => {
     assert.equal(rowOf[5], rowOf[11], 'the x of impressions 2 and 5')
   })
 
-  test('when a column is a number then it is standardized by the training part, and a missing one is told apart', () => {
+  test('when a column is a number then it is standardized by the training part, and a missing one has a row of its own', () => {
     const { weight, rowOf } = ofImpressions('price')
     const trained = Array.from({ length: 28 }, (_, i) => i).filter((i) => i % 5 > 0)
     const logs = trained.map((i) => Math.log1p(i * i))
@@ -91,7 +91,7 @@ describe('Features by configuration', () => {
     assert.deepEqual([...cost], [2, 2, 3, 3, 4, 4, unknownRow])
   })
 
-  test('when behaviors have an action and an age then batches tell both, and what is known of the target', () => {
+  test('when behaviors have an action and an age then batches have both, and the value of the target', () => {
     const batch = ctrBatch(data, Int32Array.of(6), { kind: 'none', topK: 1, feature: '' })
     // User 0 did something at -50, 250 (click) and 550; the impression is at 600.
     const action = data.behaviorFeatures[0]

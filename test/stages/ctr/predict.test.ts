@@ -43,7 +43,7 @@ test('when the test period is scored again then probabilities are those of train
   assert.equal(found.rows, rows)
   assert.ok(found.same && found.furthest < 1e-5, `${found.furthest}`)
   const [{ spread }] = await query<{ spread: number }>('SELECT stddev(probability) AS spread FROM {scored}', files)
-  assert.ok(spread > 1e-4, 'the model tells impressions apart')
+  assert.ok(spread > 1e-4, 'the model distinguishes impressions')
 })
 
 test('when scores are explained then what is named and the rest add up to the attention', async () => {
@@ -103,7 +103,10 @@ test('when a hard search is by what is no feature of items then one line names t
     'model.behaviorSearch.feature=brand',
   ]
   const line = await refusal(args, join(folder, 'refused'), 'search-feature')
-  assert.match(line, /a hard search by 'brand'; expected model\.behaviorSearch\.feature among .*: category/)
+  assert.match(
+    line,
+    /no feature 'brand' for the hard search; expected model\.behaviorSearch\.feature among .*: category/,
+  )
 })
 
 test('when there is nothing to predict with then one line says why', async () => {

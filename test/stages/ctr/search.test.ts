@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Random } from '../../../src/base/random.js'
 import type { CtrColumns } from '../../../src/data/clicks/columns.js'
 import { withSearch } from '../../../src/data/vectors/search.js'
-import { searched } from '../../../src/stages/ctr/search.js'
+import { searchBehaviors } from '../../../src/stages/ctr/search.js'
 import { differing } from '../../data/differing.js'
 
 const [items, width, length, rows, topK] = [400, 24, 600, 20, 10]
@@ -51,8 +51,8 @@ const data: CtrColumns = {
   trainCount: new Int32Array(items),
   content,
 }
-const found = searched(data, Int32Array.from(item.keys()), { kind: 'soft', topK, feature: '' })
-const ofRow = (row: number) => found.event.filter((_, i) => found.owner[i] === row)
+const found = searchBehaviors(data, Int32Array.from(item.keys()), { kind: 'soft', topK, feature: '' })
+const ofRow = (row: number) => found.behavior.filter((_, i) => found.owner[i] === row)
 
 test('when a long history is searched then what is left is nearly as near as the nearest, oldest first', () => {
   let [sum, best, shared] = [0, 0, 0]
@@ -80,7 +80,7 @@ test('when the target has no vector then the latest behaviors are left', () => {
   )
 })
 
-test('when two sketches are compared then the share of signs that differ is that of the angle', () => {
+test('when two sketches are compared then the share of signs that differ follows the angle', () => {
   const { sketches: all } = content.search
   assert.equal(differing(all, 5, 5), 0)
   const pairs = Array.from({ length: 300 }, () => [1 + random.int(items - 1), 1 + random.int(items - 1)])
