@@ -129,5 +129,6 @@ export const microBatchOption = z
   .nonnegative()
   .default(0)
   .describe(
-    'Rows per forward pass of an encoder, to save memory (GradCache); the gradient is exactly the one of the full batch; 0: all',
+    'Rows per forward pass of an encoder, to save memory (GradCache); the gradient is exactly the one of the full ' +
+      'batch; 0: all',
   )

@@ -13,7 +13,7 @@ export function auc(labels: Labels, scores: Scores): number {
   return aucOfSorted(positives, negatives)
 }
 
-/** The scores of either class, ascending. Sorting two plain arrays natively beats sorting rows by a comparator. */
+/** Ascending scores of each class. Sorting two typed arrays natively is faster than sorting rows with a comparator. */
 export function sortedByClass(labels: Labels, scores: Scores): { positives: Scores; negatives: Scores } {
   const split = scores.slice() // positives from the front, negatives from the back
   let front = 0
@@ -28,7 +28,7 @@ export function sortedByClass(labels: Labels, scores: Scores): { positives: Scor
 /** AUC from the ascending scores of the positives [P] and of the negatives [N]; NaN if either is empty. */
 export function aucOfSorted(positives: Scores, negatives: Scores): number {
   let pairsWon = 0
-  let below = 0 // negatives with a lower score than the positive at hand
+  let below = 0 // negatives with a lower score than the current positive
   for (let i = 0; i < positives.length; ) {
     const score = positives[i]
     const first = i

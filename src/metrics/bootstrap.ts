@@ -9,16 +9,16 @@ export interface BootstrapOptions {
   samples?: number
   /** Seed of the resampling; default 0. The same seed gives the same interval. */
   seed?: number
-  /** Share of the resamples inside the interval; default 0.95. */
+  /** Confidence level of the interval; default 0.95. */
   confidence?: number
 }
 
 export interface Interval {
-  /** The metric of the data as they are: every user once. */
+  /** The metric of the data themselves: every user once. */
   value: number
   low: number
   high: number
-  /** Resamples that the interval rests on: those in which the metric was defined. */
+  /** Resamples with a defined metric, which the interval is computed from. */
   samples: number
 }
 
@@ -26,14 +26,14 @@ export interface Interval {
  * Percentile bootstrap over *users*: rows of one user are not independent, so whole users are drawn
  * with replacement, as many as there are (Efron & Tibshirani 1993, ch. 13).
  *
- * A resample is given to `metric` as the times each user was drawn [highest group number + 1], which
- * is the integer weight of all the user's rows: nothing is copied or sorted again. The array is
- * reused; `metric` must not keep it. `groups` [n] gives the user of each row, numbered from 0; only
- * users that have rows are drawn.
+ * `metric` gets a resample as the number of times each user was drawn [highest group number + 1],
+ * which is the integer weight of all rows of the user; nothing is copied or sorted again. The array
+ * is reused: `metric` must not keep it. `groups` [n] is the user of each row, numbered from 0; only
+ * users with rows are drawn.
  *
- * Resamples where the metric is NaN (one class only) are left out, and `samples` tells how many
- * remain. Without rows, or with none left, the bounds are NaN. With a single user every resample is
- * the data themselves: the interval has no width and says nothing.
+ * Resamples with a NaN metric (one class only) are left out; `samples` counts the others. Without
+ * any, the bounds are NaN. With a single user every resample equals the data: the interval has no
+ * width and no meaning.
  */
 export function userBootstrap(
   metric: (userWeights: Int32Array) => number,
@@ -64,7 +64,7 @@ export function userBootstrap(
   return { value, low: quantile(sorted, tail), high: quantile(sorted, 1 - tail), samples: defined }
 }
 
-/** Quantile of ascending values, linear between neighbors (Hyndman & Fan 1996, type 7); NaN of none. */
+/** Quantile of ascending values, interpolated linearly (Hyndman & Fan 1996, type 7); NaN without values. */
 export function quantile(sorted: Float64Array, q: number): number {
   if (sorted.length === 0) return Number.NaN
   const position = q * (sorted.length - 1)

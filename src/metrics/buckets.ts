@@ -2,17 +2,17 @@ import type { Labels, Scores } from './columns.js'
 import { aucOfGroups } from './gauc.js'
 import { lowerBound } from './order.js'
 
-/** The usual cut of a test set by item frequency or history length. */
+/** Default number of buckets by item frequency or history length. */
 export const DEFAULT_BUCKETS = 9
 
 export interface Buckets {
-  /** Bucket of each row [n], 0 holding the lowest values. */
+  /** Bucket of each row [n]; bucket 0 has the lowest values. */
   bucketOfRow: Int32Array
   /** Rows in each bucket [count]. */
   rows: Int32Array
-  /** Least value in each bucket [count]; NaN in an empty one. */
+  /** Smallest value in each bucket [count]; NaN if it is empty. */
   low: Float64Array
-  /** Greatest value in each bucket [count]; NaN in an empty one. */
+  /** Greatest value in each bucket [count]; NaN if it is empty. */
   high: Float64Array
 }
 
@@ -20,10 +20,9 @@ export interface Buckets {
  * Cuts the rows into `count` buckets of equal numbers of *rows* by a value (item frequency, history
  * length), lowest first. Without ties the sizes differ by at most one.
  *
- * Equal values always share a bucket: the one in which the middle of their stretch falls. So with
- * many ties the sizes differ, and a bucket whose whole stretch belongs to a neighbor stays empty,
- * keeping its number (all values equal: everything is in the middle bucket). Without rows all
- * buckets are empty. Throws on NaN.
+ * Equal values always share a bucket: the one of the middle of their run. So with many ties the
+ * sizes differ, and a bucket may stay empty and keep its number (all values equal: all rows are in
+ * the middle bucket). Without rows all buckets are empty. Throws on NaN.
  */
 export function buckets(values: ArrayLike<number>, count = DEFAULT_BUCKETS): Buckets {
   if (!Number.isInteger(count) || count < 1) throw new Error(`bucket count ${count}; expected an integer from 1`)
@@ -54,11 +53,11 @@ export function buckets(values: ArrayLike<number>, count = DEFAULT_BUCKETS): Buc
 export interface BucketAuc {
   rows: number
   positives: number
-  /** Exact AUC among the bucket's rows; NaN where a class is missing. */
+  /** Exact AUC of the rows in the bucket; NaN if a class is missing. */
   auc: number
 }
 
-/** Exact AUC inside each of `bucketCount` buckets, also of the empty ones: { rows: 0, positives: 0, auc: NaN }. */
+/** Exact AUC within each of `bucketCount` buckets; an empty one gives { rows: 0, positives: 0, auc: NaN }. */
 export function aucByBucket(labels: Labels, scores: Scores, bucketOfRow: Int32Array, bucketCount: number): BucketAuc[] {
   const { rows, positives, auc } = aucOfGroups(labels, scores, bucketOfRow, bucketCount)
   return Array.from(auc, (value, bucket) => ({ rows: rows[bucket], positives: positives[bucket], auc: value }))

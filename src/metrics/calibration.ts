@@ -1,10 +1,10 @@
 import { buckets } from './buckets.js'
 import { checkProbabilities, type Labels, type Scores } from './columns.js'
 
-/** Keeps the log finite; the nearest a float32 probability comes to 1 is 6e-8, so no finer clip would tell more. */
+/** Keeps the logarithm finite. The greatest float32 below 1 is 1 − 6e-8, so a smaller ε would have no effect. */
 export const LOG_LOSS_EPSILON = 1e-7
 
-/** Enough to see a curve, and 5 % of the rows in each bin keep its observed rate steady. */
+/** Default number of bins: 5 % of the rows in each make its observed rate stable. */
 export const DEFAULT_BINS = 20
 
 /**
@@ -31,22 +31,22 @@ export interface CalibrationBin {
 }
 
 export interface Calibration {
-  /** The reliability curve, lowest predictions first; empty bins are left out. */
+  /** The reliability curve, lowest predictions first, without empty bins. */
   curve: CalibrationBin[]
   /** Σ_b count_b / n · |predicted_b − observed_b|; NaN without rows. */
   ece: number
-  /** Σ p / Σ y: 1 at the right level, above 1 if clicks are over-predicted; Infinity without positives. */
+  /** Σ p / Σ y: 1 if calibrated, above 1 if clicks are over-predicted; Infinity without positives. */
   predictedOverObserved: number
 }
 
 /**
- * Reliability of predicted probabilities over equal-mass bins: each holds n / bins rows, equal
- * predictions sharing one bin (see `buckets`), so the result does not depend on the order of rows.
+ * Reliability of predicted probabilities over equal-mass bins: each has n / bins rows, and equal
+ * predictions share a bin (see `buckets`), so the result does not depend on the order of rows.
  *
- * The textbook error (Guo et al. 2017, eq. 3) cuts [0, 1] into bins of equal width; at a
- * click-through rate of a few percent nearly all rows would fall into the first, which then hides
- * every error that averages out. Bins of equal mass resolve the range where the predictions are
- * (adaptive calibration error: Nixon et al. 2019). Values from the two kinds are not comparable.
+ * The standard ECE (Guo et al. 2017, eq. 3) has bins of equal width; at a click-through rate of a
+ * few percent nearly all rows would be in the first bin, where errors cancel out. Bins of equal mass
+ * resolve the range of the predictions (adaptive calibration error: Nixon et al. 2019). The values
+ * of the two definitions are not comparable.
  */
 export function calibration(labels: Labels, probabilities: Scores, bins = DEFAULT_BINS): Calibration {
   checkProbabilities(labels, probabilities)
@@ -70,9 +70,4 @@ export function calibration(labels: Labels, probabilities: Scores, bins = DEFAUL
     if (count > 0) curve.push({ predicted: predicted[bin] / count, observed: observed[bin] / count, count })
   }
   return { curve, ece: gaps / bucketOfRow.length, predictedOverObserved: allPredicted / allObserved }
-}
-
-/** The error alone: `calibration(…).ece`, over 20 equal-mass bins unless told otherwise. */
-export function expectedCalibrationError(labels: Labels, probabilities: Scores, bins = DEFAULT_BINS): number {
-  return calibration(labels, probabilities, bins).ece
 }

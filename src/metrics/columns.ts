@@ -3,16 +3,16 @@ import { UserError } from '../base/errors.js'
 /** One 0 or 1 per row [n]. */
 export type Labels = ArrayLike<number>
 
-/** One score per row [n]: logits or probabilities, whatever orders the rows. ±Infinity is legal, NaN is not. */
+/** One score per row [n], a logit or a probability. ±Infinity is allowed, NaN is not. */
 export type Scores = Float32Array | Float64Array
 
-/** Columns of one table have one length; another one is our mistake, not the user's. */
+/** Throws if a column has another length than the table: an internal error, not the user's. */
 export function checkLength(name: string, length: number, rows: number): void {
   if (length !== rows) throw new Error(`${name} has ${length} rows; expected ${rows}, as many as labels`)
 }
 
 /**
- * Refuses what no ranking metric can order: a NaN score (`score-nan`) or a label other than 0 and 1
+ * Refuses a NaN score (`score-nan`) and a label other than 0 and 1
  * (`label-value`). Errors count rows from 1.
  */
 export function checkScored(labels: Labels, scores: Scores): void {
@@ -32,13 +32,13 @@ export function checkScored(labels: Labels, scores: Scores): void {
         what: 'score NaN',
         where: `row ${row + 1}`,
         expected: 'a number',
-        remedy: 'see in the log whether training diverged',
+        remedy: 'check the log: training may have diverged',
       })
     }
   }
 }
 
-/** As `checkScored`, and every score must be a probability: inside [0, 1] (`probability-range`). */
+/** As `checkScored`; also refuses a score outside [0, 1] (`probability-range`). */
 export function checkProbabilities(labels: Labels, probabilities: Scores): void {
   checkScored(labels, probabilities)
   for (let row = 0; row < probabilities.length; row++) {
@@ -54,7 +54,7 @@ export function checkProbabilities(labels: Labels, probabilities: Scores): void 
   }
 }
 
-/** Groups are numbered 0, 1, …; returns the greatest number + 1. Numbers that no row has are legal. */
+/** Groups are numbered 0, 1, …; returns the greatest number + 1. Numbers may be unused. */
 export function countGroups(groups: Int32Array, rows: number): number {
   checkLength('groups', groups.length, rows)
   let count = 0

@@ -6,16 +6,16 @@ export interface GroupAucs {
   rows: Int32Array
   /** Positive rows of each group [g]. */
   positives: Int32Array
-  /** Exact AUC inside each group [g]; NaN where a class is missing. */
+  /** Exact AUC within each group [g]; NaN if a class is missing. */
   auc: Float64Array
 }
 
 export interface Gauc {
   /** Impression-weighted mean of the groups' AUCs; NaN if no group has both classes. */
   gauc: number
-  /** Groups that have both classes and so counted. */
+  /** Number of groups with both classes, which count. */
   groups: number
-  /** Rows of those groups. */
+  /** Rows of these groups. */
   impressions: number
 }
 
@@ -40,7 +40,7 @@ export function gauc(labels: Labels, scores: Scores, groups: Int32Array): Gauc {
   return { gauc: weighted / impressions, groups: counted, impressions }
 }
 
-/** The exact AUC inside each of `groupCount` groups; groups that no row has are legal and get NaN. */
+/** The exact AUC within each of `groupCount` groups; NaN for groups without rows. */
 export function aucOfGroups(
   labels: Labels,
   scores: Scores,
@@ -56,7 +56,7 @@ export function aucOfGroups(
   const starts = new Int32Array(groupCount + 1)
   for (let group = 0; group < groupCount; group++) starts[group + 1] = starts[group] + rows[group]
 
-  // Group by group, positives from the front of its stretch and negatives from the back.
+  // Each group is one block: positives from its front, negatives from its back.
   const split = scores.slice()
   const positives = new Int32Array(groupCount)
   const negatives = new Int32Array(groupCount)

@@ -6,24 +6,24 @@ import { studentQuantile } from './student.js'
 import { rankRows, weightedAuc, weightedGauc } from './weighted.js'
 
 export interface Difference {
-  /** Metric of A minus metric of B, on the data as they are. */
+  /** Metric of A minus metric of B on the data themselves. */
   difference: number
   low: number
   high: number
-  /** Resamples that the interval rests on. */
+  /** Number of resamples, or of runs, that the interval is computed from. */
   samples: number
 }
 
-/** A metric of resampled users: the times that each was drawn [users] → its value. */
+/** A metric of resampled users: the number of times each was drawn [users] → its value. */
 type Resampled = (userWeights: Int32Array) => number
 
-/** Metrics that can be resampled by user; log loss takes probabilities, the others whatever orders the rows. */
+/** Metrics that can be resampled by user; log loss needs probabilities, the others any scores. */
 const resampled = { auc: aucOf, gauc: gaucOf, logloss: logLossOf }
 export type ResampledMetric = keyof typeof resampled
 
 /**
- * A metric with its user-level bootstrap interval. `labels`, `users` [n]; `scores` [n] of each run of a model: the
- * metric is the mean over them.
+ * A metric with its bootstrap interval over users. `labels`, `users` [n]; `scores` [n] of each run of a model, over
+ * which the metric is averaged.
  */
 export function metricInterval(
   metric: ResampledMetric,
@@ -36,10 +36,10 @@ export function metricInterval(
 }
 
 /**
- * Metric of A minus metric of B, two models on the same rows, both measured in every resample: what the users
- * drawn do to both cancels out, so that the interval is far narrower than the two models' own ones
- * suggest. An interval without 0 is a difference at the chosen confidence. `scoresA`, `scoresB`: [n] of each run
- * of the models, over which the metric is averaged.
+ * Metric of A minus metric of B, two models on the same rows, both measured in every resample: effects of the sampled
+ * users on both cancel out, so the interval is much narrower than the intervals of the two models. An interval without
+ * 0 is a significant difference at the chosen confidence. `scoresA`, `scoresB`: [n] of each run of a model, over which
+ * the metric is averaged.
  */
 export function pairedDifference(
   metric: ResampledMetric,
@@ -56,7 +56,7 @@ export function pairedDifference(
 }
 
 function meanOf(metric: ResampledMetric, labels: Labels, scores: readonly Scores[], users: Int32Array): Resampled {
-  const each = scores.map((of) => resampled[metric](labels, of, users))
+  const each = scores.map((ofRun) => resampled[metric](labels, ofRun, users))
   return (userWeights) => each.reduce((sum, value) => sum + value(userWeights), 0) / each.length
 }
 

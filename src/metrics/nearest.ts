@@ -1,8 +1,8 @@
 import { countVectors, dot } from './vectors.js'
 
 /**
- * The k items of greatest inner product with a query, best first; among equals the lower row first.
- * `query` [d], `items` [n·d]; rows in `exclude` are passed over. O(n·(d + k)).
+ * The k items with the greatest inner product with a query, best first; among equals the lower row
+ * first. `query` [d], `items` [n·d]; rows in `exclude` are skipped. O(n·(d + k)).
  */
 export function nearestItems(
   query: Float32Array,

@@ -1,6 +1,6 @@
 import type { Scores } from './columns.js'
 
-/** First position from `low` on in ascending `sorted` whose value is not less than `value`; `high` if all are less. */
+/** First position in `low`…`high` of ascending `sorted` with a value ≥ `value`; `high` if there is none. */
 export function lowerBound(sorted: Scores, value: number, low = 0, high = sorted.length): number {
   while (low < high) {
     const middle = (low + high) >>> 1
@@ -13,12 +13,12 @@ export function lowerBound(sorted: Scores, value: number, low = 0, high = sorted
 /**
  * Row numbers [n] by ascending value, equal values (−0 = 0) in row order; no value may be NaN.
  *
- * The values are sorted alone, which typed arrays do natively, and each row then looks up its place:
- * several times faster than sorting row numbers with a comparator.
+ * Sorts the values natively as a typed array, then looks up the position of each row: several times faster than
+ * sorting row numbers with a comparator.
  */
 export function ascendingOrder(values: Scores): Uint32Array {
   const sorted = values.slice().sort()
-  const placed = new Uint32Array(values.length) // rows placed so far, by first position of their value
+  const placed = new Uint32Array(values.length) // rows placed so far, by first position of the value
   const order = new Uint32Array(values.length)
   for (let row = 0; row < values.length; row++) {
     const first = lowerBound(sorted, values[row])
@@ -28,9 +28,8 @@ export function ascendingOrder(values: Scores): Uint32Array {
 }
 
 /**
- * The numbers of the given ranks (from 0) in ascending order among numbers that come in blocks, NaN left out. They
- * are passed over twice and counted, by the upper and by the lower half of their bits, instead of sorted: nothing
- * is held but counts.
+ * The numbers with the given ranks (from 0, ascending order) among numbers that come in blocks, without NaN. Instead of
+ * sorting, two passes count the upper and the lower half of their bits: memory holds counts only.
  */
 export function valuesOfRanks(blocks: () => Iterable<Float32Array>, ranks: readonly number[]): number[] {
   const upper = new Float64Array(2 ** 16)
@@ -44,7 +43,7 @@ export function valuesOfRanks(blocks: () => Iterable<Float32Array>, ranks: reado
   return places.map(({ at, rest }) => numberOf(((at << 16) | placeOf(lower.get(at)!, rest).at) >>> 0))
 }
 
-/** Where the cumulative `counts` pass `rank`, and how far beyond what lies before. */
+/** Index at which the cumulative `counts` pass `rank`, and the rank within this count. */
 function placeOf(counts: Float64Array, rank: number): { at: number; rest: number } {
   let [at, rest] = [0, rank]
   while (rest >= counts[at]) rest -= counts[at++]
@@ -54,7 +53,7 @@ function placeOf(counts: Float64Array, rank: number): { at: number; rest: number
 const float = new Float32Array(1)
 const bits = new Uint32Array(float.buffer)
 
-/** Whole numbers of 32 bits in the order of the floats that they stand for. */
+/** Unsigned 32-bit integers in the same order as the floats. */
 function* keys(blocks: Iterable<Float32Array>): Generator<number> {
   for (const block of blocks) {
     for (const x of block) {

@@ -1,12 +1,12 @@
 import { countVectors, dot } from './vectors.js'
 
-/** 64 items of 128 float32 are 32 KiB: they stay in the first-level cache while all queries pass by. */
+/** 64 items of 128 float32 are 32 KiB: they stay in the L1 cache for all queries. */
 const ITEM_BLOCK = 64
 
 export interface RankOptions {
   /**
-   * Item rows left out of a query's ranking, e.g. the anchor itself or its other known positives.
-   * The target always stays in, also if it is listed; repeats are legal.
+   * Item rows to leave out of a query's ranking, e.g. the anchor itself or its other known positives.
+   * The target always stays in, even if it is listed; duplicates are allowed.
    */
   exclude?: (query: number) => Int32Array | undefined
 }
@@ -15,8 +15,8 @@ export interface RankOptions {
  * Rank of each query's target among all items by inner product [q], 0 the best:
  * (items above the target) + (other items equal to it) / 2.
  *
- * The half is the expected place among equals. Counting only items above would put every target of
- * a collapsed space, where all score alike, in the first place; this gives it the middle one.
+ * The half is the expected rank among equals. Counting only items above would give every target of
+ * a collapsed space, where all scores are equal, the first rank; this gives it the middle one.
  *
  * `queries` [q·d], `items` [n·d], `targets` [q] item rows. Every product is summed in float64 in the
  * same order, so items with the same vector tie exactly. O(q·n·d).
@@ -41,33 +41,33 @@ export function ranksOfTargets(
     targetScores[query] = dot(queries, query * d, items, target * d, d)
   }
 
-  const places = countPlaces(queries, items, d, n, targetScores)
+  const ranks = sumPushes(queries, items, d, n, targetScores)
   for (let query = 0; query < q; query++) {
-    places[query] -= 0.5 // the target equals itself
+    ranks[query] -= 0.5 // the target equals itself
     for (const item of new Set(exclude?.(query))) {
       if (item < 0 || item >= n) throw new Error(`excluded item ${item}; expected an item row from 0 to ${n - 1}`)
       if (item === targets[query]) continue
-      places[query] -= place(dot(queries, query * d, items, item * d, d), targetScores[query])
+      ranks[query] -= push(dot(queries, query * d, items, item * d, d), targetScores[query])
     }
   }
-  return places
+  return ranks
 }
 
-/** By how much an item pushes the target down. */
-function place(score: number, targetScore: number): number {
+/** By how many ranks an item pushes the target down. */
+function push(score: number, targetScore: number): number {
   if (score > targetScore) return 1
   return score === targetScore ? 0.5 : 0
 }
 
-/** Σ over all items of `place` [q]: blocks of items, four of them at a time for each query. */
-function countPlaces(
+/** Σ over all items of `push` [q]: blocks of items, four of them at a time for each query. */
+function sumPushes(
   queries: Float32Array,
   items: Float32Array,
   d: number,
   n: number,
   targetScores: Float64Array,
 ): Float64Array {
-  const places = new Float64Array(targetScores.length)
+  const ranks = new Float64Array(targetScores.length)
   for (let block = 0; block < n; block += ITEM_BLOCK) {
     const end = Math.min(block + ITEM_BLOCK, n)
     for (let query = 0; query < targetScores.length; query++) {
@@ -91,12 +91,12 @@ function countPlaces(
           score2 += x * items[at2 + k]
           score3 += x * items[at3 + k]
         }
-        sum += place(score0, targetScore) + place(score1, targetScore)
-        sum += place(score2, targetScore) + place(score3, targetScore)
+        sum += push(score0, targetScore) + push(score1, targetScore)
+        sum += push(score2, targetScore) + push(score3, targetScore)
       }
-      for (; item < end; item++) sum += place(dot(queries, at, items, item * d, d), targetScore)
-      places[query] += sum
+      for (; item < end; item++) sum += push(dot(queries, at, items, item * d, d), targetScore)
+      ranks[query] += sum
     }
   }
-  return places
+  return ranks
 }

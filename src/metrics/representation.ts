@@ -2,19 +2,19 @@ import { Random } from '../base/random.js'
 import { countVectors, dot } from './vectors.js'
 
 /**
- * Mean pairwise cosine from which a space counts as collapsed [ours]. The mean cosine is about the
- * squared length of the mean unit vector: from 0.9 on, nine tenths of every vector are the same in
- * all items. Uniform directions give 0; usable CLIP spaces, which fill a narrow cone, stay well below.
+ * Mean pairwise cosine from which vectors count as collapsed [ours]. The mean cosine is about the
+ * squared length of the mean unit vector: at 0.9 all items share nine tenths of their vectors.
+ * Uniform directions give 0; usable CLIP spaces, which fill a narrow cone, stay well below 0.9.
  */
 export const COLLAPSED_COSINE = 0.9
 
-/** At most this many vectors are compared pair by pair in `uniformity`. */
+/** Maximum number of vectors that `uniformity` compares pairwise. */
 export const UNIFORMITY_VECTORS = 2048
 
 /**
  * Mean cosine over all pairs of different rows, exact in O(n·d): with unit vectors u_i it is
- * (‖Σ u_i‖² − n) / (n (n − 1)). `vectors` [n·d] of any length; rows of zeros have no direction and
- * are left out; NaN with fewer than two others.
+ * (‖Σ u_i‖² − n) / (n (n − 1)). `vectors` [n·d] of any length; zero rows have no direction and
+ * are left out; NaN with fewer than two other rows.
  */
 export function meanPairwiseCosine(vectors: Float32Array, d: number): number {
   const units = unitRows(vectors, d)
@@ -25,15 +25,15 @@ export function meanPairwiseCosine(vectors: Float32Array, d: number): number {
   return (dot(sum, 0, sum, 0, d) - n) / (n * (n - 1))
 }
 
-/** Whether a mean pairwise cosine means that all vectors point nearly the same way; NaN does not. */
+/** Whether a mean pairwise cosine means that all vectors have nearly the same direction; false for NaN. */
 export function isCollapsed(meanCosine: number, threshold = COLLAPSED_COSINE): boolean {
   return meanCosine >= threshold
 }
 
 /**
  * Alignment E‖x − y‖^α over positive pairs of unit vectors, 0 the best (Wang & Isola 2020,
- * arXiv:2005.10242). Row i of `x` [n·d] is paired with row i of `y` [n·d]; both are brought to unit
- * length first, a pair with a row of zeros is left out; NaN if none is left.
+ * arXiv:2005.10242). Row i of `x` [n·d] is paired with row i of `y` [n·d]; both are normalized
+ * first; pairs with a zero row are left out; NaN if none is left.
  */
 export function alignment(x: Float32Array, y: Float32Array, d: number, alpha = 2): number {
   const n = countVectors('x', x, d)
@@ -52,16 +52,16 @@ export function alignment(x: Float32Array, y: Float32Array, d: number, alpha = 2
 export interface UniformityOptions {
   /** Sharpness of the Gaussian potential; default 2, as in the paper. */
   t?: number
-  /** Vectors drawn without replacement if there are more: the pairs grow as the square; default 2048. */
+  /** Maximum number of vectors, sampled without replacement; default 2048. */
   limit?: number
-  /** Seed of that draw; default 0. */
+  /** Seed of the sample; default 0. */
   seed?: number
 }
 
 /**
- * Uniformity log E exp(−t ‖x − y‖²) over pairs of different rows of unit length, the lower the more
- * evenly spread; 0 when all coincide (Wang & Isola 2020, arXiv:2005.10242). `vectors` [n·d] of any
- * length; rows of zeros are left out; NaN with fewer than two others. Exact for up to `limit` rows.
+ * Uniformity log E exp(−t ‖x − y‖²) over pairs of different rows of unit length; lower is more
+ * uniform; 0 if all coincide (Wang & Isola 2020, arXiv:2005.10242). `vectors` [n·d] of any
+ * length; zero rows are left out; NaN with fewer than two other rows. Exact for up to `limit` rows.
  */
 export function uniformity(vectors: Float32Array, d: number, options: UniformityOptions = {}): number {
   const { t = 2, limit = UNIFORMITY_VECTORS, seed = 0 } = options
@@ -74,12 +74,12 @@ export function uniformity(vectors: Float32Array, d: number, options: Uniformity
   return Math.log(sum / ((starts.length * (starts.length - 1)) / 2))
 }
 
-/** ‖x − y‖² of unit vectors from their cosine; rounding may carry a cosine above 1. */
+/** ‖x − y‖² of unit vectors from their cosine, which rounding may push above 1. */
 function squaredDistance(cosine: number): number {
   return Math.max(0, 2 - 2 * cosine)
 }
 
-/** Rows of `vectors` brought to unit length, those of zeros left out [m·d], m ≤ n. */
+/** Normalized rows of `vectors` without zero rows [m·d], m ≤ n. */
 function unitRows(vectors: Float32Array, d: number): Float64Array {
   countVectors('vectors', vectors, d)
   const units = new Float64Array(vectors.length)
@@ -93,7 +93,7 @@ function unitRows(vectors: Float32Array, d: number): Float64Array {
   return units.subarray(0, end)
 }
 
-/** `limit` of the rows 0 … n − 1 without replacement, or all if there are no more. */
+/** A sample of `limit` of the rows 0 … n − 1 without replacement, or all rows. */
 function drawRows(n: number, limit: number, seed: number): Uint32Array {
   const rows = Uint32Array.from({ length: n }, (_, row) => row)
   if (n <= limit) return rows

@@ -1,9 +1,8 @@
-// Ranks are counted from 0, the best place; ties may give halves (see `ranksOfTargets`).
+// Ranks count from 0, the best one; ties give halves (see `ranksOfTargets`).
 
 /**
- * Share of the ranks within the first k places, for each k of `ks`, in their order: rank ≤ k − 1.
- * A target tied with others sits at the middle of their places, so a pair tied at the top is not a
- * hit for k = 1. NaN without ranks. `ranks` [q].
+ * Recall at each k of `ks`: the share of ranks ≤ k − 1. A target tied with others has the middle of
+ * their ranks, so a pair tied at the top is not a hit for k = 1. NaN without ranks. `ranks` [q].
  */
 export function recallAtK(ranks: ArrayLike<number>, ks: readonly number[]): number[] {
   return ks.map((k) => {
@@ -14,7 +13,7 @@ export function recallAtK(ranks: ArrayLike<number>, ks: readonly number[]): numb
   })
 }
 
-/** Middle rank, counted from 0; the mean of the two middle ones of an even number; NaN without ranks. */
+/** Median rank, counted from 0; NaN without ranks. */
 export function medianRank(ranks: ArrayLike<number>): number {
   const sorted = Float64Array.from(ranks).sort()
   if (sorted.length === 0) return Number.NaN

@@ -5,9 +5,9 @@ import { checkScored, type Labels, type Scores } from './columns.js'
 export const ROC_POINTS = 200
 
 /**
- * The ROC curve as points (false positive rate, true positive rate) from (0, 0) to (1, 1), rows of
- * equal score passing the threshold together. Of a long curve `points` are kept, evenly spread over
- * the thresholds. `labels` [n] of 0/1, `scores` [n]; no points without rows of both classes.
+ * The ROC curve as points (false positive rate, true positive rate) from (0, 0) to (1, 1); rows with
+ * equal scores share a threshold. A long curve is reduced to `points`, evenly spread over the
+ * thresholds. `labels` [n] of 0/1, `scores` [n]; no points without rows of both classes.
  */
 export function rocCurve(labels: Labels, scores: Scores, points = ROC_POINTS): [number, number][] {
   checkScored(labels, scores)

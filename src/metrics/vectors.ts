@@ -1,4 +1,4 @@
-/** Number of d-dimensional rows in `vectors` [n·d]; throws on a rest or on a component that is not finite. */
+/** Number of d-dimensional rows in `vectors` [n·d]; throws on a remainder or a component that is not finite. */
 export function countVectors(name: string, vectors: Float32Array, d: number): number {
   if (!Number.isInteger(d) || d < 1) throw new Error(`dimension ${d}; expected an integer from 1`)
   if (vectors.length % d !== 0) throw new Error(`${name} has ${vectors.length} numbers; expected a multiple of ${d}`)
@@ -10,7 +10,7 @@ export function countVectors(name: string, vectors: Float32Array, d: number): nu
   return vectors.length / d
 }
 
-/** Inner product of the d numbers of `a` from `atA` on and those of `b` from `atB` on, summed in order in float64. */
+/** Inner product of d numbers of `a` from `atA` and of `b` from `atB`, summed in order in float64. */
 export function dot(
   a: Float32Array | Float64Array,
   atA: number,

@@ -2,17 +2,17 @@ import { checkLength, checkScored, type Labels, type Scores } from './columns.js
 import type { GroupAucs } from './gauc.js'
 import { ascendingOrder } from './order.js'
 
-/** Rows by ascending score: all that the AUC of a resample needs, so that sorting is done once. */
+/** Rows in ascending order of score, sorted once for the AUC of all resamples. */
 export interface RankedRows {
   /** 0 or 1 [n]. */
   labels: Uint8Array
-  /** Whose row it is [n]. */
+  /** User of the row [n]. */
   users: Int32Array
-  /** 1 on the last row of each stretch of equal scores [n]. */
+  /** 1 for the last row of each run of equal scores [n]. */
   tieEnds: Uint8Array
 }
 
-/** `labels`, `scores`, `users` [n] → the rows in the order of their scores. */
+/** Sorts the rows by score; `labels`, `scores`, `users` [n]. */
 export function rankRows(labels: Labels, scores: Scores, users: Int32Array): RankedRows {
   checkScored(labels, scores)
   checkLength('users', users.length, labels.length)
@@ -29,18 +29,18 @@ export function rankRows(labels: Labels, scores: Scores, users: Int32Array): Ran
 }
 
 /**
- * AUC as if each row were there as many times as `userWeights` (non-negative, by user) says; NaN if
- * that leaves one class only. One pass, O(n).
+ * AUC with each row repeated `userWeights` times (non-negative, by user); NaN with one class only.
+ * One pass, O(n).
  */
 export function weightedAuc({ labels, users, tieEnds }: RankedRows, userWeights: Int32Array): number {
   let pairsWon = 0
   let positives = 0
-  let negatives = 0 // below the stretch of equal scores at hand
+  let negatives = 0 // below the current run of equal scores
   let tiedPositives = 0
   let tiedNegatives = 0
   for (let rank = 0; rank < users.length; rank++) {
     const weight = userWeights[users[rank]]
-    const positive = weight * labels[rank] // without a branch: labels in score order are hard to foretell
+    const positive = weight * labels[rank] // without a branch: labels in score order are hard to predict
     tiedPositives += positive
     tiedNegatives += weight - positive
     if (tieEnds[rank] === 1) {
@@ -54,7 +54,7 @@ export function weightedAuc({ labels, users, tieEnds }: RankedRows, userWeights:
   return pairsWon / (positives * negatives)
 }
 
-/** GAUC as if each user were there `userWeights` times, from the AUC inside each user: O(users). */
+/** GAUC with each user repeated `userWeights` times, from the AUC within each user: O(users). */
 export function weightedGauc({ rows, auc }: GroupAucs, userWeights: Int32Array): number {
   let weighted = 0
   let impressions = 0

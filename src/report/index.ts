@@ -4,10 +4,9 @@ export { type LinePlot, linePlot, type Point } from './charts/lines.js'
 export { duration } from './charts/scale.js'
 export type { Child } from './markup.js'
 export { page, plots, section } from './page.js'
-export { type BucketResult, type ClickResults, clickSections } from './sections/clicks.js'
+export { type BucketResult, clickSections } from './sections/clicks.js'
 export {
   type ComparedMetric,
-  type ComparisonOptions,
   type ComparisonRow,
   comparedMetrics,
   comparisonReport,

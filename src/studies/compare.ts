@@ -54,7 +54,7 @@ function readRun(folder: string): FinishedRun {
 
 /**
  * Compares the click models among `runs`. The baseline is the first model without content (din), else the first.
- * @throws UserError `runs-missing` without a run of `mim ctr`, `runs-differ` if predictions are of different impressions.
+ * @throws UserError `runs-missing` without a run of `mim ctr`, `runs-differ` if test impressions differ.
  */
 export async function compareRuns(runs: readonly FinishedRun[]): Promise<Comparison> {
   const groups = grouped(runs.filter(({ stage }) => stage === 'ctr'))

@@ -140,7 +140,7 @@ export function gridTable({ base, rows }: Grid): string {
   return markdown([header, ...body])
 }
 
-/** One record per row; differences to the base are `auc_over_base`, `auc_over_base_low`, …; null for the base itself. */
+/** One record per row; differences to the base are `auc_over_base`, `auc_over_base_low`, …, null for the base. */
 async function writeTable(path: string, rows: readonly GridRow[]): Promise<void> {
   const flat = rows.map(({ over_base, ...row }) => {
     const ofMetric = (metric: ResampledMetric) => {

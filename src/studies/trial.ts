@@ -32,7 +32,10 @@ export function trialConfig(
   }
 }
 
-/** Trains in the folder `out`, resumes the run there, or returns its metrics if it is finished; `again`: the command to repeat. */
+/**
+ * Trains in the folder `out`, resumes the run there, or returns its metrics if it is finished; `again`: the command to
+ * repeat after an interruption.
+ */
 export async function runTrial(out: string, config: CtrConfig, again: string): Promise<Metrics> {
   try {
     return await Run.with({ out, stage: 'ctr', config, resume: true }, async (run) => {

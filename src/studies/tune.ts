@@ -28,8 +28,8 @@ export interface Tuning {
 }
 
 /**
- * Runs trials in folders below `out` up to their number or the time limit; finished trials are reused. Writes tune.json,
- * tune.md and, for the best trial, best.yaml, a file for `mim ctr --config`.
+ * Runs trials in folders below `out` up to their number or the time limit; finished trials are reused. Writes
+ * tune.json, tune.md and, for the best trial, best.yaml, a file for `mim ctr --config`.
  * @throws UserError the errors of `mim ctr` about configuration and data; a trial that diverges counts as the worst.
  */
 export async function tune(

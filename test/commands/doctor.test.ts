@@ -70,7 +70,7 @@ test('when mim doctor runs then one screen names all parts, and each line that i
   assert.match(stdout, /JPEG PNG WEBP AVIF GIF/)
 })
 
-test('when MIM_ENGINE says wasm then that is the engine; when it says nonsense then that is told', () => {
+test('when MIM_ENGINE says wasm then that is the engine; when it says nonsense then there is a problem', () => {
   assert.match(examine({ MIM_ENGINE: 'wasm' }).find('engine')!.value, /^wasm/)
   const { find, status } = examine({ MIM_ENGINE: 'torch' })
   assert.equal(status, 0)
@@ -78,7 +78,7 @@ test('when MIM_ENGINE says wasm then that is the engine; when it says nonsense t
   assert.match(find('engine')!.value, /'torch'/)
 })
 
-test('when the binding of tensorflow does not load then wasm is taken and the remedy is told', () => {
+test('when the binding of tensorflow does not load then wasm is used and there is a remedy', () => {
   const message = 'libtensorflow_cc.so.2: cannot open shared object file'
   const home = brokenMim({ 'tfjs-node-gpu': `throw new Error('${message}')` })
   const { status, works, find } = examine({}, home)
@@ -90,7 +90,7 @@ test('when the binding of tensorflow does not load then wasm is taken and the re
   assert.equal(find('duckdb')!.mark, 'ok')
 })
 
-test('when no engine works, one because it kills its process, then the rest is told and the exit code is 1', () => {
+test('when no engine works, one because it kills its process, then the other findings are printed and the exit code is 1', () => {
   const home = brokenMim({
     'tfjs-node-gpu': `process.kill(process.pid, 'SIGSEGV')`,
     'tfjs-backend-wasm': `throw new Error('no WebAssembly')`,
@@ -103,7 +103,7 @@ test('when no engine works, one because it kills its process, then the rest is t
   assert.equal(find('pictures')!.mark, 'ok')
 })
 
-test('when TensorFlow runs on a CPU then it is told whether our own operations were compiled', (t) => {
+test('when TensorFlow runs on a CPU then a finding says whether our own operations were compiled', (t) => {
   const { find } = examine()
   if (find('tensorflow')!.mark !== 'ok' || find('tensorflow on gpu')!.value === 'yes')
     return t.skip('no such TensorFlow')

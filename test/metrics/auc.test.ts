@@ -61,15 +61,15 @@ describe('auc', () => {
     assert.deepEqual(scores, f32(3, 1, 2))
   })
 
-  test('when a score is NaN then its row, counted from 1, is told', () => {
+  test('when a score is NaN then the error has its row, counted from 1', () => {
     assert.throws(() => auc([1, 0, 1], f32(1, 2, Number.NaN)), { id: 'score-nan', message: /^row 3: / })
   })
 
-  test('when a label is neither 0 nor 1 then its row and value are told', () => {
+  test('when a label is neither 0 nor 1 then the error has its row and value', () => {
     assert.throws(() => auc([1, 2], f32(1, 2)), { id: 'label-value', message: /^row 2: label 2;/ })
   })
 
-  test('when the columns differ in length then both lengths are told', () => {
+  test('when the columns differ in length then the error has both lengths', () => {
     assert.throws(() => auc([1, 0], f32(1, 2, 3)), /scores has 3 rows; expected 2/)
   })
 })

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Random } from '../../src/base/random.js'
-import { calibration, expectedCalibrationError, logLoss } from '../../src/metrics/index.js'
+import { calibration, logLoss } from '../../src/metrics/index.js'
 import { close, f32, f64 } from './data.js'
 
 describe('logLoss', () => {
-  test('when probabilities are given then the loss is the mean of the surprise', () => {
+  test('when probabilities are given then the loss is the mean of −ln p of what happened', () => {
     close(logLoss([1, 0, 1], f64(0.5, 0.25, 0.8)), -(Math.log(0.5) + Math.log(0.75) + Math.log(0.8)) / 3, 1e-15)
   })
 
@@ -19,7 +19,7 @@ describe('logLoss', () => {
     assert.ok(Number.isNaN(logLoss([], f32())))
   })
 
-  test('when a logit is given for a probability then its row and value are told', () => {
+  test('when a logit is given for a probability then the error has its row and value', () => {
     assert.throws(() => logLoss([1, 0], f32(0.5, 1.5)), {
       id: 'probability-range',
       message: /^row 2: probability 1.5;/,
@@ -78,7 +78,7 @@ describe('calibration', () => {
     // one equal-width bin would hold all rows, and its mean prediction equals the observed rate
     const probabilities = Float64Array.from({ length: 200 }, (_, row) => (row < 100 ? 0.01 : 0.07))
     const labels = Uint8Array.from({ length: 200 }, (_, row) => (row < 100 ? Number(row < 7) : Number(row < 101)))
-    close(expectedCalibrationError(labels, probabilities), 0.06, 1e-12)
+    close(calibration(labels, probabilities).ece, 0.06, 1e-12)
   })
 
   test('when nothing was clicked then the level is infinite and the curve stays', () => {

@@ -10,7 +10,7 @@ export interface Rows {
   groups: Int32Array
 }
 
-/** Rows whose score tells something of the label; few `levels` give many ties. */
+/** Rows with scores that correlate with labels; few `levels` give many ties. */
 export function randomRows(n: number, { seed = 1, levels = 1000, groups = 10 } = {}): Rows {
   const source = Random.of(seed)
   const labels = Uint8Array.from({ length: n }, () => source.int(2))

@@ -50,7 +50,7 @@ describe('meanPairwiseCosine', () => {
     assert.ok(Number.isNaN(meanPairwiseCosine(f32(1, 2), 2)))
   })
 
-  test('when a number is not finite then its row is told', () => {
+  test('when a number is not finite then the error has its row', () => {
     assert.throws(() => meanPairwiseCosine(f32(1, 2, 3, Infinity), 2), /vectors row 2 has Infinity/)
   })
 })

@@ -9,7 +9,7 @@ const places = (page: ReturnType<typeof read>) =>
   all(page, 'circle').map(({ attributes: { cx, cy } }) => [Number(cx), Number(cy)])
 
 describe('line plot', () => {
-  test('when axes are given then points stand at their places in 56…464 by 236…16', () => {
+  test('when axes are given then points are at their positions in 56…464 by 236…16', () => {
     const page = line(
       [
         [0, 0],
@@ -51,7 +51,7 @@ describe('line plot', () => {
     assert.match(all(page, 'circle')[0].text, /at step 11$/)
   })
 
-  test('when there is one point then it stands in the middle', () => {
+  test('when there is one point then it is in the middle', () => {
     assert.deepEqual(places(line([[7, 3]])), [[260, 126]])
     assert.deepEqual(places(line([[0, 0]])), [[260, 126]])
   })
@@ -64,7 +64,7 @@ describe('line plot', () => {
     }
   })
 
-  test('when an x is marked then a line stands there, and one outside the axis is left out', () => {
+  test('when an x is marked then there is a line, and one outside the axis is left out', () => {
     const marks = [
       { x: 5, label: 'kept' },
       { x: 11, label: 'later' },
@@ -112,7 +112,7 @@ const spans = (page: ReturnType<typeof read>) =>
   all(page, 'rect').map(({ attributes: { x, width } }) => [Number(x), Number(width)])
 
 describe('bar plot', () => {
-  test('when values are told then lengths are in proportion', () => {
+  test('when values are given then lengths are proportional to them', () => {
     const [[x0, a], [x1, b], [x2, c]] = spans(bars({ groups: [group('a', 1), group('b', 2), group('c', 4)] }))
     assert.deepEqual([x1, x2], [x0, x0])
     assert.ok(a > 0)
@@ -125,7 +125,7 @@ describe('bar plot', () => {
     assert.ok(Math.abs(x1 + b - x0) < 0.05)
   })
 
-  test('when a value is NaN then a dash stands in place of its bar', () => {
+  test('when a value is NaN then there is a dash instead of a bar', () => {
     const page = bars({ groups: [group('a', 0.5), group('b', Number.NaN)] })
     assert.equal(spans(page).length, 1)
     assert.match(page.text, /–/)

@@ -27,7 +27,7 @@ const report = (more?: Partial<RunSummary>) => read(stageReport(summary(more)))
 const wild = `<img src=x onerror="alert(1)"> & 'co' \u0000`
 
 describe('report of a stage', () => {
-  test('when a run is finished then the head tells stage, time, engine, duration, data and seed', () => {
+  test('when a run is finished then the head has stage, time, engine, duration, data and seed', () => {
     const facts = all(report(), 'dl')[0].text
     for (const fact of ['mim ctr', 'runs/ctr', '2026-05-04 12:30 UTC', '2 min 5 s', 'wasm', 'data/market', 'seed7']) {
       assert.ok(facts.includes(fact), fact)
@@ -43,7 +43,7 @@ describe('report of a stage', () => {
     assert.equal(rows.find(([name]) => name === 'auc_unseen')![1], '–')
   })
 
-  test('when results were better after training then the tile tells both', () => {
+  test('when results were better after training then the tile has both', () => {
     const metrics = { before_recall_10: 0.1, after_recall_10: 0.3, recall_10_other: 'x' }
     const tiles = all(report({ stage: 'sft', metrics }), 'li', 'tile').map(({ text }) => text)
     assert.deepEqual(tiles, ['0.3000query → chosen item, recall@10; before 0.1000'])
@@ -134,7 +134,7 @@ describe('parts of reports', () => {
     assert.equal(gallery('Found', '', []), undefined)
   })
 
-  test('when recalls are told then each k has a bar for after and one for before', () => {
+  test('when recalls are given then each k has a bar for after and one for before', () => {
     const recalls = [{ k: 10, before: 0.25, after: 0.5 }]
     const page = read(recallSection([{ title: 'Picture → title', hint: '', recalls }]).html)
     const [after, before] = all(page, 'rect').filter(({ children }) => children.length > 0)

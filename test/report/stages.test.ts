@@ -129,13 +129,13 @@ test('when a click model is trained then its report shows buckets, calibration, 
   ])
 })
 
-test('when runs are compared into a folder then a report lies beside the summary', async () => {
+test('when runs are compared into a folder then there is a report next to the summary', async () => {
   const out = join(root, 'compared')
   await compare([root], { out })
   const page = read(readFileSync(join(out, 'report.html'), 'utf8'))
   const [model] = all(page, 'tbody')[0].children
   assert.match(model.text, /^dinnone1/)
-  // Sampled data tell their oracle, and runs of the other stages tell what they find.
+  // Synthetic data have an oracle AUC, and runs of the other stages have their recalls.
   assert.match(page.text, /oracle 0\.\d{4}/)
   assert.match(page.text, /picture → title, recall@10\d.*query → chosen item, recall@10\d/)
 })

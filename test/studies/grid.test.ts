@@ -98,10 +98,10 @@ test('when two models are compared then the differences are those of the grid, w
   assert.match(stdout, /^AUC +0\.\d{4} +0\.\d{4} +[+−]0\.\d{4} \[[+−]0\.\d{4}, [+−]0\.\d{4}\]$/m)
 })
 
-test('when runs of one model differ in an option then they are told apart, and are not seeds of one another', async () => {
+test('when runs of one model differ in an option then they are different models, not seeds of one model', async () => {
   const comparison = (await mimJson(['compare', out])) as unknown as { rows: { model: string; seeds: number }[] }
   const found = comparison.rows.map(({ model, seeds }) => [model, seeds])
-  // The vectors of each seed are a table of their own, which nothing tells to be the same.
+  // The vectors of each seed are a table of unknown origin, so they count as different.
   assert.deepEqual(found.slice(0, 1), [['din', 2]])
   assert.deepEqual(
     found

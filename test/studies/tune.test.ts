@@ -33,7 +33,7 @@ const lossOf = ({ rate, share, layers, kind }: Values) =>
   ((layers as number) - 2) ** 2 / 4 +
   (kind === 'b' ? 0 : 1)
 
-test('when trials tell what is good then the next ones come nearer to it than random ones', () => {
+test('when trials have results then the next ones come nearer to the optimum than random ones', () => {
   const best = (likely: boolean, seed: number) => {
     const seen: Observed[] = []
     for (let trial = 0; trial < 50; trial++) {

@@ -31,7 +31,7 @@ export function short(x: number): string {
   return text.replace('-', '−')
 }
 
-/** A result: whole numbers as they are, others with four decimals, or one decimal from 100 on; – if it is not finite. */
+/** A result: whole numbers as they are, others with four decimals, from 100 on with one; – if it is not finite. */
 export function exact(x: number): string {
   if (!Number.isFinite(x)) return '–'
   const digits = Number.isInteger(x) ? 0 : Math.abs(x) < 100 ? 4 : 1
