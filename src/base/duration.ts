@@ -1,7 +1,7 @@
-/** Times as people write them: `90s`, `30m`, `2h`, `1h30m`. */
+/** Durations as users write them: `90s`, `30m`, `2h`, `1h30m`. */
 export const durationPattern = /^(?=\d)(\d+(?:\.\d+)?h)?(\d+(?:\.\d+)?m)?(\d+(?:\.\d+)?s)?$/
 
-/** Seconds of a time that matches `durationPattern`. */
+/** Seconds of a duration that matches `durationPattern`. */
 export function secondsIn(text: string): number {
   const [hours, minutes, seconds] = durationPattern
     .exec(text)!

@@ -1,15 +1,15 @@
-/** Mistakes of the user's are told in one line and end with exit code 2; everything else is ours and ends with 1. */
+/** Errors of the user are reported in one line with exit code 2; all other errors are bugs and have exit code 1. */
 
 export interface Problem {
-  /** Stable name that tests and scripts may rely on, e.g. `label-value`. */
+  /** Stable name for tests and scripts, e.g. `label-value`. */
   id: string
-  /** What is wrong, quoting the user's own value. */
+  /** What is wrong, with the user's value. */
   what: string
-  /** File, column, row (counted from 1) or config path where it is. */
+  /** File, column, row (from 1) or config path. */
   where?: string
-  /** What would have been right. */
+  /** What is allowed. */
   expected?: string
-  /** What to do about it. */
+  /** How to solve it. */
   remedy?: string
 }
 
@@ -25,7 +25,7 @@ export class UserError extends Error {
   }
 }
 
-/** The run was interrupted on purpose; what it had reached is saved. */
+/** The user interrupted the run; its progress is saved. */
 export class Interrupted extends Error {
   readonly exitCode = 130
 
@@ -35,10 +35,10 @@ export class Interrupted extends Error {
   }
 }
 
-/** What was thrown, as it goes from thread to thread: a UserError would not arrive as one. */
+/** An error to send to another thread: the class of a UserError would be lost. */
 export interface Failure {
   error: Error
-  /** That of a UserError. */
+  /** The id of a UserError. */
   id?: string
 }
 
@@ -47,12 +47,12 @@ export function failureOf(thrown: unknown): Failure {
   return error instanceof UserError ? { error, id: error.id } : { error }
 }
 
-/** What was thrown, as it was before it went to another thread. */
+/** The error that another thread sent. */
 export function errorOf({ error, id }: Failure): Error {
   return id === undefined ? error : new UserError({ id, what: error.message })
 }
 
-/** Text of anything that was thrown. */
+/** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -1,9 +1,9 @@
-/** Files and folders that appear whole or not at all: written under a temporary name, then renamed. */
+/** Replaces files and folders atomically: they are written under a temporary name, then renamed. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { UserError } from './errors.js'
 
-/** Replaces the file at `path` by one that `write` makes at the path it is given. */
+/** Replaces the file at `path` with the one that `write` creates at the path that it gets. */
 export async function replaceFile(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
   const temporary = `${path}.part`
   mkdirSync(dirname(path), { recursive: true })
@@ -20,8 +20,8 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 }
 
 /**
- * Replaces the folder at `path` by one that `write` fills. A folder cannot be renamed onto another, so
- * there is a moment when only `path.old` exists: `recoverFolder` must be called before reading.
+ * Replaces the folder at `path` with one that `write` fills. A folder cannot be renamed onto another, so for a moment
+ * only `path.old` exists: call `recoverFolder` before reading.
  */
 export async function replaceFolder(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
   const [temporary, old] = [`${path}.part`, `${path}.old`]
@@ -37,7 +37,7 @@ export async function replaceFolder(path: string, write: (temporary: string) => 
   }
 }
 
-/** Undoes what a killed `replaceFolder` left: the folder is then the last whole one, or absent. */
+/** Cleans up after a killed `replaceFolder`: the folder is then the last complete one, or absent. */
 export function recoverFolder(path: string): void {
   const [temporary, old] = [`${path}.part`, `${path}.old`]
   rmSync(temporary, { recursive: true, force: true })
@@ -47,8 +47,8 @@ export function recoverFolder(path: string): void {
 }
 
 /**
- * Makes the folder at `path` of what `write` puts into the empty one that it is given.
- * @throws UserError `out-exists` where `path` is anything but a new or empty folder.
+ * Creates the folder at `path` with the files that `write` puts into the folder that it gets.
+ * @throws UserError `out-exists` unless `path` is a new or empty folder.
  */
 export async function newFolder<T>(path: string, write: (temporary: string) => Promise<T>): Promise<T> {
   const target = resolve(path)
@@ -57,15 +57,15 @@ export async function newFolder<T>(path: string, write: (temporary: string) => P
       id: 'out-exists',
       what: `${path} already exists and is not empty`,
       expected: 'a new or empty folder',
-      remedy: 'remove it or name another',
+      remedy: 'remove it or choose another',
     })
   }
-  // A name that is nobody else's: what lies beside this folder belongs to the user.
+  // A unique name: other files in the parent folder belong to the user.
   const temporary = `${target}.part-${process.pid}`
   mkdirSync(temporary, { recursive: true })
   try {
     const result = await write(temporary)
-    // An empty folder is in the way of a rename on some systems.
+    // On some systems an empty folder cannot be replaced by a rename.
     if (existsSync(target)) rmdirSync(target)
     renameSync(temporary, target)
     return result

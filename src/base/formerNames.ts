@@ -2,26 +2,26 @@
 
 type Tree = { [key: string]: unknown }
 
-/** Path of an option, and the key that it had before. */
+/** Current paths of renamed options, and their former keys. */
 const options: readonly { path: string; was: string }[] = [
   { path: 'data.normalize', was: 'normalise' },
   { path: 'model.behaviorSearch', was: 'gsu' },
 ]
 
-/** Values of an option, by its key wherever it is, and what they were called before. */
+/** Renamed values, by the key of their option (in any section): former name to current name. */
 const values: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   transform: { standardise: 'standardize' },
 }
 
-/** A copy of a configuration in which options and values that were renamed have their current names. */
+/** A copy of a configuration in which renamed options and values have their current names. */
 export function withCurrentNames(tree: Tree): Tree {
   const current = withCurrentValues(tree) as Tree
   for (const { path, was } of options) {
     const keys = path.split('.')
     const name = keys.pop()!
-    const parent = keys.reduce<unknown>((at, key) => (isTree(at) ? at[key] : undefined), current)
+    const parent = keys.reduce<unknown>((tree, key) => (isTree(tree) ? tree[key] : undefined), current)
     if (!isTree(parent) || !(was in parent)) continue
-    // Where both are given the current name wins, and the former one is reported as unknown.
+    // If both are given, the current name wins and the former one is reported as unknown.
     if (name in parent) continue
     parent[name] = parent[was]
     delete parent[was]

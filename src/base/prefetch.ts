@@ -1,10 +1,10 @@
-/** Runs a generator ahead of its consumer by up to `depth` values, so that making and using them overlap. */
+/** Runs a generator up to `depth` values ahead of its consumer, so that producing and consuming overlap. */
 export async function* prefetch<T>(source: AsyncIterable<T>, depth: number): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]()
   const pending: Promise<IteratorResult<T>>[] = []
   const more = () => {
     const next = iterator.next()
-    // A failure is reported when its turn comes, not as unhandled.
+    // A failure is reported when it is awaited, not as an unhandled rejection.
     next.catch(() => {})
     pending.push(next)
   }
@@ -22,7 +22,7 @@ export async function* prefetch<T>(source: AsyncIterable<T>, depth: number): Asy
   }
 }
 
-/** `f` of the values of `source`, in their order; up to `depth` calls of it run at a time. */
+/** Yields `f(value)` for the values of `source`, in order; up to `depth` calls run at a time. */
 export async function* mapAhead<T, R>(
   source: AsyncIterable<T>,
   depth: number,
@@ -32,7 +32,7 @@ export async function* mapAhead<T, R>(
   try {
     for await (const value of source) {
       const result = f(value)
-      // A failure is reported when its turn comes, not as unhandled.
+      // A failure is reported when it is awaited, not as an unhandled rejection.
       result.catch(() => {})
       pending.push(result)
       if (pending.length === depth) yield await pending.shift()!

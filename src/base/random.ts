@@ -1,4 +1,4 @@
-/** Seeded randomness: the same names give the same numbers on every machine and in every order of use. */
+/** Seeded random numbers: the same names give the same numbers on every machine, whatever else is drawn. */
 
 /** A stream of pseudo-random numbers (sfc32, Chris Doty-Humphrey's PractRand). */
 export class Random {
@@ -12,7 +12,7 @@ export class Random {
     private counter: number,
   ) {}
 
-  /** The stream that belongs to these names, e.g. `Random.of(seed, 'epoch', 3)`. */
+  /** The stream of these names, e.g. `Random.of(seed, 'epoch', 3)`. */
   static of(...names: (string | number)[]): Random {
     const name = names.join('/')
     const [a, b, c] = [1, 2, 3].map((salt) => hash(`${salt}/${name}`))
@@ -21,7 +21,7 @@ export class Random {
     return random
   }
 
-  /** The stream of the same names and one more, whatever was drawn from this one. */
+  /** The stream of the same names and one more; independent of the numbers drawn from this one. */
   fork(name: string | number): Random {
     return Random.of(this.name, name)
   }
@@ -52,28 +52,28 @@ export class Random {
     return this.uniform() < probability
   }
 
-  /** A whole number in [0, below). */
+  /** A uniform integer in [0, below). */
   int(below: number): number {
     return Math.floor(this.uniform() * below)
   }
 
-  /** One of the choices, each as likely. */
+  /** One of the choices, uniformly. */
   pick<T>(choices: readonly T[]): T {
     return choices[this.int(choices.length)]
   }
 
-  /** An index, drawn in proportion to non-negative weights. */
+  /** An index with probability proportional to its non-negative weight. */
   weighted(weights: readonly number[]): number {
     let rest = this.uniform() * weights.reduce((sum, weight) => sum + weight, 0)
     const index = weights.findIndex((weight) => {
       rest -= weight
       return rest < 0
     })
-    // Rounding can leave a rest after the last weight.
+    // Rounding can leave a remainder after the last weight.
     return index < 0 ? weights.length - 1 : index
   }
 
-  /** Exponential of mean 1. */
+  /** Exponential with mean 1. */
   exponential(): number {
     return -Math.log(1 - this.uniform())
   }
@@ -96,13 +96,13 @@ export class Random {
     return u * scale
   }
 
-  /** Puts `array` in random order, in place (Fisher-Yates). */
+  /** Shuffles `array` in place (Fisher-Yates). */
   shuffle<T extends { length: number; [index: number]: unknown }>(array: T): T {
     for (let i = array.length - 1; i > 0; i--) {
       const j = this.int(i + 1)
-      const held = array[i]
+      const value = array[i]
       array[i] = array[j]
-      array[j] = held
+      array[j] = value
     }
     return array
   }

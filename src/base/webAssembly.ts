@@ -1,6 +1,6 @@
-/** WebAssembly written by hand: a module NAME.wat lies beside NAMEModule.ts, which holds it compiled (`npm run wat`). */
+/** Hand-written WebAssembly: `npm run wat` compiles NAME.wat into NAMEModule.ts in the same folder. */
 
-// TypeScript has its types for browsers only.
+// TypeScript declares these types for browsers only.
 declare global {
   namespace WebAssembly {
     class Module {
@@ -18,6 +18,11 @@ declare global {
   }
 }
 
-/** What the module exports, of its bytes. */
+/** Bytes per page of memory, as the standard defines it. */
+export const pageBytes = 2 ** 16
+/** Most pages that a memory can have. */
+export const maxPages = 2 ** 16
+
+/** Instantiates a module from its bytes; returns its exports. */
 export const openModule = <T>(bytes: Uint8Array, imports?: object): T =>
   new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports as T

@@ -1,8 +1,11 @@
-/** JSON that goes back to Python, which tells 1.0 from 1: transformers refuses an integer where it expects a float. */
+/** JSON for Python, which distinguishes 1.0 from 1: transformers rejects an integer where it expects a float. */
 import { readFileSync } from 'node:fs'
 import { messageOf, UserError } from '../base/errors.js'
 
-/** @throws UserError `json-broken` for a file that is no JSON object. */
+/**
+ * Reads a JSON file; `floats` are the keys with values that are written as floats.
+ * @throws UserError `json-broken` for invalid JSON.
+ */
 export function readJson(path: string): { json: Record<string, unknown>; floats: ReadonlySet<string> } {
   const text = readFileSync(path, 'utf8')
   try {
@@ -17,7 +20,7 @@ export function readJson(path: string): { json: Record<string, unknown>; floats:
   }
 }
 
-/** Numbers under the keys `floats` are written as floats. */
+/** JSON text in which the values of the keys `floats` are written as floats. */
 export function jsonText(content: unknown, floats: ReadonlySet<string>): string {
   const text = JSON.stringify(content, null, 2)
   const whole = /("([^"\\]+)": -?\d+)(?=,?\n)/g

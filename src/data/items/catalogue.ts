@@ -1,4 +1,4 @@
-/** The catalogue as an encoder sees it: pixels and tokens of every item. */
+/** The catalogue as input of an encoder: pixels and tokens of every item. */
 import { Pictures, type PreparedPictures } from '../pictures/pictures.js'
 import { type PictureOptions, preparePictures } from '../pictures/prepare.js'
 import { SharedTexts, shareArray, type Texts } from '../tables/sharedMemory.js'
@@ -10,7 +10,7 @@ export interface Catalogue {
   pictures: Pictures
   /** Token ids [count, length]. */
   tokens: Int32Array
-  /** 1 where the item has a readable picture, else 0; likewise a title. */
+  /** [count]; 1 for items with a readable picture, or with a title, else 0. */
   hasImage: Uint8Array
   hasText: Uint8Array
 }
@@ -31,10 +31,10 @@ export async function prepareCatalogue(
   }
 }
 
-/** As much of a catalogue as batches are made of. */
+/** The parts of a catalogue that batches need. */
 export type BatchCatalogue = Omit<Catalogue, 'items'> & { items: { titles: Texts } }
 
-/** The same for another thread, which gets it without a copy. */
+/** The same as plain data in shared memory, for other threads. */
 export type SharedCatalogue = Pick<Catalogue, 'tokens' | 'hasImage' | 'hasText'> & {
   titles: SharedTexts['packed']
   pictures: PreparedPictures
@@ -48,7 +48,7 @@ export function openCatalogue({ titles, pictures, ...rest }: SharedCatalogue): B
   return { items: { titles: new SharedTexts(titles) }, pictures: new Pictures(pictures), ...rest }
 }
 
-/** Equal numbers for items of equal title; an item without one is alone. */
+/** Group number per item: items with equal titles share one, an item without a title is alone in its group. */
 export function equalTitles(titles: readonly (string | null)[]): Int32Array {
   const first = new Map<string, number>()
   return Int32Array.from(titles, (title, item) => {

@@ -1,5 +1,4 @@
-/** The catalogue: items in the order of their ids, each with a dense number that everything else uses. */
-
+/** The catalogue: items sorted by id, each with an item number (from 0) that all other code uses. */
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { PictureInput } from '../pictures/files.js'
@@ -22,10 +21,10 @@ export interface Items {
   /** The DuckDB table that numbers them: `item_id` (native type) and `item` (item number). */
   numbers: string
   count: number
-  /** DuckDB type of the ids: they go out as they came in. */
+  /** DuckDB type of the ids, which outputs have again. */
   idType: string
   titles: (string | null)[]
-  /** Category of each item as a number, −1 where it has none; empty without the column. */
+  /** Index in `categoryNames` of each item's category; −1 for none. */
   category: Int32Array
   categoryNames: string[]
   pictures: PictureSource
@@ -65,7 +64,7 @@ export async function loadItems(db: Database, path: string, columns: ItemColumns
   }
 }
 
-/** Leaves the numbers in `itemNumbers`; returns the FROM clause that joins them, `n`, to the table, `t`. */
+/** Creates the table `itemNumbers`; returns the FROM clause that joins it, as `n`, to the items table, as `t`. */
 async function numberItems(db: Database, { source }: Table, id: string): Promise<string> {
   await db.run(`CREATE OR REPLACE TEMP TABLE ${itemNumbers} AS
     SELECT ${identifier(id)} AS item_id, CAST(row_number() OVER (ORDER BY ${identifier(id)}) - 1 AS INTEGER) AS item
@@ -73,7 +72,7 @@ async function numberItems(db: Database, { source }: Table, id: string): Promise
   return `${source} t JOIN ${itemNumbers} n ON t.${identifier(id)} = n.item_id`
 }
 
-/** The encoded pictures of a few items, read from the table once more. */
+/** The encoded pictures of a few items, read from the table again. */
 export async function readPictures(
   { table }: Items,
   { id, image }: ItemColumns,
@@ -81,20 +80,19 @@ export async function readPictures(
 ): Promise<Map<number, PictureInput | null>> {
   const wanted = [...new Set(items)]
   if (!table.columns.has(image) || wanted.length === 0) return new Map()
-  const db = await Database.open()
+  using db = await Database.open()
   const joined = await numberItems(db, table, id)
   const { item, picture } = await db.columns(
     `SELECT n.item, t.${identifier(image)} AS picture FROM ${joined} WHERE n.item IN (${wanted.join(', ')})`,
     { item: 'int32', picture: isPath(table, image) ? 'string' : 'blob' },
   )
-  db.close()
   return new Map(Array.from(item, (number, i) => [number, picture[i]]))
 }
 
 const isPath = (table: Table, image: string) => /VARCHAR/.test(table.columns.get(image) ?? '')
 
 /** Pictures read at a time: enough to keep the decoders busy, few enough for memory. */
-const piece = 256
+const piecePictures = 256
 
 async function itemPictures(db: Database, table: Table, column: string, joined: string): Promise<PictureSource> {
   const folder = folderOf(table.path)
@@ -112,7 +110,9 @@ async function itemPictures(db: Database, table: Table, column: string, joined: 
       let pending: (Uint8Array | string | null)[] = []
       for await (const { picture } of db.batches(query, { picture: kind })) {
         pending.push(...(picture as (Uint8Array | string | null)[]))
-        for (; pending.length >= piece; pending = pending.slice(piece)) yield pending.slice(0, piece)
+        for (; pending.length >= piecePictures; pending = pending.slice(piecePictures)) {
+          yield pending.slice(0, piecePictures)
+        }
       }
       if (pending.length > 0) yield pending
     },
@@ -137,7 +137,7 @@ async function fingerprintOfBytes(db: Database, query: string): Promise<string> 
   return fingerprint ?? ''
 }
 
-/** Folder that paths inside a table start from. */
+/** The folder that paths in a table are relative to. */
 export function folderOf(path: string): string {
   return existsSync(path) && statSync(path).isDirectory() ? path : dirname(path)
 }

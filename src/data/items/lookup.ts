@@ -1,4 +1,4 @@
-/** What the catalogue says of a few items. */
+/** Looks up titles, categories and pictures of a few items. */
 import type { Id } from '../../store/index.js'
 import type { PictureInput } from '../pictures/files.js'
 import { openTable } from '../tables/contract.js'
@@ -12,7 +12,7 @@ export interface FoundItem {
   picture: PictureInput | null
 }
 
-/** Items by id, and the folder that paths of pictures start from; ids that the catalogue lacks are absent. */
+/** Items by id, without ids that the catalogue lacks, and the folder that paths of pictures are relative to. */
 export async function lookUpItems(
   db: Database,
   path: string,
@@ -35,9 +35,9 @@ export async function lookUpItems(
      FROM ${source} WHERE CAST(${identifier(id)} AS VARCHAR) IN (${list})`,
     { id: 'string', title: 'string', category: 'string', picture: kind },
   )
-  const known = new Map(ids.map((one) => [String(one), one]))
+  const idOf = new Map(ids.map((one) => [String(one), one]))
   read.id.forEach((text, i) => {
-    items.set(known.get(text!)!, { title: read.title[i], category: read.category[i], picture: read.picture[i] })
+    items.set(idOf.get(text!)!, { title: read.title[i], category: read.category[i], picture: read.picture[i] })
   })
   return { folder: folderOf(path), items }
 }

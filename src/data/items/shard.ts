@@ -1,4 +1,4 @@
-/** Which share of the catalogue a process of many works on. */
+/** The share of the catalogue that one of several processes works on. */
 import { UserError } from '../../base/errors.js'
 
 export interface Shard {
@@ -7,13 +7,13 @@ export interface Shard {
   count: number
 }
 
-/** Where schedulers put the number of a process: Kubernetes' Indexed Jobs, Slurm's arrays. */
+/** Environment variables with the index of a process: of Kubernetes' Indexed Jobs and of Slurm's arrays. */
 const indexNames = ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID'] as const
 
 /**
- * The shard that `text` means: `2/8` is the third of eight. `auto/8`, or `auto` with the count in MIM_SHARDS or
- * SLURM_ARRAY_TASK_COUNT, takes the number from the scheduler; arrays of Slurm may start at any number.
- * @throws UserError `shard-value`, `shard-missing` where the environment lacks what `auto` needs.
+ * Parses a shard: `2/8` is the third of eight. `auto/8`, or `auto` with the count in MIM_SHARDS or
+ * SLURM_ARRAY_TASK_COUNT, takes the index from the scheduler; Slurm arrays may start at any number.
+ * @throws UserError `shard-value`; `shard-missing` where the environment lacks a variable that `auto` needs.
  */
 export function parseShard(text: string, env: NodeJS.ProcessEnv): Shard {
   const expected = 'INDEX/COUNT counted from 0, e.g. 0/4, or auto/4'
@@ -37,5 +37,5 @@ function indexOf(env: NodeJS.ProcessEnv): number {
 
 function missing(name: string): never {
   const what = `auto needs ${name} in the environment`
-  throw new UserError({ id: 'shard-missing', where: '--shard', what, remedy: 'name the shard: --shard 0/4' })
+  throw new UserError({ id: 'shard-missing', where: '--shard', what, remedy: 'give the shard, e.g. --shard 0/4' })
 }

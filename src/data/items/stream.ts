@@ -1,10 +1,8 @@
-/** A catalogue of any size, read from front to back in the order of its files. */
-
+/** Streams a catalogue of any size, in the order of its files. */
 import { UserError } from '../../base/errors.js'
-import type { Id, IdKind } from '../../store/index.js'
-import { idKind } from '../../store/index.js'
+import { type Id, type IdKind, idKind } from '../../store/index.js'
 import type { PictureInput } from '../pictures/files.js'
-import { openTable } from '../tables/contract.js'
+import { openTable, type Table } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
 import { folderOf, type ItemColumns } from './items.js'
 import type { Shard } from './shard.js'
@@ -12,7 +10,7 @@ import { titleNames, titleRules, titleSql } from './titles.js'
 
 export interface ItemPiece {
   ids: Id[]
-  /** Trimmed; null where there is none. */
+  /** Trimmed; null for none. */
   titles: (string | null)[]
   pictures: (PictureInput | null)[]
 }
@@ -20,14 +18,14 @@ export interface ItemPiece {
 export interface ItemStream {
   /** Items of the shard, or of the whole catalogue. */
   count: number
-  /** A share of the items, by a hash of their ids that is the same everywhere. */
+  /** A share of the items by a hash of their ids, which is the same on every machine; undefined: all. */
   shard: Shard | undefined
   kind: IdKind
-  /** DuckDB type of the ids: they go out as they came in. */
+  /** DuckDB type of the ids, which outputs have again. */
   idType: string
-  /** Folder that paths of pictures start from. */
+  /** Folder that paths of pictures are relative to. */
   folder: string
-  /** Changes whenever an item of the whole catalogue comes or goes. */
+  /** Changes whenever an item is added to or removed from the whole catalogue. */
   fingerprint: string
   /** The ids of the shard, ascending. */
   sortedIds(): AsyncIterable<Id[]>
@@ -36,8 +34,8 @@ export interface ItemStream {
 
 /**
  * Opens and checks the items table.
- * @throws UserError of `openTable`; `items-empty` for a table without rows; `items-content` for one that has
- * neither titles nor pictures.
+ * @throws UserError of `openTable`; `items-empty` for a table without rows; `items-content` for one with neither
+ * titles nor pictures.
  */
 export async function openItemStream(
   db: Database,
@@ -50,20 +48,8 @@ export async function openItemStream(
     ...titleRules(title),
     [image]: { type: 'image', optional: true },
   })
-  if (table.rows === 0) {
-    throw new UserError({
-      id: 'items-empty',
-      where: path,
-      what: 'the catalogue has no items',
-      expected: 'a row or more',
-    })
-  }
+  checkContent(table, titleNames(title), image)
   const { columns, source } = table
-  const named = titleNames(title)
-  if (!named.some((name) => columns.has(name)) && !columns.has(image)) {
-    const [what, remedy] = [`neither column '${named}' nor '${image}' is there`, 'name them with data.columns']
-    throw new UserError({ id: 'items-content', where: path, what, expected: 'titles, pictures or both', remedy })
-  }
   const hash = `md5_number_lower(CAST(${identifier(id)} AS VARCHAR))`
   const rows = shard ? `${source} WHERE ${hash} % ${shard.count} = ${shard.index}` : source
   const { total, mixed } = await db.row<{ total: bigint; mixed: bigint }>(
@@ -74,7 +60,7 @@ export async function openItemStream(
   const idsOf = (values: BigInt64Array | (string | null)[]): Id[] =>
     kind === 'unsigned' ? (values as string[]).map(BigInt) : ([...values] as Id[])
   const picture = columns.get(image) === 'VARCHAR' ? 'string' : 'blob'
-  const seen = columns.has(image) ? identifier(image) : 'CAST(NULL AS BLOB)'
+  const pictureSql = columns.has(image) ? identifier(image) : 'CAST(NULL AS BLOB)'
   return {
     count: shard ? await db.count(rows) : Number(total),
     shard,
@@ -87,11 +73,22 @@ export async function openItemStream(
       for await (const { ids } of db.batches(query, { ids: idColumn[kind] })) yield idsOf(ids)
     },
     async *read() {
-      const query = `SELECT ${identifier(id)} AS ids, ${titleSql(columns, title)} AS titles, ${seen} AS pictures FROM ${rows}`
+      const query = `SELECT ${identifier(id)} AS ids, ${titleSql(columns, title)} AS titles, ${pictureSql} AS pictures
+        FROM ${rows}`
       const kinds = { ids: idColumn[kind], titles: 'string', pictures: picture } as const
       for await (const batch of db.batches(query, kinds)) {
         yield { ids: idsOf(batch.ids), titles: batch.titles, pictures: batch.pictures }
       }
     },
   }
+}
+
+function checkContent({ path, rows, columns }: Table, titles: readonly string[], image: string): void {
+  if (rows === 0) {
+    const [what, expected] = ['the catalogue has no items', 'at least one row']
+    throw new UserError({ id: 'items-empty', where: path, what, expected })
+  }
+  if ([...titles, image].some((name) => columns.has(name))) return
+  const [what, remedy] = [`there is no column '${titles}' or '${image}'`, 'name the columns with data.columns']
+  throw new UserError({ id: 'items-content', where: path, what, expected: 'titles, pictures or both', remedy })
 }

@@ -1,7 +1,7 @@
 /**
- * Decoded pictures on disk, each once by the hash of its encoded bytes. They lie in segments, files that are written
- * under a name of their own and never change: any number of processes fill one store side by side, and what one
- * that is killed had finished stays.
+ * Decoded pictures on disk, each stored once by the hash of its encoded bytes. They are in segments: files with unique
+ * names that never change. So several processes can fill one store at the same time, and a process that is killed loses
+ * only its unfinished segment.
  */
 import { randomUUID } from 'node:crypto'
 import {
@@ -24,33 +24,33 @@ import { join } from 'node:path'
 /** Bytes of a hash. */
 export const hashSize = 16
 
-/** Where a picture lies: file number `segment` of the store, at `slot` times the size of a picture. */
+/** Location of a picture: the number of the segment file, and the offset in it in pictures. */
 export interface Place {
   segment: number
   slot: number
 }
 
-/** A segment ends when it has so many bytes: as much is lost at most when a process is killed. */
+/** Size at which a segment is finished: the most that is lost when a process is killed. */
 const segmentBytes = 2 ** 27
 
-/** Bytes of the disk that are left to others. */
-const leftFree = 2 ** 30
+/** Bytes of the disk that always stay free. */
+const reservedBytes = 2 ** 30
 
-/** What nobody has used for so long may go to make room; others may be reading the rest. */
+/** Segments that were not used for so long may be evicted; other processes may be reading the rest. */
 const idleMilliseconds = 24 * 3600 * 1000
 
 export class PictureStore {
   /** Paths of the segments by number. */
   readonly segments: string[] = []
   private readonly places = new Map<string, Place>()
-  /** Segments that this process needs. */
+  /** Segments that this process uses. */
   private readonly used = new Set<number>()
   private writing: { path: string; file: number; hashes: Buffer[]; index: number } | undefined
-  /** Bytes that the segment being written may still take; 0 before it is known. */
+  /** Bytes that may still be written; 0 if not known yet. */
   private room = 0
   private isFull = false
 
-  /** @param limit bytes that `cache`, the folder of all stores, may take. */
+  /** @param limit most bytes in `cache`, the folder of all stores. */
   constructor(
     private readonly cache: string,
     private readonly folder: string,
@@ -60,7 +60,7 @@ export class PictureStore {
     mkdirSync(folder, { recursive: true })
     for (const name of readdirSync(folder)) {
       if (name.endsWith('.hashes')) this.open(join(folder, name.slice(0, -'.hashes'.length)))
-      // Left by a process that was killed.
+      // Left over from a process that was killed.
       else if (name.endsWith('.part') && isIdle(join(folder, name))) rmSync(join(folder, name), { force: true })
     }
   }
@@ -68,7 +68,7 @@ export class PictureStore {
   private open(path: string): void {
     const hashes = readFileSync(`${path}.hashes`)
     const count = hashes.length / hashSize
-    // Without its pixels, e.g. where somebody made room by hand, a segment does not exist.
+    // A segment without its pixels, e.g. because someone deleted them, does not exist.
     if (statSync(path, { throwIfNoEntry: false })?.size !== count * this.pictureSize) return
     const segment = this.segments.push(path) - 1
     for (let slot = 0; slot < count; slot++) this.remember(hashes.subarray(slot * hashSize), { segment, slot })
@@ -84,7 +84,7 @@ export class PictureStore {
     return place
   }
 
-  /** Adds a decoded picture that the store does not have; false where there is no room for it. */
+  /** Adds a decoded picture that the store does not have; returns whether it fits. */
   add(hash: Buffer, pixels: Uint8Array): boolean {
     if (!this.hasRoom()) return false
     this.writing ??= this.begin()
@@ -96,7 +96,7 @@ export class PictureStore {
     return true
   }
 
-  /** Whether a picture more fits; what was idle makes room for it. */
+  /** Evicts idle segments if needed; returns whether one more picture fits. */
   hasRoom(): boolean {
     if (this.room < this.pictureSize && !this.isFull) {
       this.room = this.makeRoom()
@@ -112,7 +112,7 @@ export class PictureStore {
     return { path, file: openSync(`${path}.part`, 'wx'), hashes: [], index }
   }
 
-  /** Makes what was added visible to others. The hashes come last: a segment exists when they do. */
+  /** Finishes the segment, which makes it visible to other processes. The hashes come last: they mark it as complete. */
   publish(): void {
     if (!this.writing) return
     const { path, file, hashes } = this.writing
@@ -121,18 +121,18 @@ export class PictureStore {
     writeFileSync(`${path}.hashes.part`, Buffer.concat(hashes))
     renameSync(`${path}.hashes.part`, `${path}.hashes`)
     this.writing = undefined
-    // Others may have written meanwhile.
+    // Other processes may have written in the meantime.
     this.room = 0
   }
 
-  /** Says that what `find` found is in use, so that others do not make room of it. */
+  /** Marks the segments that `find` returned as used, so that other processes do not evict them. */
   touch(): void {
     const now = new Date()
     for (const segment of this.used)
       if (existsSync(this.segments[segment])) utimesSync(this.segments[segment], now, now)
   }
 
-  /** Removes segments that were idle the longest until a picture more fits; returns how many bytes are free then. */
+  /** Evicts the least recently used idle segments until one more picture fits; returns the bytes that are free. */
   private makeRoom(): number {
     this.touch()
     const files = (readdirSync(this.cache, { recursive: true }) as string[]).flatMap((name) => {
@@ -142,7 +142,7 @@ export class PictureStore {
     })
     const { bavail, bsize } = statfsSync(this.cache)
     const taken = files.reduce((sum, { size }) => sum + size, 0)
-    let room = Math.min(this.limit - taken, bavail * bsize - leftFree)
+    let room = Math.min(this.limit - taken, bavail * bsize - reservedBytes)
     for (const { path, size } of files.sort((a, b) => a.time - b.time)) {
       if (room >= this.pictureSize) break
       if (path.endsWith('.part') || !isIdle(path)) continue
@@ -158,7 +158,7 @@ export class PictureStore {
   }
 }
 
-/** A file of pixels, finished or not. */
+/** Names of pixel files, finished or not. */
 const isSegment = /[\da-f-]{36}(\.part)?$/
 
 function isIdle(path: string): boolean {

@@ -1,4 +1,4 @@
-/** From encoded pictures to pixels. */
+/** Decodes and resizes pictures. */
 import sharp, { type Sharp } from 'sharp'
 import { messageOf } from '../../base/errors.js'
 
@@ -6,23 +6,22 @@ import { type PictureInput, type PicturePlace, pictureBytes } from './files.js'
 import { type Decoded, decodeSmallJpeg, type JpegHeader, jpegHeader } from './jpeg.js'
 import { type Kernel, pixelWords, resample, type Window } from './resample.js'
 
-// Pictures are decoded side by side, so that one needs no threads of its own; and none comes twice.
+// Many pictures are decoded in parallel, so each needs one thread only; no picture comes twice.
 sharp.concurrency(1)
 sharp.cache(false)
 
 /**
- * How a picture of any shape becomes a square. `cover`: the shorter side fits, the middle is kept (CLIP); `fill`:
- * stretched (SigLIP); both bicubic. The long form resizes to more than the square, whose middle is then kept, or by
- * another filter.
+ * How a picture becomes square. `cover`: resize the shorter side, then crop the center (CLIP); `fill`: stretch (SigLIP);
+ * both bicubic. The long form sets the size to resize to before the center crop, and the filter.
  */
 export type Fit = FitMode | { mode: FitMode; shortest: number; kernel: Kernel }
 type FitMode = 'cover' | 'fill'
 
 export interface DecodeOptions {
-  /** Pixels along a side. */
+  /** Pixels per side. */
   size: number
   fit: Fit
-  /** Pixels of a source picture beyond which it counts as broken. */
+  /** A source picture with more pixels counts as broken. */
   maxPixels: number
 }
 
@@ -31,7 +30,7 @@ interface Size {
   height: number
 }
 
-/** Decodes pictures together; sharp works off the main thread. An Error stands for a broken one: its message says why. */
+/** Decodes pictures in parallel, outside the main thread. Returns an Error with the reason for a broken one. */
 export async function decodeAll(
   pictures: readonly (PictureInput | Error | null)[],
   place: PicturePlace,
@@ -49,13 +48,13 @@ export async function decodeAll(
   )
 }
 
-/** Formats by libvips' names; others that it knows, such as SVG, are no pictures of goods and could refer to files. */
+/** Accepted formats by libvips' names. Others, such as SVG, could refer to files. */
 const formats = new Set(['jpeg', 'png', 'webp', 'gif', 'heif', 'tiff'])
 
 /**
- * RGB bytes [size, size, 3] of an encoded picture, whatever its file is called: turned upright, transparency on white,
- * CMYK and gray as RGB, the first frame of an animation; resized with antialiasing.
- * @throws Error with the reason for a broken one; too many pixels are noticed before they are decoded.
+ * RGB bytes [size, size, 3] of an encoded picture, resized with antialiasing. It is rotated upright by its EXIF data;
+ * transparency becomes white, CMYK and gray become RGB; of an animation the first frame is taken.
+ * @throws Error with the reason for a broken one; `maxPixels` is checked before decoding.
  */
 export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: DecodeOptions): Promise<Uint8Array> {
   try {
@@ -66,7 +65,7 @@ export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: Decode
     const upright = header ?? (await sizeOf(image))
     if (upright.width * upright.height === 1) throw new Error('blank: a single pixel')
     const window = windowOf(upright, size, fit)
-    // What the header told of is upright and opaque.
+    // A picture with a plain header is upright and opaque.
     if (!header) image.autoOrient().flatten({ background: '#ffffff' })
     image.raw()
     const enlarges = window.width > upright.width || window.height > upright.height
@@ -86,7 +85,7 @@ const isSmall = (header: JpegHeader | undefined, maxPixels: number) => {
   return pixels > 1 && pixels <= Math.min(smallPixels, maxPixels)
 }
 
-/** What of a picture is kept, at which size, and the filter that gets it there. */
+/** Size to resize to, the center crop of it, and the filter. */
 function windowOf(upright: Size, size: number, fit: Fit): Window & { kernel: Kernel } {
   const { mode, shortest, kernel } =
     typeof fit === 'object' ? fit : ({ mode: fit, shortest: size, kernel: 'cubic' } as const)
@@ -98,14 +97,14 @@ function resampled({ data, width, height }: Decoded, window: Window & { kernel: 
   return resample(pixelWords(data, width * height), width, height, window, window.kernel)
 }
 
-/** Width and height as the picture is to be seen. */
+/** Width and height of the upright picture. */
 async function sizeOf(image: Sharp): Promise<Size> {
   const { autoOrient, format } = await image.metadata()
   if (!formats.has(format)) throw new Error('unsupported image format')
   return autoOrient
 }
 
-/** Why a picture is broken, said in words that people count by: the kind first. */
+/** Why a picture is broken: the kind of failure, which reports count, then a colon and details. */
 function reasonOf(message: string, bytes: Uint8Array, maxPixels: number): string {
   if (/unsupported image format/.test(message)) {
     const start = Buffer.from(bytes.subarray(0, 16)).toString('latin1')
@@ -116,24 +115,26 @@ function reasonOf(message: string, bytes: Uint8Array, maxPixels: number): string
 }
 
 /**
- * JPEGs of up to so many pixels are decoded, and other pictures resized, here: setting libvips up for it takes longer
- * than doing it. Of larger JPEGs libvips decodes a fraction only, which more than makes up for that. What is enlarged is resized
- * here as well, for libvips does that half a pixel off.
+ * Pictures of up to so many pixels are resized here, and JPEGs decoded, because the set-up of libvips takes longer. Of
+ * larger JPEGs libvips decodes only a fraction, which is faster. Enlarging is done here too, because libvips is off by
+ * half a pixel.
  */
 const smallPixels = 2 ** 14
 
-/** Size at which the shorter side is `size`, rounded as Hugging Face's image processors do. */
+/** Size with a shorter side of `size`, rounded as in Hugging Face's image processors. */
 function covering({ width, height }: Size, size: number): Size {
-  const long = (of: number, short: number) => Math.floor((size * of) / short)
-  return width < height ? { width: size, height: long(height, width) } : { width: long(width, height), height: size }
+  const longer = (long: number, short: number) => Math.floor((size * long) / short)
+  return width < height
+    ? { width: size, height: longer(height, width) }
+    : { width: longer(width, height), height: size }
 }
 
-/** The square of `size` pixels in the middle. */
+/** The square of `size` pixels in the center. */
 function middle({ width, height }: Size, size: number): Window {
   return { width, height, left: (width - size) >> 1, top: (height - size) >> 1, size }
 }
 
-/** The window of a picture [height, width, 3] that has been resized already. */
+/** The window of a picture [height, width, 3] that is already resized. */
 function cut(pixels: Uint8Array, { width, height, left, top, size }: Window): Uint8Array {
   if (width === size && height === size) return pixels
   const out = new Uint8Array(size * size * 3)

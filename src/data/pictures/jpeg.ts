@@ -1,6 +1,6 @@
 /**
- * Small JPEGs, decoded in the thread that asks by libjpeg as WebAssembly: the same bits as by libvips, which takes
- * longer to set up than such a picture takes.
+ * Decodes small JPEGs in the calling thread with libjpeg as WebAssembly. The pixels are those of libvips, whose set-up
+ * takes longer than decoding such a picture.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -13,7 +13,7 @@ export interface Decoded {
   height: number
 }
 
-/** What the decoder makes of a picture; browsers have it. */
+/** The `ImageData` of browsers, which the decoder returns. */
 class PlainImageData {
   constructor(
     readonly data: Uint8ClampedArray,
@@ -23,10 +23,10 @@ class PlainImageData {
 }
 
 const path = createRequire(import.meta.url).resolve('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm')
-/** Resolves when the decoder is there; absent where there is none to use. */
+/** Resolves when the decoder is ready; undefined before the first picture and after a failure. */
 let opened: Promise<void> | undefined
 
-/** The RGBA pixels of a JPEG; undefined where it is broken: another decoder may say why. */
+/** The RGBA pixels of a JPEG; undefined for a broken one, for which another decoder may give the reason. */
 export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Decoded | undefined> {
   opened ??= open()
   await opened
@@ -34,7 +34,7 @@ export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Decoded | unde
     const { data, width, height } = await decode(bytes as never)
     return { data: new Uint8Array(data.buffer), width, height }
   } catch {
-    // What a failure leaves behind is never given back: the next picture gets a decoder of its own.
+    // A failure leaks memory of the decoder: the next picture gets a new one.
     opened = undefined
     return undefined
   }
@@ -45,7 +45,7 @@ function open(): Promise<void> {
   return init({ wasmBinary: readFileSync(path), printErr: () => {} } as Parameters<typeof init>[0])
 }
 
-/** Marks that start a frame lie from C0 to CF, among those of tables (C4, CC) and one that is reserved (C8). */
+/** Markers C0 to CF start a frame, except C4 and CC (tables) and C8 (reserved). */
 const isFrame = (mark: number) => mark >= 0xc0 && mark <= 0xcf && mark !== 0xc4 && mark !== 0xc8 && mark !== 0xcc
 
 const [exifMark, profileMark] = [0xe1, 0xe2]
@@ -53,32 +53,32 @@ const [exifMark, profileMark] = [0xe1, 0xe2]
 export interface JpegHeader {
   width: number
   height: number
-  /** Nothing but pixels as they are to be seen: gray or YCbCr, of no color profile, and not cut off. */
+  /** Whether it is gray or YCbCr, without a color profile, and complete. */
   isPlain: boolean
 }
 
 /**
- * What a JPEG's header tells; undefined for what is no JPEG, is cut off before its frame, or has EXIF data, which may
- * turn the picture. Spares a decoder the call that asks for it: a tenth of the work on a thumbnail.
+ * Parses the header of a JPEG; undefined for other files, for files cut off before the frame, and for files with EXIF
+ * data, which may rotate the picture. This saves a call of the decoder: a tenth of the time for a thumbnail.
  */
 export function jpegHeader(bytes: Uint8Array): JpegHeader | undefined {
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined
   let hasProfile = false
-  for (let at = 2; at + 10 <= bytes.length; ) {
-    const mark = bytes[at + 1]
-    if (bytes[at] !== 0xff || mark === exifMark) return undefined
+  for (let start = 2; start + 10 <= bytes.length; ) {
+    const mark = bytes[start + 1]
+    if (bytes[start] !== 0xff || mark === exifMark) return undefined
     hasProfile ||= mark === profileMark
     if (isFrame(mark)) {
-      const [height, width, components] = [number(bytes, at + 5), number(bytes, at + 7), bytes[at + 9]]
-      const isWhole = number(bytes, bytes.length - 2) === endMark
+      const [height, width, components] = [uint16(bytes, start + 5), uint16(bytes, start + 7), bytes[start + 9]]
+      const isWhole = uint16(bytes, bytes.length - 2) === endMark
       const isPlain = isWhole && !hasProfile && (components === 1 || components === 3)
       return width > 0 && height > 0 ? { width, height, isPlain } : undefined
     }
-    at += 2 + number(bytes, at + 2)
+    start += 2 + uint16(bytes, start + 2)
   }
   return undefined
 }
 
 const endMark = 0xffd9
 
-const number = (bytes: Uint8Array, at: number) => bytes[at] * 256 + bytes[at + 1]
+const uint16 = (bytes: Uint8Array, from: number) => bytes[from] * 256 + bytes[from + 1]

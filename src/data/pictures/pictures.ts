@@ -1,29 +1,29 @@
-/** Pictures as they were prepared: bytes [size, size, 3] in memory, in files of the cache, or decoded when needed. */
+/** Prepared pictures: bytes [size, size, 3] in memory, in files of the cache, or decoded when needed. */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type Normalization, writeNormalized } from './normalize.js'
 import type { Rejected } from './rejected.js'
 import { PictureStream, type StreamedPictures } from './stream.js'
 
-/** Where prepared pictures lie; plain data, which another thread makes its own `Pictures` of. */
+/** Locations of prepared pictures: plain data, from which another thread makes its own `Pictures`. */
 export interface PreparedPictures {
-  /** Pixels along a side. */
+  /** Pixels per side. */
   size: number
-  /** 1 where a picture exists and could be read. */
+  /** 1 for items with a readable picture, else 0. */
   present: Uint8Array
-  /** Number of the picture of each item among the different ones; −1 where it has none. */
+  /** Number of each item's picture among the distinct pictures; −1 for none. */
   distinct: Int32Array
   rejected: Rejected[]
-  /** Files of the cache; for each different picture the number of its file (−1: in none), and its place in it. */
+  /** Files of the cache; for each distinct picture the number of its file (−1: in none) and its slot in the file. */
   segments: string[]
   segment: Int32Array
   slot: Int32Array
-  /** All different pictures in shared memory, if they fit; beyond that the system's page cache serves. */
+  /** All distinct pictures in shared memory, if they fit; otherwise they are read from the files. */
   bytes: Uint8Array | undefined
-  /** Where pictures come from that the cache has no room for; absent where it has all. */
+  /** Source of the pictures that do not fit into the cache; undefined if all fit. */
   streamed: StreamedPictures | undefined
 }
 
-/** Prepared pictures. */
+/** Prepared pictures. Close it when done. */
 export class Pictures {
   readonly size: number
   readonly present: Uint8Array
@@ -42,8 +42,8 @@ export class Pictures {
   }
 
   /**
-   * Pictures `indices` as [n, 3, size, size], channels first, normalized; a missing picture is all zeros.
-   * `change` makes another picture of the same size of each, one after the other.
+   * The pictures of items `indices`, normalized, as [n, 3, size, size]; zeros for a missing picture. `change` augments
+   * each picture, in order.
    * @throws UserError `picture-changed`.
    */
   async normalized(
@@ -63,12 +63,12 @@ export class Pictures {
     return out
   }
 
-  /** Equal numbers for items of the same picture; an item without one is alone. */
+  /** Group number per item: items with the same picture share one, an item without a picture is alone in its group. */
   groups(): Int32Array {
     return this.prepared.distinct.map((picture, item) => (this.present[item] ? picture : -1 - item))
   }
 
-  /** Items whose picture the cache has no room for. */
+  /** Number of items whose picture does not fit into the cache. */
   get streamed(): number {
     return this.stream ? this.present.reduce((n, _, index) => n + Number(this.isStreamed(index)), 0) : 0
   }

@@ -1,4 +1,4 @@
-/** Decodes and resizes pictures once, to know which are broken and to keep as many as the cache has room for. */
+/** Decodes and resizes all pictures once: finds broken ones and caches as many as fit. */
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -16,26 +16,26 @@ export interface PictureSource {
   count: number
   /** Changes whenever a picture changes. */
   fingerprint: string
-  /** Folder that paths start from. */
+  /** Folder that paths are relative to. */
   folder: string
-  /** The pictures in order, in pieces; null where there is none. */
+  /** The pictures in order, in pieces; null for none. */
   read(): AsyncIterable<(PictureInput | null)[]>
-  /** Where any of them is found later on. */
+  /** Locations to read pictures from later. */
   origin(): Promise<PictureOrigin>
 }
 
 export interface PictureOptions extends DecodeOptions {
   /** Folder of the cache. */
   cache: string
-  /** Gigabytes that it may take; what has no room is decoded each time that it is needed. */
+  /** Size limit in gigabytes; pictures that do not fit are decoded each time they are needed. */
   cacheLimit: number
-  /** Share of the pictures that may be broken before the run stops. */
+  /** Largest share of broken pictures; above it the run stops. */
   maxBad: number
-  /** May paths lead out of the folder of the table? */
+  /** Whether paths may leave the folder of the table. */
   allowOutside: boolean
 }
 
-/** What the `data` options of a stage say about pictures. */
+/** The `data` options of a stage for pictures. */
 interface PictureSettings {
   cache: string
   cacheLimit: number
@@ -52,22 +52,22 @@ export function pictureOptions(
   return { size, fit, cache, cacheLimit, maxBad: maxBadImages, maxPixels: maxImagePixels, allowOutside }
 }
 
-/** Most that is held in memory, in bytes. */
-const inMemory = 2 ** 30
+/** Most bytes of pictures kept in memory. */
+const memoryLimit = 2 ** 30
 
-/** Raised when what is stored changes its meaning. */
+/** To be raised when the stored data changes its meaning. */
 const cacheVersion = 3
 
-/** What a list says of each picture, `hashSize` bytes: its hash, or that there is none or a broken one. */
-const nothing = Buffer.alloc(hashSize)
-const isNothing = (hash: Buffer) => hash.equals(nothing)
+/** A list has `hashSize` bytes per picture: its hash, or zeros for a missing or broken one. */
+const noHash = Buffer.alloc(hashSize)
+const isMissing = (hash: Buffer) => hash.equals(noHash)
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 24)
 
 /**
- * Decodes and resizes all pictures of `source`, each different one once, or finds them in the cache. Where `progress`
- * throws it stops, and what was decoded stays.
- * @throws UserError `pictures-bad` when more than `maxBad` of them are broken.
+ * Decodes and resizes all pictures of `source`, each distinct one once, or finds them in the cache. If `progress` throws,
+ * it stops and keeps the pictures decoded so far.
+ * @throws UserError `pictures-bad` where more than the share `maxBad` of them is broken.
  */
 export async function preparePictures(
   source: PictureSource,
@@ -80,7 +80,7 @@ export async function preparePictures(
   const store = new PictureStore(cache, folder, size * size * 3, cacheLimit * 1e9)
   const listFile = join(folder, `list-${digest(JSON.stringify([source.fingerprint, allowOutside]))}`)
   let list = readList(listFile)
-  const lacks = list?.hashes.filter((hash) => !isNothing(hash) && !store.find(hash)).length
+  const lacks = list?.hashes.filter((hash) => !isMissing(hash) && !store.find(hash)).length
   if (!list || (lacks && store.hasRoom())) {
     try {
       list = await fill(store, source, options, progress)
@@ -99,13 +99,13 @@ export async function preparePictures(
   return new Pictures(prepared(store, list, found, size, streamed))
 }
 
-/** The pictures of a source by their hashes, and those that are broken. */
+/** The hashes of the pictures of a source, and the broken ones. */
 interface PictureList {
   hashes: Buffer[]
   rejected: Rejected[]
 }
 
-/** Decodes what the store lacks, and puts there what it has room for. */
+/** Decodes the pictures that the store lacks, and stores those that fit. */
 async function fill(
   store: PictureStore,
   source: PictureSource,
@@ -129,19 +129,19 @@ async function fill(
   }
   for await (const piece of prefetch(read(), 1)) {
     const from = hashes.length
-    const lacking = new Map<string, { hash: Buffer; bytes: Uint8Array }>()
+    const missing = new Map<string, { hash: Buffer; bytes: Uint8Array }>()
     for (const { bytes } of piece) {
-      const hash = bytes instanceof Uint8Array ? hashOf(bytes) : nothing
+      const hash = bytes instanceof Uint8Array ? hashOf(bytes) : noHash
       hashes.push(hash)
-      if (bytes instanceof Uint8Array && !store.find(hash)) lacking.set(hash.toString('hex'), { hash, bytes })
+      if (bytes instanceof Uint8Array && !store.find(hash)) missing.set(hash.toString('hex'), { hash, bytes })
     }
     const decoded = await decodeAll(
-      Array.from(lacking.values(), ({ bytes }) => bytes),
+      Array.from(missing.values(), ({ bytes }) => bytes),
       place,
       options,
     )
     const broken = new Map<string, string>()
-    for (const [i, [name, { hash }]] of [...lacking].entries()) {
+    for (const [i, [name, { hash }]] of [...missing].entries()) {
       const result = decoded[i]
       if (result instanceof Uint8Array) store.add(hash, result)
       else if (result) broken.set(name, result.message)
@@ -150,7 +150,7 @@ async function fill(
       const reason = bytes instanceof Error ? bytes.message : broken.get(hashes[from + i].toString('hex'))
       if (reason === undefined) continue
       rejected.push({ index: from + i, path, reason })
-      hashes[from + i] = nothing
+      hashes[from + i] = noHash
     }
     progress(hashes.length)
   }
@@ -159,7 +159,7 @@ async function fill(
 
 const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest().subarray(0, hashSize)
 
-/** A list is written when all its pictures are in the store; JSON of what is broken follows the hashes. */
+/** Writes the list when all its pictures are decoded: a count, the hashes, and the broken pictures as JSON. */
 async function writeList(path: string, { hashes, rejected }: PictureList): Promise<void> {
   const count = Buffer.alloc(8)
   count.writeDoubleLE(hashes.length)
@@ -176,13 +176,13 @@ function readList(path: string): PictureList | undefined {
   return { hashes, rejected: JSON.parse(content.toString('utf8', end)) as Rejected[] }
 }
 
-/** The different pictures of a list: the number of each item's, −1 where it has none, and the place of each. */
+/** The distinct pictures of a list: the number of each item's picture, −1 for none, and the location of each picture. */
 function locate(store: PictureStore, { hashes }: PictureList) {
   const distinct = new Int32Array(hashes.length).fill(-1)
   const numbers = new Map<string, number>()
   const places: (Place | undefined)[] = []
   for (const [i, hash] of hashes.entries()) {
-    if (isNothing(hash)) continue
+    if (isMissing(hash)) continue
     const name = hash.toString('latin1')
     const number = numbers.get(name) ?? places.push(store.find(hash)) - 1
     numbers.set(name, number)
@@ -214,30 +214,33 @@ function prepared(
 
 /** Pictures one after the other in shared memory, if they are not too many for it. */
 function readShared(segments: readonly string[], places: readonly Place[], pictureSize: number) {
-  if (places.length * pictureSize > inMemory) return undefined
+  if (places.length * pictureSize > memoryLimit) return undefined
   const bytes = new Uint8Array(new SharedArrayBuffer(places.length * pictureSize))
   const files = new Map<number, number>()
-  for (let from = 0, to = 0; from < places.length; from = to) {
-    const { segment, slot } = places[from]
-    // What lies together is read together.
-    for (to = from + 1; places[to]?.segment === segment && places[to].slot === slot + to - from; ) to++
-    const file = files.get(segment) ?? openSync(segments[segment], 'r')
-    files.set(segment, file)
-    readExactly(file, bytes.subarray(from * pictureSize, to * pictureSize), slot * pictureSize, segments[segment])
+  try {
+    for (let from = 0, to = 0; from < places.length; from = to) {
+      const { segment, slot } = places[from]
+      // Neighboring pictures are read together.
+      for (to = from + 1; places[to]?.segment === segment && places[to].slot === slot + to - from; ) to++
+      const file = files.get(segment) ?? openSync(segments[segment], 'r')
+      files.set(segment, file)
+      readExactly(file, bytes.subarray(from * pictureSize, to * pictureSize), slot * pictureSize, segments[segment])
+    }
+    return bytes
+  } finally {
+    for (const file of files.values()) closeSync(file)
   }
-  for (const file of files.values()) closeSync(file)
-  return bytes
 }
 
 function readExactly(file: number, into: Uint8Array, position: number, path: string): void {
-  for (let at = 0; at < into.length; ) {
-    const read = readSync(file, into, at, into.length - at, position + at)
-    if (read === 0) throw new Error(`${path} ends after ${position + at} bytes`)
-    at += read
+  for (let done = 0; done < into.length; ) {
+    const read = readSync(file, into, done, into.length - done, position + done)
+    if (read === 0) throw new Error(`${path} ends after ${position + done} bytes`)
+    done += read
   }
 }
 
-/** A fingerprint of picture files, by their names, sizes and times of change. */
+/** A fingerprint of picture files by path, size and modification time. */
 export function fingerprintOfFiles(folder: string, paths: Iterable<string | null>): string {
   const hash = createHash('sha256').update(folder)
   for (const path of paths) {

@@ -1,5 +1,4 @@
-/** Pictures that cannot be used: which, why, and how many are too many. */
-
+/** Pictures that cannot be used: reports them and refuses too many. */
 import { rmSync } from 'node:fs'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
@@ -7,13 +6,13 @@ import { type Database, transposed } from '../tables/duckdb.js'
 
 export interface Rejected {
   index: number
-  /** Path, as the table has it; null for bytes. */
+  /** Path as in the table; null for a picture within the table. */
   path: string | null
-  /** The kind of trouble, a colon, and what more there is to say. */
+  /** The kind of failure, a colon and details. */
   reason: string
 }
 
-/** @throws UserError `pictures-bad` when more than the share `maxBad` of all `count` pictures was rejected. */
+/** @throws UserError `pictures-bad` where more than the share `maxBad` of all `count` pictures was rejected. */
 export function refuseBroken(
   rejected: readonly Rejected[],
   { count, folder }: { count: number; folder: string },
@@ -30,7 +29,7 @@ export function refuseBroken(
   })
 }
 
-/** How many there are of each kind, the most frequent first, e.g. "3 missing, 1 empty". */
+/** The number of each kind, the most frequent first, e.g. "3 missing, 1 empty". */
 export function kindsOf(rejected: readonly Rejected[]): string {
   const counts = new Map<string, number>()
   for (const { reason } of rejected) {
@@ -42,8 +41,8 @@ export function kindsOf(rejected: readonly Rejected[]): string {
 }
 
 /**
- * Writes `item_id`, `path` and `reason` of each rejected picture to the Parquet file `file`; where there is none,
- * there is no file. `numbers` is the DuckDB table of item ids and dense numbers.
+ * Writes `item_id`, `path` and `reason` of each rejected picture to the Parquet file `file`; without any it deletes the
+ * file. `numbers` is the DuckDB table of item ids and item numbers.
  */
 export async function writeRejected(db: Database, numbers: string, rejected: readonly Rejected[], file: string) {
   const rows = rejected.map(({ index, path, reason }) => [String(index), path, reason] as const)
@@ -51,7 +50,7 @@ export async function writeRejected(db: Database, numbers: string, rejected: rea
   await writeRows(db, rows, `SELECT item_id, path, reason FROM ${numbered} JOIN ${numbers} USING (item)`, file)
 }
 
-/** The same for pictures by the ids of their items, of DuckDB's type `idType`. */
+/** The same for pictures with the ids of their items, of the DuckDB type `idType`. */
 export async function writeRejectedIds(
   db: Database,
   idType: string,

@@ -1,9 +1,9 @@
-/** Resizing with antialiasing as Pillow does it, which Hugging Face's image processors are made on. */
+/** Resizing with antialiasing, as in Pillow, which Hugging Face's image processors use. */
 
-import { openModule } from '../../base/webAssembly.js'
+import { openModule, pageBytes } from '../../base/webAssembly.js'
 import { resampleModule } from './resampleModule.js'
 
-/** Part of a resized picture: its full size, and the square of `size` pixels that is wanted, from `left`, `top`. */
+/** A square crop of a resized picture: its full size, and `size` pixels from `left`, `top`. */
 export interface Window {
   width: number
   height: number
@@ -12,7 +12,10 @@ export interface Window {
   size: number
 }
 
-/** Pixels of 3 or 4 bytes, the fourth of no meaning, or of 1 or 2 for gray, as one number each: red is the lowest byte. */
+/**
+ * Pixels as one number each, red in the lowest byte. Input pixels have 1 byte (gray), 2 (gray and alpha), 3 (RGB) or
+ * 4 (RGB and an ignored byte).
+ */
 export function pixelWords(bytes: Uint8Array, pixels: number): Uint32Array {
   const channels = bytes.length / pixels
   if (channels === 4 && bytes.byteOffset % 4 === 0) return new Uint32Array(bytes.buffer, bytes.byteOffset, pixels)
@@ -24,15 +27,15 @@ export function pixelWords(bytes: Uint8Array, pixels: number): Uint32Array {
   return words
 }
 
-/** The passes, in WebAssembly for the sake of SIMD; places in memory and distances between lines are in bytes. */
+/** The two passes, in WebAssembly because of SIMD; addresses and distances between lines are in bytes. */
 interface Passes {
   memory: WebAssembly.Memory
   alongRows(
-    ...args: [from: number, rows: number, inLine: number, to: number, outLine: number, size: number, ...TapPlaces]
+    ...args: [from: number, rows: number, inLine: number, to: number, outLine: number, size: number, ...TapAddresses]
   ): void
-  alongColumns(...args: [from: number, line: number, to: number, outLine: number, size: number, ...TapPlaces]): void
+  alongColumns(...args: [from: number, line: number, to: number, outLine: number, size: number, ...TapAddresses]): void
 }
-type TapPlaces = [first: number, count: number, weights: number, stride: number]
+type TapAddresses = [first: number, count: number, weights: number, stride: number]
 
 let opened: Passes | undefined
 function passes(): Passes {
@@ -40,12 +43,12 @@ function passes(): Passes {
   return opened
 }
 
-/** Bytes of the picture that are in the passes' memory at a time, if a line is not longer. */
+/** Bytes of the picture that are in WebAssembly memory at a time, or one line if that is longer. */
 const bandBytes = 2 ** 18
 
 /**
- * Pixels [height, width], see `pixelWords`, resized to the RGB bytes of `window`, [size, size, 3]. First along rows,
- * rounded, then along columns (Pillow's order), and only what the window shows.
+ * Resizes pixels [height, width], see `pixelWords`, and returns the RGB bytes [size, size, 3] of `window`. As in Pillow
+ * it resizes along rows, rounds, and then along columns; it computes only the pixels of the window.
  */
 export function resample(
   pixels: Uint32Array,
@@ -61,14 +64,14 @@ export function resample(
   const firstRow = down.first[0]
   const lastRow = down.first[size - 1] + down.count[size - 1]
   const band = Math.max(1, Math.min(lastRow - firstRow, Math.floor(bandBytes / (4 * width))))
-  // Where all lies: taps, lines of the picture, lines after the first pass in vectors of four pixels, the outcome.
+  // Memory layout: taps, lines of the picture, lines after the first pass padded to 16 bytes, the result.
   const line = (4 * size + 15) & ~15
   const downAt = across.packed.byteLength
   const bandAt = downAt + down.packed.byteLength
   const narrowAt = bandAt + 4 * width * band
   const outAt = narrowAt + line * (lastRow - firstRow)
   const end = outAt + 3 * size * size + 16
-  const missing = Math.ceil((end - memory.buffer.byteLength) / 2 ** 16)
+  const missing = Math.ceil((end - memory.buffer.byteLength) / pageBytes)
   if (missing > 0) memory.grow(missing)
   const words = new Int32Array(memory.buffer)
   words.set(across.packed)
@@ -76,43 +79,48 @@ export function resample(
   for (let y = firstRow; y < lastRow; y += band) {
     const rows = Math.min(band, lastRow - y)
     words.set(pixels.subarray(y * width, (y + rows) * width), bandAt / 4)
-    alongRows(bandAt, rows, 4 * width, narrowAt + (y - firstRow) * line, line, size, ...places(across, 0, size))
+    alongRows(bandAt, rows, 4 * width, narrowAt + (y - firstRow) * line, line, size, ...addresses(across, 0, size))
   }
-  alongColumns(narrowAt - firstRow * line, line, outAt, 3 * size, size, ...places(down, downAt, size))
+  alongColumns(narrowAt - firstRow * line, line, outAt, 3 * size, size, ...addresses(down, downAt, size))
   return new Uint8Array(memory.buffer.slice(outAt, outAt + 3 * size * size))
 }
 
-const places = ({ stride }: Taps, at: number, size: number): TapPlaces => [at, at + 4 * size, at + 8 * size, 4 * stride]
+const addresses = ({ stride }: Taps, start: number, size: number): TapAddresses => [
+  start,
+  start + 4 * size,
+  start + 8 * size,
+  4 * stride,
+]
 
-/** Weights are whole numbers of 2^-22, as resample.wat takes them, so that sums of 8-bit pixels stay below 2^31. */
+/** Weights are fixed-point numbers with 22 fraction bits, as resample.wat expects: sums of 8-bit pixels fit int32. */
 const bits = 22
 
-/** For each output pixel: the first input pixel, how many of them, and their weights, `stride` numbers apart. */
+/** For each output pixel its first input pixel, the number of input pixels and their weights, `stride` numbers apart. */
 interface Taps {
   first: Int32Array
   count: Int32Array
   stride: number
-  /** First, count and weights, one after another. */
+  /** `first`, `count` and the weights, concatenated. */
   packed: Int32Array
 }
 
-/** Pictures of a catalogue have few sizes. */
-const known = new Map<string, Taps>()
-const mostKnown = 256
+/** Weights by size and kernel: the pictures of a catalogue have few sizes. */
+const cache = new Map<string, Taps>()
+const maxCached = 256
 
-/** Weights that make `to` pixels of `from`, for the `size` of them that start at `offset`. */
+/** Weights to resize `from` pixels to `to`, for `size` output pixels starting at `offset`. */
 function taps(from: number, to: number, offset: number, size: number, kernel: Kernel): Taps {
   const key = `${from} ${to} ${offset} ${size} ${kernel}`
-  const found = known.get(key)
-  if (found) return found
+  const cached = cache.get(key)
+  if (cached) return cached
   const scale = from / to
-  // The nearest pixel alone, however much smaller the picture becomes.
+  // `nearest` takes one pixel at any scale.
   const widening = kernel === 'nearest' ? 1 : Math.max(scale, 1)
   const support = kernels[kernel].support * widening
   const weightOf = kernels[kernel].weight
   const stride = Math.ceil(support) * 2 + 1
   const packed = new Int32Array(size * (2 + stride))
-  const made = { first: packed.subarray(0, size), count: packed.subarray(size, 2 * size), stride, packed }
+  const result = { first: packed.subarray(0, size), count: packed.subarray(size, 2 * size), stride, packed }
   const rounded = packed.subarray(2 * size)
   for (let i = 0; i < size; i++) {
     const center = (offset + i + 0.5) * scale
@@ -121,21 +129,21 @@ function taps(from: number, to: number, offset: number, size: number, kernel: Ke
     const weights = Array.from({ length: count }, (_, k) => weightOf(Math.abs(first + k - center + 0.5) / widening))
     const sum = weights.reduce((a, b) => a + b, 0)
     for (const [k, weight] of weights.entries()) rounded[i * stride + k] = Math.round((weight / sum) * 2 ** bits)
-    made.first[i] = first
-    made.count[i] = count
+    result.first[i] = first
+    result.count[i] = count
   }
-  if (known.size === mostKnown) known.clear()
-  known.set(key, made)
-  return made
+  if (cache.size === maxCached) cache.clear()
+  cache.set(key, result)
+  return result
 }
 
 const sinc = (x: number) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x))
 
-/** Weight of a pixel `x` pixels away, 0 from `support` on. */
+/** Weight of a pixel at distance `x`, for `x` below `support`. */
 const kernels = {
   nearest: { support: 0.5, weight: () => 1 },
   linear: { support: 1, weight: (x: number) => Math.max(0, 1 - x) },
-  /** Keys' cubic convolution with a = −½. */
+  /** Cubic convolution (Keys 1981) with a = −½. */
   cubic: {
     support: 2,
     weight: (x: number) => (x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0),

@@ -1,9 +1,10 @@
-;; The two passes of `resample.ts`, four channels of a pixel at a time. `resampleModule.ts` holds it compiled.
+;; The two passes of `resample.ts`, four channels of a pixel at a time. `npm run wat` compiles it into
+;; `resampleModule.ts`.
 (module
   (memory (export "memory") 1)
 
-  ;; Each of `rows` lines of pixels, `inLine` bytes apart, becomes `size` pixels of 4 bytes, lines `outLine` bytes apart.
-  ;; For output pixel x: its first input pixel, first[x], how many, count[x], and their weights, `stride` bytes apart.
+  ;; Resizes each of `rows` lines of pixels, `inLine` bytes apart, to `size` pixels of 4 bytes, in lines `outLine` bytes
+  ;; apart. Output pixel x has count[x] input pixels from first[x], with weights at x times `stride` bytes.
   (func (export "alongRows")
     (param $in i32) (param $rows i32) (param $inLine i32) (param $out i32) (param $outLine i32) (param $size i32)
     (param $first i32) (param $count i32) (param $weights i32) (param $stride i32)
@@ -38,8 +39,8 @@
       (local.set $out (i32.add (local.get $out) (local.get $outLine)))
       (br_if $lines (i32.lt_u (local.tee $y (i32.add (local.get $y) (i32.const 1))) (local.get $rows)))))
 
-  ;; Lines of `line` bytes, a multiple of 16, become `size` lines of three bytes a pixel, `outLine` bytes apart; what is
-  ;; written beyond a line's end, the next overwrites.
+  ;; Resizes lines of `line` bytes, a multiple of 16, to `size` lines of 3 bytes per pixel, `outLine` bytes apart. It
+  ;; writes beyond the end of a line; the next line overwrites that.
   (func (export "alongColumns")
     (param $in i32) (param $line i32) (param $out i32) (param $outLine i32) (param $size i32)
     (param $first i32) (param $count i32) (param $weights i32) (param $stride i32)

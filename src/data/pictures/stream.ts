@@ -1,19 +1,16 @@
-/** Pictures that the cache has no room for: read and decoded anew each time that they are asked for. */
+/** Pictures that do not fit into the cache: read and decoded each time they are needed. */
 import { UserError } from '../../base/errors.js'
 import { Database, identifier, literal } from '../tables/duckdb.js'
 import { type PackedTexts, SharedTexts } from '../tables/sharedMemory.js'
 import type { DecodeOptions } from './decode.js'
 import type { PictureInput, PicturePlace } from './files.js'
 
-/**
- * Where the encoded picture of any item is found: at a path, or in a column of Parquet files, by file and row (from 0);
- * plain data.
- */
+/** Locations of the encoded pictures: paths, or rows (from 0) of files with a Parquet column. Plain data. */
 export type PictureOrigin =
   | { paths: PackedTexts }
   | { column: string; files: string[]; file: Int32Array; row: Int32Array }
 
-/** All that another thread needs to make a `PictureStream` of its own. */
+/** Plain data to make a `PictureStream`, also in another thread. */
 export interface StreamedPictures {
   origin: PictureOrigin
   place: PicturePlace
@@ -23,18 +20,18 @@ export interface StreamedPictures {
 export class PictureStream {
   private db: Database | undefined
 
-  constructor(private readonly from: StreamedPictures) {}
+  constructor(private readonly pictures: StreamedPictures) {}
 
   /**
-   * Pixels [size, size, 3] of items, all of which have a picture that could be decoded when the run began.
-   * @throws UserError `picture-changed` for one that no longer can.
+   * Pixels [size, size, 3] of items. Their pictures could all be decoded when the run began.
+   * @throws UserError `picture-changed` for one that can no longer be decoded.
    */
   async decode(items: readonly number[]): Promise<Map<number, Uint8Array>> {
-    const { place, decoding } = this.from
+    const { place, decoding } = this.pictures
     const { decodeAll } = await import('./decode.js')
     const encoded = await this.read(items)
     const decoded = await decodeAll(
-      items.map((item) => encoded.get(item) ?? new Error('missing: it is no longer there')),
+      items.map((item) => encoded.get(item) ?? new Error('missing: it no longer exists')),
       place,
       decoding,
     )
@@ -44,16 +41,17 @@ export class PictureStream {
         throw new UserError({
           id: 'picture-changed',
           where: place.folder,
-          what: `picture number ${items[i] + 1}, whole when the run began, is now broken: ${picture?.message}`,
-          expected: 'pictures that stay as they are, for the cache has no room for them (data.cacheLimit)',
-          remedy: 'put them back, then --resume',
+          what: `picture number ${items[i] + 1} could be read when the run began and is now broken: ${picture?.message}`,
+          expected:
+            'pictures that do not change during the run, because they do not fit into the cache (data.cacheLimit)',
+          remedy: 'restore them and continue with --resume',
         })
       }),
     )
   }
 
   private async read(items: readonly number[]): Promise<Map<number, PictureInput>> {
-    const { origin } = this.from
+    const { origin } = this.pictures
     if ('paths' in origin) {
       const paths = new SharedTexts(origin.paths)
       return new Map(items.map((item) => [item, paths.at(item)!]))
@@ -66,7 +64,7 @@ export class PictureStream {
     }
     this.db ??= await Database.open()
     const found = new Map<number, PictureInput>()
-    // One query each: of a file that is named, only the row groups that hold the rows are read.
+    // One query per file: it then reads only the row groups with the rows.
     for (const [number, rows] of byFile) {
       const query = `SELECT file_row_number AS row, ${identifier(column)} AS picture
         FROM read_parquet(${literal(files[number])}) WHERE file_row_number IN (${[...rows.keys()].join(', ')})`

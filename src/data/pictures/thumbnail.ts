@@ -1,15 +1,12 @@
-/** Pictures small enough to lie inside a report. */
+/** Small pictures to embed in reports. */
 import sharp from 'sharp'
 import { type PictureInput, type PicturePlace, pictureBytes } from './files.js'
 
-/** Twice the size at which they are shown, for fine screens. */
+/** Twice the displayed size, for high-resolution screens. */
 const side = 224
 const quality = 72
 
-/**
- * A JPEG data URI of a picture, the whole of it, no side longer than 224 pixels; undefined where there
- * is none or it cannot be read.
- */
+/** A JPEG data URI of the uncropped picture, at most 224 pixels per side; undefined for a missing or unreadable one. */
 export async function thumbnail(
   picture: PictureInput | null,
   { maxPixels, ...place }: PicturePlace & { maxPixels: number },

@@ -1,4 +1,4 @@
-/** Texts as token numbers, by a Hugging Face tokenizer.json. */
+/** Encodes texts as token ids with a Hugging Face tokenizer.json. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
@@ -8,15 +8,15 @@ import { bertTokenizer } from './wordPiece.js'
 
 export interface TextEncoder {
   files: TokenizerFiles
-  /** Tokens of every text, special ones included. */
+  /** Tokens per text, including special tokens. */
   length: number
-  /** Token ids [texts, length], cut and padded. A null counts as an empty text. */
+  /** Token ids [texts, length], truncated and padded. Null counts as an empty text. */
   encode(texts: readonly (string | null)[]): Int32Array
 }
 
 /**
- * The tokenizer of a model: its tokenizer.json, or made of vocab.txt, all that BERTs of old have.
- * @throws UserError `tokenizer-missing` where the folder has neither, `tokenizer-broken` where it is no JSON.
+ * Reads the tokenizer of a model: its tokenizer.json, or vocab.txt of older BERT models.
+ * @throws UserError `tokenizer-missing` where the folder has neither; `tokenizer-broken` for invalid JSON.
  */
 export function readTokenizer(folder: string): TokenizerFiles {
   const [path, vocabulary] = [join(folder, 'tokenizer.json'), join(folder, 'vocab.txt')]
@@ -43,7 +43,7 @@ function readJson(path: string): Record<string, unknown> {
   }
 }
 
-/** An encoder that makes every text `length` tokens long. */
+/** An encoder that truncates or pads every text to `length` tokens. */
 export function textEncoder(files: TokenizerFiles, length: number, padToken: number): TextEncoder {
   const tokenizer = new Tokenizer(files.tokenizer, files.config)
   const pad = padId(tokenizer, files.config) ?? padToken
@@ -52,11 +52,11 @@ export function textEncoder(files: TokenizerFiles, length: number, padToken: num
     length,
     encode(texts) {
       const out = new Int32Array(texts.length * length).fill(pad)
-      const known = new Map<string, readonly number[]>()
+      const cache = new Map<string, readonly number[]>()
       texts.forEach((text, row) => {
         const key = text ?? ''
-        const ids = known.get(key) ?? cut(tokenizer.encode(key).ids, length)
-        known.set(key, ids)
+        const ids = cache.get(key) ?? truncated(tokenizer.encode(key).ids, length)
+        cache.set(key, ids)
         out.set(ids, row * length)
       })
       return out
@@ -64,8 +64,8 @@ export function textEncoder(files: TokenizerFiles, length: number, padToken: num
   }
 }
 
-/** Cuts a text that is too long but keeps its last token, which marks the end. */
-function cut(ids: readonly number[], length: number): readonly number[] {
+/** Truncates a text that is too long; keeps its last token, the end-of-text token. */
+function truncated(ids: readonly number[], length: number): readonly number[] {
   return ids.length <= length ? ids : [...ids.slice(0, length - 1), ids[ids.length - 1]]
 }
 

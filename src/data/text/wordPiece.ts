@@ -1,8 +1,14 @@
 import { specialToken, type TokenizerFiles } from './tokenizerFiles.js'
 
-const marks = { pad_token: '[PAD]', unk_token: '[UNK]', cls_token: '[CLS]', sep_token: '[SEP]', mask_token: '[MASK]' }
+const specialTokens = {
+  pad_token: '[PAD]',
+  unk_token: '[UNK]',
+  cls_token: '[CLS]',
+  sep_token: '[SEP]',
+  mask_token: '[MASK]',
+}
 
-/** `vocabulary` has a token a line, in the order of their numbers; `config` is tokenizer_config.json. */
+/** The tokenizer of a BERT model; `vocabulary` has one token per line, in the order of ids; `config` is tokenizer_config.json. */
 export function bertTokenizer(vocabulary: string, config: Record<string, unknown>): TokenizerFiles {
   const vocab = Object.fromEntries(
     vocabulary
@@ -12,13 +18,13 @@ export function bertTokenizer(vocabulary: string, config: Record<string, unknown
   )
   const mark = (id: string, type: number) => ({ SpecialToken: { id, type_id: type } })
   const sequence = (id: string, type: number) => ({ Sequence: { id, type_id: type } })
-  const { cls_token: first, sep_token: last } = marks
+  const { cls_token: first, sep_token: last } = specialTokens
   return {
     tokenizer: {
       version: '1.0',
       truncation: null,
       padding: null,
-      added_tokens: Object.values(marks)
+      added_tokens: Object.values(specialTokens)
         .filter((token) => token in vocab)
         .map((token) => specialToken(vocab[token], token)),
       normalizer: {
@@ -40,12 +46,12 @@ export function bertTokenizer(vocabulary: string, config: Record<string, unknown
       decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
       model: {
         type: 'WordPiece',
-        unk_token: marks.unk_token,
+        unk_token: specialTokens.unk_token,
         continuing_subword_prefix: '##',
         max_input_chars_per_word: 100,
         vocab,
       },
     },
-    config: { ...marks, tokenizer_class: 'BertTokenizer', ...config },
+    config: { ...specialTokens, tokenizer_class: 'BertTokenizer', ...config },
   }
 }

@@ -1,9 +1,10 @@
-;; The steps of `nearest.ts`: scores of many, as keys that rise with them, and which keys are highest. Places are in
-;; bytes; counts, widths and rows in numbers; keys, rows and items are i32. `nearestModule.ts` holds it compiled.
+;; The functions of `search.ts`: keys that ascend with the scores of items, and the positions of the highest keys.
+;; Addresses are in bytes; counts, widths and rows are numbers; keys, rows and items are i32. `npm run wat` compiles it
+;; into `searchModule.ts`.
 (module
   (import "env" "memory" (memory 1 65536 shared))
 
-  ;; keys [count] = in how many of 128 signs the sketches of `items` [count] agree with that of `target`.
+  ;; keys [count] = in how many of 128 signs the sketches of `items` [count] agree with the sketch of `target`.
   (func (export "agreements")
     (param $sketches i32) (param $items i32) (param $count i32) (param $target i32) (param $keys i32)
     (local $a i64) (local $b i64) (local $at i32) (local $end i32)
@@ -24,8 +25,8 @@
       (br_if $each
         (i32.ne (local.tee $items (i32.add (local.get $items) (i32.const 4))) (local.get $end)))))
 
-  ;; keys [count] = products of the vectors [.., width] of `rows` [count] with that of the row `target`, float32, in
-  ;; eight sums. Whole numbers are in the order of the floats that their bits are, once those below zero turn round.
+  ;; keys [count] = products of the vectors [.., width] of `rows` [count] with the vector of row `target`, float32, in
+  ;; eight sums. The bits of floats, read as integers, have the same order once those of negative floats are inverted.
   (func (export "productsOfFloats")
     (param $vectors i32) (param $width i32) (param $rows i32) (param $count i32) (param $target i32) (param $keys i32)
     (local $line i32) (local $whole i32) (local $end i32) (local $v i32) (local $t i32) (local $key i32)
@@ -33,7 +34,7 @@
     (local $maskA v128) (local $maskB v128) (local $lastA v128) (local $lastB v128)
     (local.set $line (i32.shl (local.get $width) (i32.const 2)))
     (local.set $target (i32.add (local.get $vectors) (i32.mul (local.get $target) (local.get $line))))
-    ;; Blocks of eight numbers up to `whole`; of the last one those within the width.
+    ;; Blocks of eight numbers up to `whole`; the last one is masked to the width.
     (local.set $whole (i32.and (local.get $line) (i32.const -32)))
     (local.set $a (i32x4.splat (i32.and (local.get $width) (i32.const 7))))
     (local.set $maskA (i32x4.gt_s (local.get $a) (v128.const i32x4 0 1 2 3)))
@@ -64,7 +65,7 @@
         (f32x4.add
           (local.get $a)
           (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $a) (local.get $a))))
-      ;; Zero is added last, for a zero below zero equals one above it.
+      ;; Zero is added last: it turns -0 into 0, which must have the same key.
       (local.set $key
         (i32.reinterpret_f32
           (f32.add
@@ -77,7 +78,7 @@
       (local.set $keys (i32.add (local.get $keys) (i32.const 4)))
       (br_if $each (i32.ne (local.tee $rows (i32.add (local.get $rows) (i32.const 4))) (local.get $count)))))
 
-  ;; The same of vectors of int8; products are exact.
+  ;; The same for int8 vectors; products are exact.
   (func (export "productsOfBytes")
     (param $vectors i32) (param $width i32) (param $rows i32) (param $count i32) (param $target i32) (param $keys i32)
     (local $whole i32) (local $end i32) (local $v i32) (local $t i32)
@@ -107,7 +108,7 @@
       (local.set $keys (i32.add (local.get $keys) (i32.const 4)))
       (br_if $each (i32.ne (local.tee $rows (i32.add (local.get $rows) (i32.const 4))) (local.get $count)))))
 
-  ;; The product of sixteen int8 with sixteen others in four parts.
+  ;; The inner product of sixteen int8 with sixteen others as four partial sums.
   (func $sums (param $x v128) (param $y v128) (result v128)
     (i32x4.add
       (i32x4.dot_i16x8_s (i16x8.extend_low_i8x16_s (local.get $x)) (i16x8.extend_low_i8x16_s (local.get $y)))
@@ -118,9 +119,9 @@
       (i32.add (i32x4.extract_lane 0 (local.get $x)) (i32x4.extract_lane 1 (local.get $x)))
       (i32.add (i32x4.extract_lane 2 (local.get $x)) (i32x4.extract_lane 3 (local.get $x)))))
 
-  ;; places [k] = where the k highest of `keys` [count] are, in order; of equal ones the latest. The 16 bytes behind the
-  ;; keys are written over. What the k-th is, halving finds: a count costs less than the wrong guesses of a sort.
-  (func (export "highest") (param $keys i32) (param $count i32) (param $k i32) (param $places i32)
+  ;; positions [k] = positions of the k highest of `keys` [count], ascending; of equal ones the last. Overwrites the 16
+  ;; bytes after the keys. Bisection finds the k-th highest key: counting costs less than a sort's mispredicted branches.
+  (func (export "highest") (param $keys i32) (param $count i32) (param $k i32) (param $positions i32)
     (local $at i32) (local $end i32) (local $low i32) (local $high i32) (local $middle i32)
     (local $above i32) (local $higher i32) (local $room i32) (local $key i32) (local $equal i32)
     (local $x v128) (local $y v128) (local $z v128)
@@ -141,9 +142,9 @@
     (local.set $y (i32x4.max_s (local.get $y) (local.get $z)))
     (local.set $z (i8x16.shuffle 4 5 6 7 0 1 2 3 8 9 10 11 12 13 14 15 (local.get $y) (local.get $y)))
     (local.set $high (i32x4.extract_lane 0 (i32x4.max_s (local.get $y) (local.get $z))))
-    ;; What lies behind the keys is above nothing.
+    ;; The padding after the keys is above no key.
     (v128.store (local.get $end) (i32x4.splat (i32.const 0x80000000)))
-    ;; At most k keys, `higher` of them, are above `high`; k or more are not below `low`.
+    ;; Invariant: `higher` keys, at most k, are above `high`; at least k keys are not below `low`.
     (block $found
       (loop $halve
         (br_if $found (i32.ge_s (local.get $low) (local.get $high)))
@@ -164,16 +165,16 @@
             (local.set $high (local.get $middle))
             (br_if $found (i32.eq (local.tee $higher (local.get $above)) (local.get $k)))))
         (br $halve)))
-    ;; Those above `high`, and of those that equal it as many as are missing, from the end on.
+    ;; Picks the keys above `high`, and as many equal to it as are missing, from the end.
     (local.set $room (i32.sub (local.get $k) (local.get $higher)))
-    (local.set $places (i32.sub (local.get $places) (i32.const 4)))
+    (local.set $positions (i32.sub (local.get $positions) (i32.const 4)))
     (local.set $at (local.get $count))
     (loop $pick
       (local.set $at (i32.sub (local.get $at) (i32.const 1)))
       (local.set $end (i32.sub (local.get $end) (i32.const 4)))
       (local.set $key (i32.load (local.get $end)))
-      ;; Without a branch that would often be guessed wrong: one that is not picked is written over by the next.
-      (i32.store (i32.add (local.get $places) (i32.shl (local.get $k) (i32.const 2))) (local.get $at))
+      ;; Without a branch, which would often be mispredicted: a key that is not picked is overwritten by the next.
+      (i32.store (i32.add (local.get $positions) (i32.shl (local.get $k) (i32.const 2))) (local.get $at))
       (local.set $equal (i32.eq (local.get $key) (local.get $high)))
       (local.set $k
         (i32.sub

@@ -343,13 +343,13 @@ describe('Pictures of a catalogue', () => {
     later.close()
   })
 
-  test('when a picture that the cache has no room for goes then who asks for it hears of it', async () => {
+  test('when a picture that does not fit into the cache is deleted then reading it is refused', async () => {
     const { paths } = await catalogue('going')
     const pictures = await prepare(paths, { cache: join(folder, 'no cache'), cacheLimit: 0 })
     await rm(join(folder, 'going', '1.png'))
     await assert.rejects(pictures.normalized([0, 1], plain), {
       id: 'picture-changed',
-      message: /picture number 2, .+: missing: no such file; expected .+data\.cacheLimit/,
+      message: /picture number 2 .+: missing: no such file; expected .+data\.cacheLimit/,
     })
     pictures.close()
   })
