@@ -1,7 +1,7 @@
 // A Node addon that setup-tensorflow compiles and mim loads after TensorFlow's framework library: the
 // operation MimAdamRows, lazy Adam on rows of a table. TensorFlow's own operations gather and scatter the
-// rows of three large tables one after the other and wait for memory at each row; this one goes over them
-// once, in the order in which they lie there.
+// rows of three large tables one after another and wait for memory at each row; this one visits each row
+// once, in memory order, and prefetches.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -34,16 +34,16 @@ REGISTER_OP("MimAdamRows")
     .Attr("l2: float")
     .SetShapeFn([](shape_inference::InferenceContext*) { return OkStatus(); });
 
-// Rows that are on their way from memory while one is worked on.
+// Rows prefetched ahead of the one being updated.
 constexpr size_t kAhead = 8;
 constexpr int64_t kLine = 64 / sizeof(float);
 
-// An id, and which of the gradients' rows belongs to it.
+// An id and its row of the gradients.
 struct Touch {
   uint32_t id, row;
 };
 
-// Sorts by id; equal ids keep their order, hence the order in which their gradients are summed (radix sort).
+// Stable radix sort by id: equal ids keep the order in which their gradients are summed.
 void SortById(std::vector<Touch>& touches) {
   uint32_t highest = 0;
   for (const Touch& touch : touches) highest = std::max(highest, touch.id);
@@ -77,12 +77,12 @@ class AdamRows : public OpKernel {
     const int64_t rows = shape.dim_size(0), count = context->input(3).NumElements();
     const int64_t width = rows == 0 ? 0 : shape.num_elements() / rows;
     OP_REQUIRES(context, context->input(4).NumElements() == count * width,
-                errors::InvalidArgument("there is not one gradient row for each of ", count, " ids"));
+                errors::InvalidArgument("the gradients do not have one row for each of the ", count, " ids"));
     Step step{{}, {}, {}, context->input(4).flat<float>().data(), width, context->input(5).scalar<float>()(),
               context->input(6).scalar<float>()()};
     for (int i = 0; i < 3; i++) {
       OP_REQUIRES(context, variables[i]->tensor()->shape() == shape,
-                  errors::InvalidArgument("the moments are not of the table's shape ", shape.DebugString()));
+                  errors::InvalidArgument("the moments do not have the shape of the table: ", shape.DebugString()));
       OP_REQUIRES_OK(context, MakeOwn(context, variables[i].get()));
       step.tables[i] = variables[i]->tensor()->flat<float>().data();
     }
@@ -91,7 +91,7 @@ class AdamRows : public OpKernel {
     for (int64_t i = 0; i < count; i++) {
       OP_REQUIRES(context, ids[i] >= 0 && ids[i] < rows,
                   errors::InvalidArgument("ids[", i, "] = ", ids[i], " is not in [0, ", rows, ")"));
-      // Row 0 is padding: it stays as it is.
+      // Row 0 is padding and is never updated.
       if (ids[i] != 0) step.touches.push_back({static_cast<uint32_t>(ids[i]), static_cast<uint32_t>(i)});
     }
     SortById(step.touches);
@@ -108,14 +108,14 @@ class AdamRows : public OpKernel {
   struct Step {
     std::array<float*, 3> tables;
     std::vector<Touch> touches;
-    // Where each distinct id's touches start, and where the last one's end.
+    // Index of the first touch of each distinct id, and the end of the last.
     std::vector<size_t> first;
     const float* gradients;
     int64_t width;
     float rate, epsilon;
   };
 
-  // From here on readers of the variable get a copy, as with TensorFlow's own scatter operations.
+  // Makes later readers of the variable get a copy, as TensorFlow's own scatter operations do.
   static Status MakeOwn(OpKernelContext* context, Var* variable) {
     if (!variable->tensor()->RefCountIsOne()) {
       Tensor own;
@@ -127,7 +127,7 @@ class AdamRows : public OpKernel {
     return OkStatus();
   }
 
-  // The rows of the distinct ids number `from` to `to`.
+  // Updates the rows of the distinct ids `from` to `to`.
   void Update(const Step& step, size_t from, size_t to) const {
     const int64_t width = step.width;
     std::vector<float> sum(width);

@@ -1,5 +1,5 @@
-// A Node addon that setup-tensorflow compiles and mim loads before TensorFlow's own: it opens
-// TensorFlow's libraries quietly.
+// A Node addon that setup-tensorflow compiles and mim loads before TensorFlow's own addon: it opens
+// TensorFlow's libraries without their log messages.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -12,8 +12,8 @@
 
 namespace {
 
-// TensorFlow looks for CUDA's libraries in the system's places only; these came with pip. One that
-// needs another can be opened only after it, hence the passes.
+// Opens the CUDA libraries that pip installed; TensorFlow searches the system's folders only. A library
+// can be opened only after those it depends on, hence several passes.
 void OpenCudaLibraries(const std::string& root) {
   glob_t found;
   if (glob((root + "/nvidia/*/lib/lib*.so*").c_str(), 0, nullptr, &found) != 0) return;
@@ -23,7 +23,7 @@ void OpenCudaLibraries(const std::string& root) {
   globfree(&found);
 }
 
-// The initializers of the library log before any level can be set: standard error waits aside.
+// The initializers of the library log before a level can be set, so standard error is redirected.
 void OpenQuietly(const char* path) {
   const int terminal = dup(STDERR_FILENO);
   const int nowhere = open("/dev/null", O_WRONLY);

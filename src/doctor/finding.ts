@@ -1,10 +1,10 @@
 /** One line of `mim doctor`. */
 export interface Finding {
-  /** `ok`: as it should be; `note`: mim runs, but something could be better; `problem`: something does not work. */
+  /** `note`: mim works, but could work better; `problem`: a part of mim does not work. */
   mark: 'ok' | 'note' | 'problem'
   what: string
   value: string
-  /** What to do about it. */
+  /** How to solve it. */
   remedy?: string
 }
 

@@ -1,4 +1,4 @@
-/** The machine itself as findings. */
+/** Findings about the machine. */
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, freemem, homedir, tmpdir, totalmem } from 'node:os'
@@ -6,11 +6,11 @@ import { dirname, join, resolve } from 'node:path'
 import { messageOf } from '../base/errors.js'
 import { type Finding, note, ok, problem } from './finding.js'
 
-/** Bytes below which runs of a few hundred thousand impressions begin to fail. */
+/** With less, runs with a few hundred thousand impressions begin to fail. */
 const littleMemory = 2 * 2 ** 30
 const littleDisk = 2 * 2 ** 30
 
-/** Node, against the range in package.json. */
+/** Checks the version of Node against package.json. */
 export function nodeFinding(): Finding {
   const { engines } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     engines: { node: string }
@@ -23,7 +23,7 @@ export function nodeFinding(): Finding {
   return fits ? ok('node', value) : problem('node', value, `install Node ${engines.node}`)
 }
 
-/** GPUs as NVIDIA's own tool lists them, one finding each; none is no problem. */
+/** One finding per GPU that nvidia-smi lists; having none is not a problem. */
 export function gpuFindings(): { gpus: number; findings: Finding[] } {
   try {
     const query = ['--query-gpu=name,memory.total,memory.free,driver_version', '--format=csv,noheader,nounits']
@@ -40,10 +40,10 @@ export function gpuFindings(): { gpus: number; findings: Finding[] } {
       })
     return { gpus: findings.length, findings }
   } catch (error) {
-    const none = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    const value = none ? 'none (nvidia-smi was not found)' : `nvidia-smi fails: ${messageOf(error).split('\n')[0]}`
-    const remedy = 'install the NVIDIA driver if there is a GPU; until then everything runs on the CPU'
-    return { gpus: 0, findings: [none ? note('gpu', value, remedy) : problem('gpu', value, remedy)] }
+    const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const value = isAbsent ? 'none (nvidia-smi was not found)' : `nvidia-smi fails: ${messageOf(error).split('\n')[0]}`
+    const remedy = 'if there is a GPU, install the NVIDIA driver; until then mim runs on the CPU'
+    return { gpus: 0, findings: [isAbsent ? note('gpu', value, remedy) : problem('gpu', value, remedy)] }
   }
 }
 
@@ -56,16 +56,16 @@ export function memoryFindings(): Finding[] {
   return [
     ok('cores', String(cores)),
     free < littleMemory
-      ? note('memory', value, 'end other programs, or sample the data: mim sample --from')
+      ? note('memory', value, 'close other programs, or train on a sample of the data (mim sample --from)')
       : ok('memory', value),
   ]
 }
 
-/** Room where runs go, below the current folder, and where engines put their graphs. */
+/** Free space for runs, below the current folder, and for temporary files. */
 export function diskFindings(): Finding[] {
   return [
-    disk('disk of runs', resolve('runs'), 'start mim in a folder of another disk, or give --out'),
-    disk('temporary disk', tmpdir(), 'set TMPDIR to a folder of another disk'),
+    disk('disk of runs', resolve('runs'), 'run mim in a folder on another disk, or set --out'),
+    disk('temporary disk', tmpdir(), 'set TMPDIR to a folder on another disk'),
   ]
 }
 
@@ -74,23 +74,23 @@ function disk(what: string, folder: string, remedy: string): Finding {
   try {
     accessSync(place, constants.W_OK)
   } catch {
-    return problem(what, `${place} cannot be written to`, remedy)
+    return problem(what, `${place} is not writable`, remedy)
   }
   const { bavail, bsize } = statfsSync(place)
   const value = `${folder}, ${gibibytes(bavail * bsize)} free`
   return bavail * bsize < littleDisk ? note(what, value, remedy) : ok(what, value)
 }
 
-/** The folder, or the nearest one above it that is there. */
+/** The folder, or its nearest parent that exists. */
 function existing(folder: string): string {
   return existsSync(folder) ? folder : existing(dirname(folder))
 }
 
-/** Where bin/setup-tensorflow keeps what it downloads and compiles. */
+/** The folder of downloads and compiled files of bin/setup-tensorflow. */
 export function cacheFinding(): Finding {
   const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
   const folder = process.env['MIM_CACHE'] ?? join(base, 'mim')
-  return ok('cache', existsSync(folder) ? folder : `${folder} (not made yet)`)
+  return ok('cache', existsSync(folder) ? folder : `${folder} (does not exist yet)`)
 }
 
 function gibibytes(bytes: number): string {

@@ -1,6 +1,6 @@
 /**
- * The program of the processes in which `mim doctor` tries libraries: `node trials.js NAME` prints one line of
- * JSON, what the library says of itself or `failure`.
+ * The program that `mim doctor` runs to try a library: `node trials.js NAME` prints one line of JSON, facts about the
+ * library or `failure`.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -18,14 +18,14 @@ try {
   print({ failure: messageOf(error).trim().split('\n')[0] })
 }
 
-/** On a line of its own, whatever the libraries printed before. */
+/** Prints on a new line, whatever libraries printed before. */
 function print(answer: object): void {
   process.stdout.write(`\n${JSON.stringify(answer)}\n`)
 }
 
 /**
- * The engine as training opens it, after a small product; `source`: what its binding was compiled against; `kernels`:
- * whether our own operations are there.
+ * Opens the engine as in training and computes a small product. `source`: the library that the binding was compiled
+ * with; `kernels`: whether the operations of bin/adam-rows.cc are available.
  */
 async function tensorflow() {
   const { loadKernels, loadTensorFlow } = await import('../engine/tensorflow.js')
@@ -54,7 +54,7 @@ async function checkProduct(engine: Engine): Promise<void> {
   if (first !== 8) throw new Error(`a product of ones gave ${first} instead of 8`)
 }
 
-/** Version, and for each provider what keeps a small model from running on it. */
+/** The version, and for each provider why it does not run a small model ('' if it does). */
 async function onnx() {
   const { env } = await import('onnxruntime-node')
   const reason = (provider: 'cuda' | 'cpu') =>
@@ -65,7 +65,7 @@ async function onnx() {
   return { version: env.versions.node ?? env.versions.common, cpu: await reason('cpu'), cuda: await reason('cuda') }
 }
 
-/** A trial of its own, for a driver may end the process. */
+/** A separate trial, because a driver may crash the process. */
 async function webgpu() {
   await runModel('webgpu')
   return {}
@@ -82,8 +82,11 @@ async function runModel(provider: 'cuda' | 'webgpu' | 'cpu'): Promise<void> {
     const product = program({ product: matmul(input('x', [1, 8]), constant(1, [8, 8])) })
     exportOnnx(path, product, () => new Float32Array())
     const model = await openModel(path, { provider }, () => {})
-    await model.run({ x: { data: new Float32Array(8), shape: [1, 8] } })
-    await model.close()
+    try {
+      await model.run({ x: { data: new Float32Array(8), shape: [1, 8] } })
+    } finally {
+      await model.close()
+    }
   } finally {
     rmSync(folder, { recursive: true })
   }
@@ -91,13 +94,12 @@ async function runModel(provider: 'cuda' | 'webgpu' | 'cpu'): Promise<void> {
 
 async function duckdb() {
   const { Database } = await import('../data/tables/duckdb.js')
-  const db = await Database.open()
+  using db = await Database.open()
   const { version } = await db.columns('SELECT version() AS version', { version: 'string' })
-  db.close()
   return { version: version[0] ?? '' }
 }
 
-/** Versions, and the picture formats that a small picture comes through. */
+/** Versions, and the formats in which a small picture can be decoded. */
 async function sharp() {
   const { default: sharp } = await import('sharp')
   const { decodeAll } = await import('../data/pictures/decode.js')

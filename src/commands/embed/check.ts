@@ -11,22 +11,20 @@ import type * as declarations from './declarations.js'
 type Flags = OptionsOf<typeof declarations.check>
 
 export async function run(path: string, flags: Flags): Promise<void> {
-  const db = await Database.open()
-  const table = EmbeddingTable.open(path)
+  using db = await Database.open()
+  using table = EmbeddingTable.open(path)
   const covered = async (log: string | undefined) =>
     log === undefined ? undefined : await checkCoverage(db, table, findTable(flags.data, log), flags.idColumn)
   const vectors = checkVectors(table)
   const [targets, histories] = [await covered(flags.impressions), await covered(flags.behaviors)]
   const drift = flags.against === undefined ? undefined : await compare(db, table, flags.against, flags)
-  table.close()
-  db.close()
   const findings = { ...vectors, targets, histories, drift }
   process.stdout.write(flags.json ? `${JSON.stringify(findings)}\n` : text(findings))
   if (vectors.problems.length > 0) process.exitCode = 2
 }
 
 async function compare(db: Database, table: EmbeddingTable, path: string, flags: Flags): Promise<Drift> {
-  const before = EmbeddingTable.open(path)
+  using before = EmbeddingTable.open(path)
   if (before.width !== table.width || (before.ids.kind === 'string') !== (table.ids.kind === 'string')) {
     throw new UserError({
       id: 'tables-differ',
@@ -37,9 +35,7 @@ async function compare(db: Database, table: EmbeddingTable, path: string, flags:
   }
   const items = findTable(flags.data, flags.items)
   const { idColumn: id, categoryColumn: category } = flags
-  const drift = await checkDrift(db, table, before, existsSync(items) ? { path: items, id, category } : undefined)
-  before.close()
-  return drift
+  return await checkDrift(db, table, before, existsSync(items) ? { path: items, id, category } : undefined)
 }
 
 type Findings = ReturnType<typeof checkVectors> & { targets?: Coverage; histories?: Coverage; drift?: Drift }

@@ -25,8 +25,8 @@ export async function run(path: string, flags: Flags): Promise<void> {
   if (!Number.isInteger(k) || k < 1)
     throw new UserError({ id: 'k-value', where: '-k', what: `${k}`, expected: 'a whole number, 1 or more' })
   const terminal = new Terminal()
-  const db = await Database.open()
-  const table = EmbeddingTable.open(path)
+  using db = await Database.open()
+  using table = EmbeddingTable.open(path)
   const config = configOfRun(path, flags)
   const source = { ...config.data, path: findTable(config.data.root, config.data.items) }
   const row = item === undefined ? undefined : rowOf(table, item)
@@ -51,8 +51,6 @@ export async function run(path: string, flags: Flags): Promise<void> {
       writeFileSync(temporary, page({ title: 'mim neighbors', facts, content })),
     )
   }
-  table.close()
-  db.close()
   process.stdout.write(flags.json ? json({ neighbors: items, ...recall }) : lines(items, recall))
 }
 
