@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
-import { statSync, truncateSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, describe, mock, test } from 'node:test'
 import { Database } from '../../src/data/tables/duckdb.js'
-import { compareIds, EmbeddingTable, type Id, nearestRows, type VectorType } from '../../src/store/index.js'
+import { writeTable } from '../../src/stages/embed/publish.js'
+import {
+  Cursor,
+  compareIds,
+  EmbeddingTable,
+  type Id,
+  mergedRows,
+  nearestRows,
+  type VectorType,
+} from '../../src/store/index.js'
 import { temporaryFolder } from '../sample/folders.js'
 import { madeTable, vectorOf, width } from './madeTable.js'
 
@@ -12,6 +21,9 @@ const db = await Database.open()
 after(() => db.close())
 const tableOf = (name: string, idType: string, ids: Id[], type: VectorType = 'float32') =>
   madeTable(join(folder, name), idType, ids, type)
+
+/** Number of open files of this process, where the system lists them. */
+const openFiles = () => (existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0)
 
 const sorted = (ids: Id[]) => ids.sort(compareIds)
 const parquet = (name: string) => `read_parquet('${join(folder, name)}/*.parquet')`
@@ -113,5 +125,31 @@ test('when a folder is no table, or a file of one is cut short, then it is refus
   assert.throws(() => EmbeddingTable.open(join(folder, 'nowhere')), { id: 'store-missing', message: /nowhere/ })
   const file = join(folder, 'unsigned/text_embedding.npy')
   truncateSync(file, statSync(file).size - 1)
+  const before = openFiles()
   assert.throws(() => EmbeddingTable.open(join(folder, 'unsigned')), { id: 'store-broken', message: /text_embedding/ })
+  assert.equal(openFiles(), before)
+})
+
+test('when writing a table fails half-way then its error is reported and no file or database stays open', async () => {
+  const place = join(folder, 'failing')
+  mkdirSync(place)
+  const table = EmbeddingTable.open(join(folder, 'integers'))
+  const [opened, closed] = [mock.method(Database, 'open'), mock.method(Database.prototype, 'close')]
+  const before = openFiles()
+  const rows = mergedRows(
+    [new Cursor(table.ids, table.rows)],
+    ([cursor], id) => {
+      // The first Parquet file is being written then.
+      if (id === 10n + 7n * 25_000n) throw new Error('the disk has failed')
+      return cursor
+    },
+    table.rows,
+  )
+  const write = writeTable(place, rows, table.manifest, true, () => {})
+  await assert.rejects(write, { message: 'the disk has failed' })
+  assert.equal(openFiles(), before)
+  assert.ok(opened.mock.callCount() > 0)
+  assert.equal(closed.mock.callCount(), opened.mock.callCount())
+  mock.restoreAll()
+  table.close()
 })

@@ -1,17 +1,17 @@
-/** Whether an embedding table can be trusted: what it covers, how its vectors lie, how far they moved. */
+/** Checks an embedding table: norms and spread of its vectors, coverage of a log, drift from another table. */
 import { openTable } from '../../data/tables/contract.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
 import { type EmbeddingTable, type Id, normOf } from '../../store/index.js'
 import { countDuplicates, fingerprint } from './duplicates.js'
 
-/** Rows of a step. */
+/** Rows read at a time. */
 const blockRows = 2048
-/** A float32 of unit norm is off by less. */
+/** Largest deviation of a float32 vector from unit norm. */
 const unitTolerance = 1e-3
-/** Numbers stored as int8 are off by up to half a scale each. */
+/** The same for int8, whose numbers are off by up to half the scale. */
 const int8Tolerance = 0.1
-/** Mean cosine of two items at which vectors no longer tell items apart. */
-const collapsedAt = 0.95
+/** With a larger mean cosine of two items, vectors no longer distinguish items. */
+const collapseCosine = 0.95
 
 export interface VectorFindings {
   rows: number
@@ -20,14 +20,14 @@ export interface VectorFindings {
   norm_min: number
   norm_mean: number
   norm_max: number
-  /** Vectors with a number that is not finite, and of a norm other than 1. */
+  /** Vectors with a number that is not finite, and vectors with a norm other than 1. */
   not_finite: number
   not_unit: number
-  /** Vectors that stand more than once, beyond the first of each. */
+  /** Vectors equal to the vector of an earlier row. */
   duplicates: number
-  /** Mean cosine over all pairs of items; 1: all are the same. */
+  /** Mean cosine over all pairs of items; 1 if all vectors are equal. */
   mean_cosine: number
-  /** What is wrong, in words. */
+  /** Descriptions for the user of what is wrong. */
   problems: string[]
 }
 
@@ -63,8 +63,8 @@ export function checkVectors(table: EmbeddingTable): VectorFindings {
   const problems = [
     rows === 0 && 'the table has no rows',
     notFinite > 0 && `${notFinite} vectors are not finite`,
-    notUnit > 0 && `${notUnit} vectors are not of unit norm`,
-    meanCosine > collapsedAt && `the vectors have collapsed: two items have a cosine of ${meanCosine.toFixed(3)}`,
+    notUnit > 0 && `${notUnit} vectors do not have unit norm`,
+    meanCosine > collapseCosine && `the vectors have collapsed: the mean cosine is ${meanCosine.toFixed(3)}`,
   ].filter((problem) => problem !== false)
   return {
     rows,
@@ -82,14 +82,14 @@ export function checkVectors(table: EmbeddingTable): VectorFindings {
 }
 
 export interface Coverage {
-  /** Rows of the log, and the share whose item has a vector; the same of its distinct items. */
+  /** Rows of the log and the share of rows with a vector; the same for the distinct items of the log. */
   rows: number
   rows_covered: number
   items: number
   items_covered: number
 }
 
-/** Which share of a log's items has vectors; `column` holds ids. */
+/** The share of a log's items that have vectors; `column` contains their ids. */
 export async function checkCoverage(
   db: Database,
   table: EmbeddingTable,
@@ -121,25 +121,25 @@ export async function checkCoverage(
   }
 }
 
-/** An id of a log as the table has it; text that is no integer is in no table of integers. */
+/** An id of a log as a table of integer ids has it; other text stays text, which is in no such table. */
 const integerOf = (text: string): Id => (/^-?\d+$/.test(text) ? BigInt(text) : text)
 
 export interface Drift {
-  /** Items that both tables have, and those that only one has. */
+  /** Number of items in both tables, and in only one of them. */
   common: number
   only_new: number
   only_old: number
   mean: number
   p1: number
   median: number
-  /** Share of the common items whose cosine is below 0.9. */
+  /** Share of the common items with a cosine below 0.9. */
   moved: number
-  /** The items that moved farthest. */
+  /** The items with the smallest cosines. */
   worst: { item: string; cosine: number }[]
   by_category: { category: string | null; items: number; mean: number; p1: number }[]
 }
 
-/** Where items come from whose categories are told apart. */
+/** A catalogue and its columns, to report drift by category. */
 export interface Categories {
   path: string
   id: string
@@ -148,7 +148,7 @@ export interface Categories {
 
 const worstShown = 10
 
-/** Cosine of each item's vectors in two tables. */
+/** Cosines of the two vectors of each item that both tables have. */
 export async function checkDrift(
   db: Database,
   now: EmbeddingTable,
@@ -166,9 +166,9 @@ export async function checkDrift(
       common.map((i) => cosine(vectors, old.vectors, i * d, d)),
     ])
   }
-  const figures = 'avg(cosine) AS mean, quantile_cont(cosine, 0.01) AS p1'
+  const statistics = 'avg(cosine) AS mean, quantile_cont(cosine, 0.01) AS p1'
   const all = await db.row<{ common: bigint; mean: number | null; p1: number; median: number; moved: number }>(
-    `SELECT count(*) AS common, ${figures}, median(cosine) AS median,
+    `SELECT count(*) AS common, ${statistics}, median(cosine) AS median,
        avg(CASE WHEN cosine < 0.9 THEN 1.0 ELSE 0.0 END) AS moved FROM drift`,
   )
   const worst = await db.rows<{ item: string; cosine: number }>(
@@ -184,26 +184,27 @@ export async function checkDrift(
     median: all.median ?? 0,
     moved: Number(all.moved ?? 0),
     worst,
-    by_category: categories ? await driftOf(db, categories, figures) : [],
+    by_category: categories ? await driftByCategory(db, categories, statistics) : [],
   }
 }
 
-async function driftOf(
+async function driftByCategory(
   db: Database,
   { path, id, category }: Categories,
-  figures: string,
+  statistics: string,
 ): Promise<Drift['by_category']> {
   const { source, columns } = await openTable(db, path, { [id]: { type: 'id' } })
   if (!columns.has(category)) return []
   const rows = await db.rows<{ category: string | null; items: bigint; mean: number; p1: number }>(
-    `SELECT CAST(t.${identifier(category)} AS VARCHAR) AS category, count(*) AS items, ${figures}
+    `SELECT CAST(t.${identifier(category)} AS VARCHAR) AS category, count(*) AS items, ${statistics}
      FROM drift JOIN ${source} t ON CAST(t.${identifier(id)} AS VARCHAR) = drift.item GROUP BY 1 ORDER BY mean, 1`,
   )
   return rows.map((row) => ({ ...row, items: Number(row.items) }))
 }
 
-function cosine(a: Float32Array, b: Float32Array, at: number, d: number): number {
+/** Cosine of the `d` numbers of `a` and of `b` that start at index `from`. */
+function cosine(a: Float32Array, b: Float32Array, from: number, d: number): number {
   let product = 0
-  for (let k = at; k < at + d; k++) product += a[k] * b[k]
-  return product / (normOf(a, at, d) * normOf(b, at, d) || 1)
+  for (let k = from; k < from + d; k++) product += a[k] * b[k]
+  return product / (normOf(a, from, d) * normOf(b, from, d) || 1)
 }
