@@ -108,7 +108,7 @@ test('when a shard is doubled, of another model or other formats then merging re
   await refused('duplicate-id', /item \d+ is in 0-of-4 and in 1-of-4/)
 })
 
-test('when mim embed is asked what it would do then it tells and does nothing', async () => {
+test('when mim embed is a dry run then it reports the counts and changes nothing', async () => {
   const out = at('whole')
   const data = await catalogue(
     'another',
@@ -139,7 +139,7 @@ test('when mim embed is asked what it would do then it tells and does nothing', 
   assert.equal(Number(more['rows']), Number(done['rows']) + Number(counts['gone']))
 })
 
-test('when vectors are cut short then they are the first numbers at unit norm, and int8 where asked for', async () => {
+test('when vectors are cut short then they are the first numbers at unit norm, or int8', async () => {
   const [whole, out] = [at('full'), at('short')]
   await mimJson([...embed, ...checkpoint, '--out', whole])
   const narrow = ['--dim', '5', '--type', 'int8', '--batch', 'auto']
@@ -174,7 +174,7 @@ test('when a catalogue has titles only, or pictures only, then each item has its
   }
 })
 
-test('when a provider cannot start then auto says why and goes on, and asked for by name it is refused', async () => {
+test('when a provider cannot start then auto reports why and tries the next, and given by name it is refused', async () => {
   const { stderr } = await mim([...embed, ...checkpoint, '--out', at('provided')])
   const { provider } = JSON.parse(readFileSync(join(at('provided'), 'metrics.json'), 'utf8'))
   const order = ['cuda', 'webgpu', 'cpu']
@@ -184,12 +184,12 @@ test('when a provider cannot start then auto says why and goes on, and asked for
   }
 })
 
-test('when a shard is named in a way that means none then it is refused', async () => {
+test('when a shard is invalid then it is refused', async () => {
   for (const shard of ['4/4', '1', 'x/2']) await refusal([...embed, '--shard', shard], at('no shard'), 'shard-value')
   await refusal([...embed, '--shard', 'auto/2'], at('no shard'), 'shard-missing')
 })
 
-test('when a table is checked then coverage, drift and problems are told', async () => {
+test('when a table is checked then coverage, drift and problems are reported', async () => {
   const other = at('checked')
   await mimJson([...embed, '--checkpoint', at('pretrain'), '--out', other, '--dim', '12'])
   const check = ['embed', 'check', at('whole'), '--data', at('tiny'), '--against', other]
@@ -240,26 +240,26 @@ test('when vectors have collapsed or are not numbers then the check says so and 
   assert.match(problems.join(), /1 vectors are not finite.*collapsed/)
 })
 
-test('when neighbors are asked for then they are those of the greatest cosine, by index or without', async () => {
+test('when neighbors are searched then they have the greatest cosines, with and without an index', async () => {
   const table = at('full')
   const rows = await parquetOf(table)
   const cosine = (a: number[], b: number[]) => a.reduce((sum, x, k) => sum + x * b[k], 0)
-  const [asked] = rows
+  const [first] = rows
   const expected = rows
     .slice(1)
-    .sort((a, b) => cosine(b.embedding, asked.embedding) - cosine(a.embedding, asked.embedding))
+    .sort((a, b) => cosine(b.embedding, first.embedding) - cosine(a.embedding, first.embedding))
     .slice(0, 5)
   const html = at('gallery.html')
-  const ask = ['neighbors', table, '--item', String(asked.item_id), '-k', '5']
+  const command = ['neighbors', table, '--item', String(first.item_id), '-k', '5']
   type Answer = { neighbors: { item: number; title: string | null; score: number }[]; recall: number }
-  const exact = (await mimJson([...ask, '--html', html])) as unknown as Answer
-  const scores = expected.map(({ embedding }) => cosine(embedding, asked.embedding))
+  const exact = (await mimJson([...command, '--html', html])) as unknown as Answer
+  const scores = expected.map(({ embedding }) => cosine(embedding, first.embedding))
   exact.neighbors.forEach(({ score }, i) => {
     assert.ok(Math.abs(score - scores[i]) < 1e-5)
   })
   assert.equal(readFileSync(html, 'utf8').match(/data:image\/jpeg/g)!.length >= 5, true)
   for (const use of ['built', 'opened again']) {
-    const found = (await mimJson([...ask, '--index'])) as unknown as Answer
+    const found = (await mimJson([...command, '--index'])) as unknown as Answer
     found.neighbors.forEach(({ score }, i) => {
       assert.ok(Math.abs(score - scores[i]) < 1e-5, use)
     })
@@ -277,7 +277,7 @@ test('when neighbors are asked for then they are those of the greatest cosine, b
   assert.match(stderr, /item-unknown/)
 })
 
-test('when products are in float16 then vectors are as good as those of float32, and the table says what made them', async () => {
+test('when products are in float16 then vectors are as good as those of float32, and the model version says so', async () => {
   const [exact, half] = [at('exact'), at('half')]
   const first = await mimJson([...embed, ...checkpoint, '--out', exact])
   const second = await mimJson([...embed, ...checkpoint, '--precision', 'fp16', '--out', half])

@@ -9,7 +9,7 @@ function machine(bytes: number) {
   return { state, look }
 }
 
-test('when larger batches are no faster for each item then the smaller one is taken', async () => {
+test('when larger batches are no faster per item then the smaller one is taken', async () => {
   const { state, look } = machine(1e12)
   const run = async (size: number) => {
     state.now += 100 + 10 * size
@@ -31,7 +31,7 @@ test('when a batch of twice the size would fill the memory then it is not tried'
   assert.deepEqual([size, Math.max(...tried)], [64, 64])
 })
 
-test('when a batch fails then the one before it is taken, and the reason is told', async () => {
+test('when a batch fails then the one before it is taken, with the reason', async () => {
   const { state, look } = machine(1e12)
   const run = async (size: number) => {
     state.now += 100

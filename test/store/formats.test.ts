@@ -68,7 +68,7 @@ print(json.dumps([types, rows['embedding'].to_pylist(), rows['image_embedding'].
         assert.deepEqual(images, [null, second])
       })
 
-      test(`when ${type} is asked for as safetensors then tensors are the arrays, and the header tells the rest`, () => {
+      test(`when ${type} is written as safetensors then tensors are the arrays, and the metadata has the rest`, () => {
         const path = join(at(type), 'embeddings.safetensors')
         const file = new SafetensorsFile(path)
         const stored = type === 'int8' ? 'I8' : 'F32'
@@ -89,7 +89,7 @@ print(json.dumps([types, rows['embedding'].to_pylist(), rows['image_embedding'].
   })
 }
 
-test('when nothing is asked for then lists are as Parquet knows them and there are no safetensors', async () => {
+test('when no format is set then lists are of variable length and there are no safetensors', async () => {
   const table = await madeTable(join(folder, 'plain'), 'BIGINT', [1n, 2n], 'float32')
   table.close()
   assert.equal(existsSync(join(folder, 'plain/embeddings.safetensors')), false)

@@ -82,7 +82,7 @@ for (const [name, { idType, ids, absent }] of Object.entries(kinds)) {
   })
 }
 
-test('when vectors are int8 then they are near, a quarter of the size, and Parquet tells the scale', async () => {
+test('when vectors are int8 then they are near, a quarter of the size, and Parquet contains the scale', async () => {
   const ids = Array.from({ length: 500 }, (_, i) => BigInt(i))
   const table = await tableOf('int8', 'INTEGER', ids, 'int8')
   const { vectors } = table.get(ids)
@@ -106,7 +106,7 @@ test('when vectors are int8 then they are near, a quarter of the size, and Parqu
   table.close()
 })
 
-test('when the nearest rows are asked for then they are those of the greatest cosines, the asked one left out', async () => {
+test('when the nearest rows are searched then they have the greatest cosines, without the query itself', async () => {
   const table = EmbeddingTable.open(join(folder, 'strings'))
   const { strings } = kinds
   const query = vectorOf(strings.ids[3])

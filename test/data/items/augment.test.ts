@@ -11,7 +11,7 @@ const mirrored = Uint8Array.from(picture, (_, i) => {
   return picture[(y * size + (size - 1 - x)) * 3 + channel]
 })
 
-test('when nothing is asked for then the picture stays', () => {
+test('when augmentation is off then the picture is unchanged', () => {
   assert.deepEqual([...augmentPicture(picture, size, none, Random.of(1))], [...picture])
 })
 

@@ -311,7 +311,7 @@ describe('Pictures of a catalogue', () => {
     for (const pictures of [...all, again]) pictures.close()
   })
 
-  test('when the cache has no room then pictures are decoded as they are asked for, to the same pixels', async () => {
+  test('when the cache is full then pictures are decoded when needed, to the same pixels', async () => {
     const { bytes, paths } = await catalogue('streamed')
     const cached = await prepare(paths)
     const all = [3, 0, 1, 2, 0]

@@ -103,7 +103,7 @@ describe('Byte-level BPE', () => {
     }
   })
 
-  test('when texts come in another order then the tokenizer is the same, and no larger than asked for', () => {
+  test('when texts come in another order then the tokenizer is the same, and no larger than the limit', () => {
     assert.deepEqual(trainTokenizer([...titles].reverse(), 560, 16), files)
     assert.ok(Object.keys(model.vocab).length <= 560)
   })

@@ -90,9 +90,9 @@ describe('Content vectors', () => {
     assert.ok(Math.abs(Math.hypot(...unit.vectors.subarray(3)) - 1) < 1e-6)
   })
 
-  test('when int8 comes with its scale in the footer then no one need tell it', async () => {
+  test('when the footer has the scale of int8 vectors then no option is needed', async () => {
     const path = await write('scaled', 'SELECT 10 AS item_id, [127, -127, 64]::TINYINT[] AS embedding')
-    const copy = path.replace('scaled', 'told')
+    const copy = path.replace('scaled', 'footer')
     await db.writeParquet(`SELECT * FROM read_parquet('${path}')`, copy, 100, { scale: String(1 / 127) })
     const held = await loadContent(db, { ...source, path: copy, type: 'int8' }, 'numbers', 4)
     assert.deepEqual([[...held.vectors.subarray(3)], held.scale], [[127, -127, 64], 1 / 127])
@@ -115,7 +115,7 @@ describe('Content vectors of a published table', () => {
     copyFileSync(join(path, 'part-00000.parquet'), join(`${path}-parquet`, 'part-00000.parquet'))
     // Every seventh item, backwards, and some that no table has.
     const id = idType === 'VARCHAR' ? "format('{:04d}', 7 * i)" : '7 * i'
-    await db.run(`CREATE OR REPLACE TEMP TABLE asked AS
+    await db.run(`CREATE OR REPLACE TEMP TABLE wanted AS
       SELECT ${id} AS item_id, CAST(299 - i AS INTEGER) AS item FROM range(300) r(i)`)
     return path
   }
@@ -126,7 +126,8 @@ describe('Content vectors of a published table', () => {
         const path = await published(`${type}-${idType}`, idType, type)
         for (const held of ['float32', 'int8'] as const) {
           for (const more of [{}, { normalize: true }, { embedding: 'image_embedding' }, { scale: 0.5 }]) {
-            const read = (from: string) => loadContent(db, { ...source, ...more, path: from, type: held }, 'asked', 300)
+            const read = (from: string) =>
+              loadContent(db, { ...source, ...more, path: from, type: held }, 'wanted', 300)
             const [looked, joined] = [await read(path), await read(`${path}-parquet`)]
             assert.deepEqual(looked, joined)
             const found = 'embedding' in more ? 190 : 286
@@ -142,7 +143,7 @@ describe('Content vectors of a published table', () => {
     const path = await published('few', 'BIGINT', 'float32')
     const file = join(path, 'embedding.npy')
     const bytes = readFileSync(file)
-    const load = () => loadContent(db, { ...source, path, type: 'float32' }, 'asked', 300)
+    const load = () => loadContent(db, { ...source, path, type: 'float32' }, 'wanted', 300)
     bytes.writeFloatLE(Number.NaN, headerBytes + 8 * rowBytes)
     writeFileSync(file, bytes)
     assert.equal((await load()).rows, 287)
@@ -155,6 +156,6 @@ describe('Content vectors of a published table', () => {
     const path = await published('wrong', 'VARCHAR', 'int8')
     await assert.rejects(loadContent(db, { ...source, path, type: 'int8' }, 'numbers', 4), { id: 'id-types' })
     writeFileSync(join(path, 'embedding.npy'), readFileSync(join(path, 'embedding.npy')).subarray(0, -1))
-    await assert.rejects(loadContent(db, { ...source, path, type: 'int8' }, 'asked', 300), { id: 'store-broken' })
+    await assert.rejects(loadContent(db, { ...source, path, type: 'int8' }, 'wanted', 300), { id: 'store-broken' })
   })
 })
