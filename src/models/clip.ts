@@ -1,4 +1,4 @@
-/** CLIP (Radford et al. 2021, arXiv:2103.00020) in the layout of Hugging Face's CLIPModel. */
+/** CLIP (Radford et al. 2021, arXiv:2103.00020) in the layout of CLIPModel of Hugging Face. */
 
 import { causalMask, masked } from '../nn/attention.js'
 import { affine, embedding, layerNorm, linear, patches, prependToken } from '../nn/layers.js'
@@ -32,13 +32,13 @@ export function clipVision(p: Parameters, pixels: Tensor, config: VisionConfig):
   const { width, patch, imageSize, epsilon } = config
   const embeddings = p.scope('embeddings')
   const kernel = embeddings.get('patch_embedding.weight', [width, 3, patch, patch], { std: 0.02 })
-  const tokens = affine(patches(pixels, patch), reshape(kernel, [width, 3 * patch * patch]))
+  const tokens = affine(patches(pixels, patch), reshape(kernel, [width, 3 * patch * patch])) // [B, P, width]
   let x = prependToken(embeddings.get('class_embedding', [width], { std: 0.02 }), tokens) // [B, 1 + P, width]
   const positions = 1 + (imageSize / patch) ** 2
   x = add(x, embeddings.get('position_embedding.weight', [positions, width], { std: 0.02 }))
-  x = layerNorm(p.scope('pre_layrnorm'), x, epsilon) // so spelled in every checkpoint
-  x = preNormTransformer(p.scope('encoder'), x, config, { reading: readAt(0) })
-  return layerNorm(p.scope('post_layernorm'), reshape(x, [-1, width]), epsilon)
+  x = layerNorm(p.scope('pre_layrnorm'), x, epsilon) // every checkpoint spells it so
+  x = preNormTransformer(p.scope('encoder'), x, config, { reading: readAt(0) }) // [B, 1, width]
+  return layerNorm(p.scope('post_layernorm'), reshape(x, [-1, width]), epsilon) // [B, width]
 }
 
 /** Token ids int32 [B, L] → text features [B, projection]. */
@@ -47,21 +47,22 @@ export function clipText(p: Parameters, ids: Tensor, { text, projection }: DualE
   const length = ids.shape[1]
   const embeddings = model.scope('embeddings')
   const positions = embeddings.get('position_embedding.weight', [text.positions, text.width], { std: 0.01 })
-  let x = embedding(embeddings.scope('token_embedding'), ids, text.vocabulary, text.width)
+  let x = embedding(embeddings.scope('token_embedding'), ids, text.vocabulary, text.width) // [B, L, width]
   x = add(x, sliceAxis(positions, 0, 0, length))
   const reading = readAtEnd(ids, text)
-  x = preNormTransformer(model.scope('encoder'), x, text, { mask: causalMask(length), reading })
-  x = layerNorm(model.scope('final_layer_norm'), reshape(x, [-1, text.width]), text.epsilon)
+  x = preNormTransformer(model.scope('encoder'), x, text, { mask: causalMask(length), reading }) // [B, 1, width]
+  x = layerNorm(model.scope('final_layer_norm'), reshape(x, [-1, text.width]), text.epsilon) // [B, width]
   return linear(p.scope('text_projection'), x, projection, { bias: false })
 }
 
-/** 1 at the tokens of `ids` [B, L] that stand between start and end, else 0. */
+/** 1 at the tokens of `ids` [B, L] between start and end, else 0: [B, L]. */
 export function clipWords(ids: Tensor, text: TextConfig): Tensor {
   const length = ids.shape[1]
   const isBefore = cast(greater(reshape(endOf(ids, text), [-1, 1]), places(length)), 'float32')
   return mul(isBefore, cast(greater(places(length), 0), 'float32'))
 }
 
+/** 0, 1, … length − 1, int32 [1, L]. */
 const places = (length: number) =>
   constant(
     Int32Array.from({ length }, (_, i) => i),
@@ -69,9 +70,9 @@ const places = (length: number) =>
     'int32',
   )
 
-/** Place of each row's end token [B]. */
+/** Position of the end token of each row: int32 [B]. */
 function endOf(ids: Tensor, { endToken }: TextConfig): Tensor {
-  // Published OpenAI checkpoints say 2 where they mean 49407: there the highest id marks the end.
+  // Published checkpoints of OpenAI say 2 instead of 49407: there the highest id marks the end.
   return endToken === 2 ? argMax(ids, 1) : argMax(cast(equal(ids, endToken), 'int32'), 1)
 }
 

@@ -1,25 +1,22 @@
-/** Reads and writes `config.json` of Hugging Face dual encoders; what a file leaves out has the library's default. */
+/** Reads and writes `config.json` of Hugging Face dual encoders; keys that a file lacks have the defaults of transformers. */
 import { z } from 'zod'
 import { UserError } from '../base/errors.js'
 import type { TransformerShape } from '../nn/transformer.js'
 
-export const architectures = ['clip', 'chinese_clip', 'siglip'] as const
-export type Architecture = (typeof architectures)[number]
-
 export interface VisionConfig extends TransformerShape {
   width: number
-  /** Pixels along a side. */
+  /** Side of a picture, in pixels. */
   imageSize: number
-  /** Pixels along a side of a patch. */
+  /** Side of a patch, in pixels. */
   patch: number
 }
 
 export interface TextConfig extends TransformerShape {
   width: number
   vocabulary: number
-  /** Rows of the position table, hence the longest text in tokens. */
+  /** Rows of the position table: the maximum length of a text, in tokens. */
   positions: number
-  /** Rows of BERT's table of token types; the others have none. */
+  /** Rows of the token type table, which only BERT has. */
   tokenTypes: number
   padToken: number
   endToken: number
@@ -29,13 +26,13 @@ export interface DualEncoderConfig {
   architecture: Architecture
   vision: VisionConfig
   text: TextConfig
-  /** Width of the features that both towers end in. */
+  /** Width of the features of both towers. */
   projection: number
-  /** Initial ln of the factor on cosines. */
+  /** Initial logarithm of the logit scale (the factor on cosines). */
   logitScale: number
 }
 
-/** Keys that all towers share, with the defaults of the base-size models. */
+/** Keys of all towers, with the defaults of base-size models. */
 const tower = (hidden: number, layers: number, heads: number, inner: number, activation: string, epsilon: number) => ({
   hidden_size: z.int().positive().default(hidden),
   num_hidden_layers: z.int().positive().default(layers),
@@ -66,7 +63,14 @@ const text = (base: ReturnType<typeof tower>, vocabulary: number, positions: num
 
 const common = { projection_dim: z.int().positive().default(512), logit_scale_init_value: z.number().default(2.6592) }
 
-/** The published shapes of each architecture; defaults as in transformers' configuration classes. */
+/**
+ * The encoders by their `model_type`, with the schema of config.json; defaults as in the configuration classes of
+ * transformers. To add an encoder:
+ * 1. Write a file in this folder with its towers: picture features, text features, and which tokens are words
+ *    (`chineseClip.ts` is a short example). Parameters have the names of its Hugging Face checkpoints.
+ * 2. Add its schema here, its towers in `dualEncoder.ts`, and the defaults of its picture processor in
+ *    src/checkpoint/preprocessing.ts; the compiler reports a missing one.
+ */
 const schemas = {
   clip: z.looseObject({
     ...common,
@@ -84,15 +88,18 @@ const schemas = {
       .prefault({}),
     text_config: text(tower(768, 12, 12, 3072, 'gelu_pytorch_tanh', 1e-6), 32000, 64, 1, 49407).prefault({}),
   }),
-} satisfies Record<Architecture, z.ZodType>
+} satisfies Record<string, z.ZodType>
+
+export type Architecture = keyof typeof schemas
 
 /**
  * The configuration in `json`, the parsed content of the file at `path`.
- * @throws UserError `model-architecture` for a model that is none of ours, `model-config` for a key of a wrong value.
+ * @throws UserError `model-architecture` for an unknown `model_type`, `model-config` for a key with an invalid value.
  */
 export function parseModelConfig(json: unknown, path: string): DualEncoderConfig {
   const type = (json as { model_type?: unknown } | null)?.model_type
-  const architecture = architectures.find((a) => a === type)
+  const architectures = Object.keys(schemas) as Architecture[]
+  const architecture = architectures.find((name) => name === type)
   if (!architecture) {
     const what = `model_type ${JSON.stringify(type)} is not supported`
     throw new UserError({ id: 'model-architecture', where: path, what, expected: architectures.join(', ') })
@@ -104,7 +111,7 @@ export function parseModelConfig(json: unknown, path: string): DualEncoderConfig
   }
   const { vision_config: v, text_config: t, ...rest } = parsed.data
   const own = rest as { projection_dim?: number; logit_scale_init_value?: number }
-  // SigLIP's pictures end in a head as wide as their tower, and its texts in one of the same width.
+  // The picture head of SigLIP is as wide as its tower, and the text head has the same width.
   const projection = own.projection_dim ?? v.hidden_size
   if (architecture === 'siglip' && (t.projection_size ?? t.hidden_size) !== projection) {
     const what = `${t.projection_size ?? t.hidden_size} is not vision_config.hidden_size ${projection}`
@@ -126,7 +133,7 @@ export function parseModelConfig(json: unknown, path: string): DualEncoderConfig
   }
 }
 
-/** The towers' parts by the names of today: in early files of CLIP `…_config_dict`, where there is one, is what counts. */
+/** The configurations of the towers: `…_config_dict` of early CLIP files, if present, else `…_config`. */
 function withTowers(json: Record<string, unknown>): Record<string, unknown> {
   const part = (name: string) => json[`${name}_dict`] ?? json[name] ?? {}
   return { ...json, vision_config: part('vision_config'), text_config: part('text_config') }

@@ -8,19 +8,22 @@ import { siglipImage, siglipText, siglipWords } from './siglip.js'
 
 type Tower = (p: Parameters, input: Tensor, config: DualEncoderConfig) => Tensor
 
+/** What distinguishes an encoder from the others. */
 interface Towers {
   image: Tower
   text: Tower
-  /** Which tokens of ids [B, L] are words, rather than what every text has: 1 or 0. */
+  /** 1 at the tokens of `ids` [B, L] that are words, 0 at special tokens: [B, L]. */
   words: (ids: Tensor, text: TextConfig) => Tensor
-  /** What the tokens' embeddings are called among those of the text tower. */
+  /** Name of the token embeddings of the text tower. */
   tokens: string
+  /** Whether it was trained by the sigmoid loss: it then has a logit bias, and its logit scale has shape [1]. */
+  sigmoid?: true
 }
 
 const towers: Record<Architecture, Towers> = {
   clip: { image: clipImage, text: clipText, words: clipWords, tokens: 'token_embedding' },
   chinese_clip: { image: clipImage, text: chineseClipText, words: chineseClipWords, tokens: 'word_embeddings' },
-  siglip: { image: siglipImage, text: siglipText, words: siglipWords, tokens: 'token_embedding' },
+  siglip: { image: siglipImage, text: siglipText, words: siglipWords, tokens: 'token_embedding', sigmoid: true },
 }
 
 /** Normalized pixels [B, 3, S, S] → image features [B, projection], not yet of unit norm. */
@@ -30,31 +33,31 @@ export const imageFeatures: Tower = (p, pixels, config) => towers[config.archite
 export const textFeatures: Tower = (p, ids, config) => towers[config.architecture].text(p, ids, config)
 
 /**
- * Token ids int32 [B, L] → the mean of the words' embeddings, about that of the vocabulary [B, text width]; zero where
- * there is no word. What a text tower ends in knows of its words what its loss asks for; the first layer knows them all
- * (Su et al. 2021, arXiv:2103.15316, read first and last layers).
+ * Token ids int32 [B, L] → mean embedding of the words minus mean embedding of the vocabulary [B, text width]; zero if
+ * there is no word. The output of a text tower keeps only what its loss needs; the first layer keeps all words (Su et
+ * al. 2021, arXiv:2103.15316, use first and last layers).
  */
 export function wordFeatures(p: Parameters, ids: Tensor, { architecture, text }: DualEncoderConfig): Tensor {
   const { words, tokens } = towers[architecture]
   const table = p.scope('text_model').scope('embeddings').scope(tokens)
   const rows = embedding(table, ids, text.vocabulary, text.width) // [B, L, width]
-  const center = mean(table.get('weight', [text.vocabulary, text.width], { std: 0.02 }), 0, true)
-  const counted = words(ids, text)
-  const total = sum(mul(sub(rows, center), expandDims(counted, 2)), 1)
+  const center = mean(table.get('weight', [text.vocabulary, text.width], { std: 0.02 }), 0, true) // [1, width]
+  const counted = words(ids, text) // [B, L]
+  const total = sum(mul(sub(rows, center), expandDims(counted, 2)), 1) // [B, width]
   return div(total, add(sum(counted, 1, true), 1e-6))
 }
 
-/** ln of the factor on cosines, a parameter of every architecture. */
+/** Logarithm of the logit scale (the factor on cosines), a parameter of every encoder. */
 export function logitScale(p: Parameters, { architecture, logitScale }: DualEncoderConfig): Tensor {
-  return p.get('logit_scale', architecture === 'siglip' ? [1] : [], { fill: logitScale })
+  return p.get('logit_scale', towers[architecture].sigmoid ? [1] : [], { fill: logitScale })
 }
 
 /**
- * ln of the factor on cosines and the addend to logits of the sigmoid loss: SigLIP's own, or others beside a model that
- * learned by InfoNCE, whose factor would drown the addend. They start as in SigLIP.
+ * Logarithm of the logit scale, and logit bias, of the sigmoid loss. A model trained by InfoNCE gets separate ones,
+ * because its logit scale would outweigh the bias; they start as in SigLIP.
  */
 export function sigmoidLogits(p: Parameters, config: DualEncoderConfig): { scale: Tensor; bias: Tensor } {
-  const own = config.architecture === 'siglip' ? p : p.scope('sigmoid')
+  const own = towers[config.architecture].sigmoid ? p : p.scope('sigmoid')
   const scale = own === p ? logitScale(p, config) : own.get('logit_scale', [1], { fill: Math.log(10) })
   return { scale, bias: own.get('logit_bias', [1], { fill: -10 }) }
 }

@@ -10,16 +10,16 @@ import { type FusionInputs, fuse, meanOfModalities } from './fusion.js'
 export type Modality = 'image' | 'text'
 export const modalities: readonly Modality[] = ['image', 'text']
 
-/** What a tower's input is called. */
+/** Name of the input of each tower. */
 export const towerInput: Record<Modality, string> = { image: 'pixel_values', text: 'input_ids' }
 
 export interface EncoderShape {
   config: DualEncoderConfig
-  /** Tokens of a text. */
+  /** Length of a text in tokens. */
   length: number
-  /** Width of the fused vector; undefined without a fusion head. */
+  /** Width of the fusion head; undefined: no head. */
   fusion: number | undefined
-  /** Share of the words of a title in the cosine of two items that have one (`withWords`); absent: none. */
+  /** Share of word vectors in the cosine of two items with titles (`withWords`); absent: none. */
   words?: number
 }
 
@@ -29,20 +29,20 @@ interface CheckpointParts {
   tokenizer: { config: Record<string, unknown> }
 }
 
-/** The shape of what a checkpoint folder holds. */
+/** The shape of the encoder in a checkpoint folder. */
 export function encoderShape({ config, mim, tokenizer }: CheckpointParts): EncoderShape {
   const stated = tokenizer.config['model_max_length']
   const limit = typeof stated === 'number' && stated > 0 ? stated : config.text.positions
   return { config, length: Math.min(limit, config.text.positions), fusion: mim.fusion?.width }
 }
 
-/** Numbers of the vector of words; 0 where they do not count. */
+/** Width of word vectors; 0 if they are not used. */
 export const wordWidth = ({ config, words }: EncoderShape) => (words ? config.text.width : 0)
 
-/** Width of the content vector, with the words beside it. */
+/** Width of the content vector, word vector included. */
 export const contentWidth = (shape: EncoderShape) => (shape.fusion ?? shape.config.projection) + wordWidth(shape)
 
-/** Input of pictures [rows, 3, size, size]; -1 rows: any number. */
+/** Input of pictures [rows, 3, size, size]; `rows` -1: any number. */
 export function pixelInput({ config }: EncoderShape, rows: number, name = towerInput.image) {
   const size = config.vision.imageSize
   return input(name, [rows, 3, size, size])
@@ -51,14 +51,14 @@ export function pixelInput({ config }: EncoderShape, rows: number, name = towerI
 export const tokenInput = ({ length }: EncoderShape, rows: number, name = towerInput.text) =>
   input(name, [rows, length], 'int32')
 
-/** Content vector of unit vectors, by the fusion head or, without one, as their mean. */
+/** Content vectors [B, width] of unit vectors: by the fusion head, or their mean if there is none. */
 export function contentVector(p: Parameters, inputs: FusionInputs, { fusion }: EncoderShape) {
   return fusion === undefined ? meanOfModalities(inputs) : fuse(p, inputs, fusion)
 }
 
 /**
- * Content vectors [B, width] with the unit vectors of words [B, text width] (zero where there are none) beside them:
- * the cosine of two items is `share` times that of their words and 1 − `share` times that of the rest.
+ * Concatenates content vectors [B, width] and unit vectors of words [B, text width] (zero if there are no words), so
+ * that the cosine of two items is `share` × the cosine of words + (1 − `share`) × the cosine of content vectors.
  */
 function withWords(content: Tensor, words: Tensor, share: number): Tensor {
   return l2Normalize(concat([mul(content, Math.sqrt(1 - share)), mul(words, Math.sqrt(share))], 1))
@@ -66,8 +66,8 @@ function withWords(content: Tensor, words: Tensor, share: number): Tensor {
 
 /**
  * The three programs of an encoder, for any number of rows: `image` (pixel_values → image_embedding),
- * `text` (input_ids → text_embedding and, where words count, word_embedding), `content` (these and has_image,
- * has_text → embedding). All vectors have unit norm. Training evaluates with them and `mim embed` exports them.
+ * `text` (input_ids → text_embedding and, if words are used, word_embedding), `content` (these and has_image,
+ * has_text → embedding). All vectors have unit norm. Training evaluates with these programs; `mim embed` exports them.
  */
 export function encoderPrograms(p: Parameters, shape: EncoderShape): Record<'image' | 'text' | 'content', Program> {
   const { config, words } = shape

@@ -1,8 +1,8 @@
-/** Parts of the towers that training leaves as they were (LiT, Zhai et al. 2022, arXiv:2111.07991). */
+/** Parts of the towers that training does not change (LiT, Zhai et al. 2022, arXiv:2111.07991). */
 import { UserError } from '../base/errors.js'
 import type { DualEncoderConfig } from './config.js'
 
-/** A whole tower with its projection, or its embeddings and so many blocks from below. */
+/** Frozen part of a tower: nothing, all of it with its projection, or its embeddings and the lowest n blocks. */
 export type Frozen = 'none' | 'all' | number
 
 export interface Freeze {
@@ -16,8 +16,8 @@ const towers = [
 ] as const
 
 /**
- * Whether training leaves the parameter of a name alone. Projections of a new size learn in any case.
- * @throws UserError `freeze-blocks` for more blocks than a tower has.
+ * Whether a parameter, by name, is frozen. Projections of a new size are always trained.
+ * @throws UserError `freeze-blocks` if a tower has fewer blocks.
  */
 export function frozenBy(freeze: Freeze, config: DualEncoderConfig, newProjection: boolean): (name: string) => boolean {
   const tests = towers.map(({ tower, model, projection }) => {

@@ -1,7 +1,7 @@
-/** How parameters differ in training, told from their names and shapes. */
+/** Weight decay and learning rate factors of parameters, by their names and shapes. */
 import type { Shape } from '../ops/index.js'
 
-/** Whether weight decay is for a parameter: not for biases, gains of norms and scalars, nor for positions. */
+/** Whether a parameter has weight decay: all but biases, gains of norms, scalars and positions. */
 export function decays(name: string, shape: Shape): boolean {
   return shape.length > 1 && !/(^|\.)position_embeddings?\./.test(name)
 }
@@ -9,9 +9,9 @@ export function decays(name: string, shape: Shape): boolean {
 const towerOf = /^(vision_model|text_model)\.(?:encoder\.layers?\.(\d+)\.|(?:embeddings|pre_layrnorm)\.)/
 
 /**
- * Factors on the learning rate that fall with the distance from the top of a tower (Bao et al. 2022,
- * arXiv:2106.08254): `decay` to the power of layers above, the embeddings being the lowest layer.
- * What stands above or beside the towers has factor 1. `names` are those of all parameters.
+ * Layer-wise learning rate decay (Bao et al. 2022, arXiv:2106.08254): the factor is `decay` to the power of the number
+ * of layers above; the embeddings are the lowest layer. Parameters outside of the towers have factor 1. `names`: all
+ * parameters.
  */
 export function layerRates(names: readonly string[], decay: number): (name: string) => number {
   /** Tower and height of a parameter: 0 for embeddings, 1 for the first layer, … */
@@ -30,7 +30,7 @@ export function layerRates(names: readonly string[], decay: number): (name: stri
   }
 }
 
-/** The groups of an encoder: decay by `decays`, rates by `layerRates`. */
+/** Parameter groups of an encoder: weight decay by `decays`, learning rates by `layerRates`. */
 export function encoderGroups(
   names: readonly string[],
   { weightDecay, layerDecay }: { weightDecay: number; layerDecay: number },

@@ -1,4 +1,4 @@
-/** The computation of a step of stage 1. */
+/** The loss of a pretraining step. */
 import { type Contrast, type ContrastContext, sameGroupMask } from '../losses/contrastive.js'
 import { type LossName, lossOf } from '../losses/index.js'
 import { infoNce } from '../losses/infoNce.js'
@@ -9,18 +9,18 @@ import { imageFeatures, logitScale, sigmoidLogits, textFeatures } from './dualEn
 import { contentVector, type EncoderShape, type Modality, pixelInput, tokenInput } from './encoder.js'
 
 /**
- * Unit vectors [rows, projection] of pictures or titles, `of` so many rows of the usual input (-1: any number), of any
- * number of rows of an input of that name, or of what a tensor holds.
+ * Unit vectors [rows, projection] of pictures or titles. `source` is a number of rows of the usual input (-1: any), the
+ * name of an input of any number of rows, or a tensor.
  */
 export function towerVectors(
   p: Parameters,
   shape: EncoderShape,
   modality: Modality,
-  of: number | string | Tensor,
+  source: number | string | Tensor,
 ): Tensor {
   const { config } = shape
-  const [rows, name] = typeof of === 'number' ? [of] : typeof of === 'string' ? [-1, of] : []
-  const given = typeof of === 'object' ? of : undefined
+  const [rows, name] = typeof source === 'number' ? [source] : typeof source === 'string' ? [-1, source] : []
+  const given = typeof source === 'object' ? source : undefined
   return l2Normalize(
     modality === 'image'
       ? imageFeatures(p, given ?? pixelInput(shape, rows!, name), config)
@@ -28,19 +28,19 @@ export function towerVectors(
   )
 }
 
-/** What is asked of the vectors. */
+/** The training objective. */
 export interface Objective {
-  /** How pictures and titles are told apart from those of other items. */
+  /** Contrastive loss between pictures and titles. */
   loss: LossName
-  /** Lengths of prefixes that must do the same as the whole vector (Matryoshka, arXiv:2205.13147). */
+  /** Lengths of vector prefixes that the loss also applies to (Matryoshka, arXiv:2205.13147). */
   matryoshka: readonly number[]
-  /** Weight of the loss of content vectors. */
+  /** Weight of the loss on content vectors. */
   fusionWeight: number
 }
 
 /**
- * Of the vectors [batch, projection] of pictures and titles: the contrast of the two plus `fusionWeight` times
- * InfoNCE between the content vector of the whole item and that of a view which lacks one modality.
+ * Contrastive loss between the vectors [batch, projection] of pictures and titles, plus `fusionWeight` times InfoNCE
+ * between the content vectors of whole items and of views that lack one modality.
  */
 export function pretrainLoss(
   p: Parameters,
@@ -52,17 +52,17 @@ export function pretrainLoss(
   const { alignment, agreement } = contrasts(p, shape, batch, objective)
   const aligned = alignment(image, text)
   const [keepImage, keepText] = [input('keep_image', [batch]), input('keep_text', [batch])]
-  const both = add(mul(keepImage, 0), 1)
-  const whole = contentVector(p, { image, text, hasImage: both, hasText: both }, shape)
-  const partial = contentVector(p, { image, text, hasImage: keepImage, hasText: keepText }, shape)
+  const both = add(mul(keepImage, 0), 1) // [batch]
+  const whole = contentVector(p, { image, text, hasImage: both, hasText: both }, shape) // [batch, width]
+  const partial = contentVector(p, { image, text, hasImage: keepImage, hasText: keepText }, shape) // [batch, width]
   return add(aligned, mul(agreement(whole, partial), objective.fusionWeight))
 }
 
 /**
- * For a catalogue that has pictures or titles alone: the contrast between two views of each item
- * (pictures: SimCLR, arXiv:2002.05709; titles: SimCSE, arXiv:2104.08821, with words left out in place of
- * dropout), plus `fusionWeight` times InfoNCE between their content vectors. `vectors` [2·batch, projection]
- * are those of the first views of all items, then of the second ones.
+ * For a catalogue with only pictures or only titles: contrastive loss between two views of each item (pictures: SimCLR,
+ * arXiv:2002.05709; titles: SimCSE, arXiv:2104.08821, with word dropout instead of unit dropout), plus `fusionWeight`
+ * times InfoNCE between their content vectors. `vectors` [2·batch, projection]: the first views of all items, then the
+ * second views.
  */
 export function viewsLoss(
   p: Parameters,
@@ -86,7 +86,7 @@ export function viewsLoss(
   return add(alignment(...halves(vectors)), mul(agreement(...halves(content)), objective.fusionWeight))
 }
 
-/** `alignment` compares modalities by the loss asked for, `agreement` content vectors, whose cosines are all high. */
+/** `alignment` compares modalities by the configured loss; `agreement` compares content vectors, always by InfoNCE. */
 function contrasts(
   p: Parameters,
   { config }: EncoderShape,
@@ -105,7 +105,7 @@ function contrasts(
   return { alignment: overPrefixes(lossOf(loss).over(context), matryoshka), agreement }
 }
 
-/** The mean of a contrast over whole vectors and their prefixes of the lengths `sizes`, made unit vectors again. */
+/** Mean of a contrastive loss over whole vectors and their normalized prefixes of the lengths `sizes`. */
 function overPrefixes(contrast: Contrast, sizes: readonly number[]): Contrast {
   return (a, b) => {
     const width = a.shape[1]

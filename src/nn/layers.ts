@@ -15,7 +15,7 @@ import {
 } from '../ops/index.js'
 import type { Parameters } from './parameters.js'
 
-/** x Wᵀ + b over the last dimension: [..., in] → [..., out]; weight [out, in] as PyTorch lays it. */
+/** x Wᵀ + b over the last dimension: [..., in] → [..., out]; weight [out, in] as in PyTorch. */
 export function linear(p: Parameters, x: Tensor, out: number, { bias = true, std = 0.02 } = {}): Tensor {
   const width = x.shape[x.shape.length - 1]
   const weight = p.get('weight', [out, width], { std })
@@ -36,7 +36,7 @@ export function layerNorm(p: Parameters, x: Tensor, epsilon: number): Tensor {
   return norm(x, p.get('weight', [width], { fill: 1 }), p.get('bias', [width], { fill: 0 }), epsilon)
 }
 
-/** Rows of a dense weight [count, width] by `ids` int32 [...]; the whole weight gets a gradient. */
+/** Rows `ids` int32 [...] of a dense weight [count, width]: [..., width]; the whole weight has a gradient. */
 export function embedding(p: Parameters, ids: Tensor, count: number, width: number, std = 0.02): Tensor {
   return gather(p.get('weight', [count, width], { std }), ids)
 }
@@ -46,14 +46,14 @@ export function l2Normalize(x: Tensor): Tensor {
   return mul(x, rsqrt(add(sum(square(x), -1, true), 1e-12)))
 }
 
-/** `first` [D] put before every sequence of `x` [B, L, D]: [B, L + 1, D]. */
+/** Prepends `first` [D] to every sequence of `x` [B, L, D]: [B, L + 1, D]. */
 export function prependToken(first: Tensor, x: Tensor): Tensor {
-  // Zero times a token of x: as many rows as x has, known or not.
+  // Zero times a token of x: B rows, even if B is unknown.
   const zeros = mul(sliceAxis(x, 1, 0, 1), 0)
   return concat([add(zeros, reshape(first, [1, 1, x.shape[2]])), x], 1)
 }
 
-/** Pictures [B, C, S, S] cut into squares, each flattened as a convolution's weight is: [B, (S/patch)², C·patch²]. */
+/** Square patches of pictures [B, C, S, S], flattened like the weight of a convolution: [B, (S/patch)², C·patch²]. */
 export function patches(pixels: Tensor, patch: number): Tensor {
   const [, channels, height, width] = pixels.shape
   const [rows, columns] = [height / patch, width / patch]

@@ -9,19 +9,19 @@ export interface HeadConfig {
   hidden: readonly number[]
   activation: ActivationName
   batchNorm: boolean
-  /** Layers of the cross network before them. */
+  /** Layers of the cross network in front of the hidden layers. */
   cross: number
 }
 
-/** What sets a training step apart from an evaluation. */
+/** What differs between a training step and an evaluation. */
 export interface Mode {
   dropout?: Dropout
   statistics: BatchStatistics
-  /** What parameter names have in front where the averages are read: `ema.`, or nothing. */
+  /** Prefix of parameter names: `ema.` for moving averages, else empty. */
   prefix: string
 }
 
-/** Cross layers, then hidden layers with dropout, then one number for each row: [B, D] → [B, 1]. */
+/** Cross layers, hidden layers with dropout, and a linear layer of one output: [B, D] → [B, 1]. */
 export function mlpHead(p: Parameters, x: Tensor, config: HeadConfig, mode: Mode): Tensor {
   const { statistics } = mode
   if (config.cross > 0) x = crossNetwork(p.scope('cross'), x, config.cross)

@@ -14,23 +14,24 @@ import {
 } from '../ops/index.js'
 import type { Parameters } from './parameters.js'
 
-/** Share of the running statistics that a step keeps, and what keeps a variance from zero. */
+/** Share of the running statistics that a step keeps. */
 const momentum = 0.99
+/** Added to variances. */
 const epsilon = 1e-5
 
 /**
- * Means and variances of columns: those of the batch while training, with effects that keep a running average;
- * the average itself when the model is evaluated.
+ * Means and variances of columns: in training those of the batch, with effects that update running averages;
+ * in evaluation the running averages.
  */
 export class BatchStatistics {
-  /** The running averages, with the value that each starts from. */
+  /** The running averages and their initial values. */
   readonly variables: { name: string; shape: Shape; start: number }[] = []
-  /** What a training step does to them. */
+  /** The updates of a training step. */
   readonly effects: Tensor[] = []
 
   constructor(private readonly training: boolean) {}
 
-  /** Mean and variance [D] of `x` [B, D]; `place` names where in the model this is. */
+  /** Mean and variance [D] of `x` [B, D]; `place` names the location in the model. */
   of(x: Tensor, place: string): { mean: Tensor; variance: Tensor } {
     const shape = [x.shape[1]]
     const [ofMean, ofVariance] = [`running.${place}mean`, `running.${place}variance`]
@@ -46,7 +47,7 @@ export class BatchStatistics {
 const moved = (name: string, shape: Shape, value: Tensor) =>
   assign(name, add(mul(variable(name, shape), momentum), mul(value, 1 - momentum)))
 
-/** Name of a place in the model, whichever set of parameters (trained or averaged) is read there. */
+/** Location in a model; `place` is its name, the same for trained and averaged parameters. */
 type Place = { p: Parameters; place: string }
 
 function standardized(x: Tensor, place: string, statistics: BatchStatistics): Tensor {
@@ -65,8 +66,8 @@ export const activationNames = ['relu', 'prelu', 'dice'] as const
 export type ActivationName = (typeof activationNames)[number]
 
 /**
- * ReLU; PReLU with a learned slope for each column, from ¼; or Dice, which moves the bend to where the batch is:
- * x·(p + α(1 − p)) with p = σ of the standardized x (Zhou et al. 2018, arXiv:1706.06978, section 5.3). `x` [B, D].
+ * ReLU; PReLU with a learned slope per column, initially ¼; or Dice, which adapts to the distribution of the batch:
+ * x·(p + α(1 − p)) with p = σ(standardized x) (Zhou et al. 2018, arXiv:1706.06978, section 5.3). [B, D] → [B, D].
  */
 export function activation(at: Place, x: Tensor, name: ActivationName, statistics: BatchStatistics): Tensor {
   if (name === 'relu') return relu(x)

@@ -1,6 +1,6 @@
 import { type Shape, type Tensor, variable } from '../ops/index.js'
 
-/** How a parameter starts: drawn from N(0, std²), or filled with one value. */
+/** Initial value of a parameter: drawn from N(0, std²), filled with one value, or `eye` on the diagonals. */
 export type Init = { std: number } | { fill: number } | { eye: number }
 
 export interface ParameterSpec {
@@ -10,18 +10,18 @@ export interface ParameterSpec {
 }
 
 /**
- * The parameters of a model, declared where the forward pass reads them: the pass itself is the
- * list of names, shapes and initial values. Names are paths, `layers.0.mlp.fc1.weight`.
+ * The parameters of a model. The forward pass declares each one where it reads it, so the pass itself lists names,
+ * shapes and initial values. Names are paths such as `layers.0.mlp.fc1.weight`.
  */
 export class Parameters {
   constructor(
     readonly prefix = '',
     private readonly declared = new Map<string, ParameterSpec & { tensor: Tensor }>(),
-    /** Whether training leaves the parameter of a path as it is. */
+    /** Whether training does not change the parameter of a path. */
     private readonly isFrozen: (path: string) => boolean = () => false,
   ) {}
 
-  /** An empty list of parameters; those that `isFrozen` are read but not trained. */
+  /** An empty list of parameters; those for which `isFrozen` returns true are not trained. */
   static frozenWhere(isFrozen: (path: string) => boolean): Parameters {
     return new Parameters('', new Map(), isFrozen)
   }
@@ -31,7 +31,7 @@ export class Parameters {
     return new Parameters(`${this.prefix}${name}.`, this.declared, this.isFrozen)
   }
 
-  /** Declares a parameter, or finds it if it was declared before, and reads it. */
+  /** Reads a parameter; the first call declares it. */
   get(name: string, shape: Shape, init: Init): Tensor {
     const path = this.prefix + name
     const known = this.declared.get(path)
@@ -50,11 +50,11 @@ export class Parameters {
     return this.declared.has(path)
   }
 
-  /** All that was declared so far, in order of declaration, with the tensors that read it. */
+  /** All parameters declared so far, in order of declaration, with the tensors that read them. */
   list(): (ParameterSpec & { tensor: Tensor })[] {
     return [...this.declared.values()]
   }
-  /** Those of `list` that training changes. */
+  /** The parameters of `list` that training changes. */
   trainable(): (ParameterSpec & { tensor: Tensor })[] {
     return this.list().filter(({ name }) => !this.isFrozen(name))
   }

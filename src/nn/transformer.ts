@@ -3,7 +3,7 @@ import { type ProjectionNames, selfAttention } from './attention.js'
 import { layerNorm, linear } from './layers.js'
 import type { Parameters } from './parameters.js'
 
-/** Activations by the names that Hugging Face configs use. */
+/** Activations by their names in configurations of Hugging Face. */
 export const activations: Record<string, (x: Tensor) => Tensor> = {
   gelu,
   quick_gelu: quickGelu,
@@ -22,28 +22,28 @@ export interface TransformerShape {
 
 const clipNames: ProjectionNames = { query: 'q_proj', key: 'k_proj', value: 'v_proj', output: 'out_proj' }
 
-/** Two linear layers with an activation between, as CLIP names them. */
+/** Two linear layers with an activation between them, named as in CLIP: [..., D] → [..., D]. */
 export function mlp(p: Parameters, x: Tensor, { hidden, activation }: TransformerShape): Tensor {
   const width = x.shape[x.shape.length - 1]
   return linear(p.scope('fc2'), activations[activation](linear(p.scope('fc1'), x, hidden)), width)
 }
 
-/** The one position of every row that is read in the end. */
+/** The one position of every row that the output is read at. */
 export interface Reading {
   /** [B, L, D] → [B, 1, D] */
   at(x: Tensor): Tensor
-  /** What this position does not see: [B, 1, 1, L], to be subtracted; where it differs from that of the others. */
+  /** Mask of this position, [B, 1, 1, L], to be subtracted; only if it differs from the mask of the others. */
   mask?: Tensor
 }
 
 interface TransformerOptions {
-  /** To be subtracted from the scores; broadcasts to [B, heads, L, L]. */
+  /** Subtracted from the scores; broadcasts to [B, heads, L, L]. */
   mask?: Tensor
-  /** The last block then computes this position only; without it all are wanted. */
+  /** The last block computes this position only; absent: all positions. */
   reading?: Reading
 }
 
-/** Calls `f` for each block with its number, its mask and where it is read. */
+/** Calls `f` for each block with its number, its mask, and the function that selects its positions. */
 function blocks(
   x: Tensor,
   { layers }: TransformerShape,

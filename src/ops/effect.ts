@@ -5,14 +5,14 @@ export function assign(variable: string, value: Tensor): Tensor {
   return node('assign', [value], { variable }, [])
 }
 
-/** Sets the rows `ids` int32 [n] of a variable to `rows` [n, …] (int32 for an int8 table); an id may stand once only. */
+/** Sets the rows `ids` int32 [n] of a variable to `rows` [n, …] (int32 for an int8 table); ids must be unique. */
 export function assignRows(variable: string, ids: Tensor, rows: Tensor): Tensor {
   return node('assignRows', [ids, rows], { variable }, [])
 }
 
 /**
- * Moves a variable towards `source` as the effects before this one leave it: variable ← keep·variable +
- * (1 − keep)·source, with `keep` a scalar. An exponential moving average.
+ * Exponential moving average: variable ← keep·variable + (1 − keep)·source, where `keep` is a scalar and `source` has the
+ * value that earlier effects gave it.
  */
 export function emaUpdate(variable: string, source: string, keep: Tensor): Tensor {
   return node('emaUpdate', [keep], { variable, source }, [])
@@ -20,7 +20,7 @@ export function emaUpdate(variable: string, source: string, keep: Tensor): Tenso
 
 const optional = (decay: Tensor | undefined) => (decay ? [decay] : [])
 
-/** What changes from step to step in Adam: scalars. */
+/** Scalars of Adam that change from step to step. */
 export interface AdamStep {
   /** Learning rate already divided by the bias corrections: η·√(1−β₂ᵗ)/(1−β₁ᵗ). */
   rate: Tensor

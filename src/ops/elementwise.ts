@@ -16,7 +16,7 @@ function broadcastShapes(op: string, ...tensors: Tensor[]): Shape {
   return Array.from({ length: rank }, (_, i) => {
     const sizes = new Set(tensors.map((t) => t.shape[i - rank + t.shape.length] ?? 1))
     sizes.delete(1)
-    // An unknown dimension must turn out equal to the known one it meets.
+    // At run time an unknown dimension must equal the known one.
     if (sizes.size > 1) sizes.delete(-1)
     if (sizes.size > 1) throw new Error(`${op}: shapes do not broadcast: ${tensors.map(describe).join(', ')}`)
     return [...sizes][0] ?? 1
@@ -26,10 +26,10 @@ function broadcastShapes(op: string, ...tensors: Tensor[]): Shape {
 type Operand = Tensor | number
 type Nullary = { [K in OpName]: keyof OpTable[K] extends never ? K : never }[OpName]
 
-/** A number standing beside a tensor becomes a constant of that tensor's type. */
-function lift(operand: Operand, beside: Operand): Tensor {
+/** Turns a number into a constant, of the type of the other operand. */
+function lift(operand: Operand, other: Operand): Tensor {
   if (typeof operand !== 'number') return operand
-  return constant(operand, [], typeof beside === 'number' ? 'float32' : beside.dtype)
+  return constant(operand, [], typeof other === 'number' ? 'float32' : other.dtype)
 }
 
 const unary = (op: Nullary, dtype?: DType) => (x: Tensor) => node(op, [x], {} as never, x.shape, dtype ?? x.dtype)
@@ -64,7 +64,7 @@ export const logicalAnd = binary('logicalAnd')
 
 export const square = (x: Tensor): Tensor => mul(x, x)
 
-/** `x` as another type; bool to float gives 0 and 1, float to int32 drops the fraction. */
+/** Converts the type of `x`: bool to float gives 0 and 1, float to int32 truncates. */
 export function cast(x: Tensor, dtype: DType): Tensor {
   return x.dtype === dtype ? x : node('cast', [x], { dtype }, x.shape, dtype)
 }
@@ -81,7 +81,7 @@ const activate = (form: ActivationForm) => (x: Tensor) => node('activation', [x]
 export const relu = activate('relu')
 export const sigmoid = activate('sigmoid')
 export const tanh = activate('tanh')
-/** log(1 + eˣ), safe for large |x|. */
+/** log(1 + eˣ), without overflow for large |x|. */
 export const softplus = activate('softplus')
 export const gelu = activate('gelu')
 export const geluTanh = activate('geluTanh')

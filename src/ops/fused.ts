@@ -1,6 +1,6 @@
 import { node, type Tensor } from './tensor.js'
 
-/** Part `index` of an operation that has several. */
+/** Result `index` of an operation with several results. */
 export function part(x: Tensor, index: number): Tensor {
   const { shape, dtype } = x.outputs![index]
   return node('part', [x], { index }, shape, dtype)
@@ -42,20 +42,20 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
 }
 
 /**
- * What one block of a network, `f`, makes of `x`. The mark means nothing to the value: `gradients` may compute
- * the inside of a block again from its input instead of keeping it.
+ * f(x), marked as one block of a network. The mark does not change the value: it lets `gradients` recompute the inside
+ * of the block from its input instead of storing it.
  */
 export function block(x: Tensor, f: (x: Tensor) => Tensor): Tensor {
   const y = f(x)
   return node('block', [y], { input: x }, y.shape, y.dtype)
 }
 
-/** `x`, but not before `other` is computed. No gradient. */
+/** `x`, but only after `other` is computed. No gradient. */
 export function after(x: Tensor, other: Tensor): Tensor {
   return node('after', [x, other], {}, x.shape, x.dtype)
 }
 
-/** `x` as a constant: no gradient passes. */
+/** `x` without a gradient. */
 export function stopGradient(x: Tensor): Tensor {
   return node('stopGradient', [x], {}, x.shape, x.dtype)
 }

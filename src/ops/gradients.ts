@@ -3,7 +3,7 @@ import * as op from './index.js'
 import { ancestors } from './program.js'
 import { isOp, node, type OpName, type OpTable, type Tensor } from './tensor.js'
 
-/** For a gradient `dy` that arrives at `y = op(inputs)`: the gradients of the inputs (undefined: none). */
+/** From the gradient `dy` of `y = op(inputs)` to the gradients of the inputs (undefined: none). */
 type Rule<K extends OpName> = (dy: Tensor, y: Tensor<K>, ...inputs: Tensor[]) => (Tensor | undefined)[]
 
 /** Sums `dy` over the dimensions along which `x` was broadcast. */
@@ -15,16 +15,15 @@ function unbroadcast(dy: Tensor, x: Tensor): Tensor {
   return extra === 0 ? summed : reshapeTo(summed, x)
 }
 
-/** `dy` in the shape of `x`, statically where that is known. */
+/** `dy` in the shape of `x`; a static reshape if at most one dimension is unknown. */
 function reshapeTo(dy: Tensor, x: Tensor): Tensor {
   return x.shape.filter((d) => d === -1).length <= 1 ? op.reshape(dy, x.shape) : op.reshapeLike(dy, x)
 }
 
-/** The gradient of a reduction, with the reduced dimensions back as 1. */
+/** The gradient of a reduction, with the reduced dimensions restored as size 1. */
 function unreduce(dy: Tensor, x: Tensor, { axes, keepDims }: OpTable['sum']): Tensor {
   if (keepDims) return dy
   const shape = x.shape.map((d, i) => (axes.includes(i) ? 1 : d))
-  // Several unknown dimensions: put the 1s in one at a time, each next to what is there.
   if (shape.filter((d) => d === -1).length > 1)
     throw new Error('reduce with keepDims where several dimensions are unknown')
   return op.reshape(dy, shape)
@@ -36,6 +35,7 @@ const notDifferentiable = (name: string) => (): never => {
   throw new Error(`${name} has no gradient`)
 }
 
+/** The differentiation rules: a plain table, one entry per operation. */
 const rules: { [K in OpName]: Rule<K> } = {
   constant: none,
   input: none,
@@ -93,7 +93,7 @@ const rules: { [K in OpName]: Rule<K> } = {
     return inputs.map((x, i) => op.sliceAxis(dy, axis, starts[i], starts[i] + x.shape[axis]))
   },
   slice: (dy, { shape, attrs: { begin } }, x) => {
-    // Along an unknown dimension only a slice that reaches to the end has a gradient.
+    // Along an unknown dimension the gradient assumes a slice that extends to the end.
     const after = x.shape.map((d, i) => (d === -1 ? 0 : d - begin[i] - shape[i]))
     return [op.pad(dy, begin, after)]
   },
@@ -115,7 +115,7 @@ const rules: { [K in OpName]: Rule<K> } = {
   stopGradient: zero,
   block: (dy) => [dy],
   after: zero,
-  // Called with the inputs of the operation whose part this is.
+  // `inputs` are those of the operation that the part belongs to.
   part: (dy, y) => {
     const [whole] = y.inputs
     if (!isOp(whole, 'crossEntropy') || y.attrs.index !== 0) throw new Error(`part of ${whole.op} has no gradient`)
@@ -131,15 +131,15 @@ const rules: { [K in OpName]: Rule<K> } = {
   adagradRows: none,
 }
 
-/** The gradient goes to `a` where `condition` holds, else to `b`. */
+/** Passes the gradient to `a` where `condition` is true, else to `b`. */
 function chosen(dy: Tensor, condition: Tensor, a: Tensor, b: Tensor): Tensor[] {
   return [unbroadcast(op.select(condition, dy, 0), a), unbroadcast(op.select(condition, 0, dy), b)]
 }
 
 /**
- * Gradients of what goes into a block from `dy`, which arrives at its output: the inside is computed once more,
- * and not before `dy` is there, so that nothing of the first time need be kept (Chen et al. 2016, arXiv:1604.06174).
- * Only what is in `wanted` gets a gradient.
+ * Gradients of the inputs of a block from the gradient `dy` of its output. The inside of the block is recomputed, and
+ * only once `dy` is known, so that no intermediate result is stored (Chen et al. 2016, arXiv:1604.06174). Only tensors
+ * in `wanted` get a gradient.
  */
 function throughAgain(dy: Tensor, y: Tensor<'block'>, wanted: Set<Tensor>): [Tensor, Tensor][] {
   const { input } = y.attrs
@@ -162,14 +162,14 @@ function throughAgain(dy: Tensor, y: Tensor<'block'>, wanted: Set<Tensor>): [Ten
 }
 
 export interface GradientOptions {
-  /** Replaces the 1 that arrives at the loss, which then may have any shape: the gradient of Σ loss·seed. */
+  /** Gradient of the loss, 1 by default. With it the loss may have any shape: gradients are those of Σ loss·seed. */
   seed?: Tensor
-  /** Computes the inside of every `block` again for the way back: memory for time. */
+  /** Recomputes the inside of every `block` in the backward pass: less memory, more time. */
   recompute?: boolean
 }
 
 /**
- * d `loss` / d x for each x of `wrt`; `loss` is a scalar. An x that does not reach the loss gives zeros.
+ * d `loss` / d x for each x of `wrt`, in the shape of x; `loss` is a scalar. Zeros if the loss does not depend on x.
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[], options: GradientOptions = {}): Tensor[] {
   const { seed, recompute = false } = options

@@ -1,9 +1,9 @@
 import { describe, node, positiveAxis, type Tensor } from './tensor.js'
 
 /**
- * Matrix product over the last two dimensions; the leading ones must be equal, nothing broadcasts.
- * `transposeA`, `transposeB` turn the last two dimensions of an operand first. `exact` keeps a product
- * and its gradient in float32 where a session multiplies in a lower precision.
+ * Matrix product over the last two dimensions: [..., m, k] × [..., k, n] → [..., m, n]. The leading dimensions must be
+ * equal, nothing broadcasts. `transposeA`, `transposeB` transpose an operand first. `exact` computes the product and its
+ * gradient in float32, regardless of the precision of the session.
  */
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false, exact = false } = {}): Tensor {
   const rank = a.shape.length
@@ -37,10 +37,10 @@ const reduce =
 export const sum = reduce('sum')
 /** Mean over `axes` (default: all). */
 export const mean = reduce('mean')
-/** Greatest value over `axes` (default: all); where several are greatest they share the gradient. */
+/** Maximum over `axes` (default: all); equal maxima share the gradient. */
 export const max = reduce('max')
 
-/** Index of the greatest value along `axis`, the first one where several are; int32. */
+/** Index of the maximum along `axis`, int32; the first one if several are equal. */
 export function argMax(x: Tensor, axis: number): Tensor {
   const at = positiveAxis(axis, x.shape.length)
   return node(
@@ -52,7 +52,7 @@ export function argMax(x: Tensor, axis: number): Tensor {
   )
 }
 
-/** How many elements of `x` meet in one after a reduction over `axes`; a float scalar. */
+/** Number of elements of `x` that a reduction over `axes` combines into one; a float scalar. */
 export function count(x: Tensor, axes: readonly number[]): Tensor {
   return node('count', [x], { axes }, [])
 }

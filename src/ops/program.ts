@@ -1,15 +1,15 @@
 import { isOp, type Ops, type Tensor } from './tensor.js'
 
-/** What one run computes: inputs are given by name, outputs come back by name, effects change variables. */
+/** What one run computes: inputs and outputs have names, effects change variables. */
 export interface Program {
   readonly inputs: ReadonlyMap<string, Tensor<'input'>>
   readonly outputs: Readonly<Record<string, Tensor>>
   readonly effects: readonly Tensor[]
-  /** Every node that outputs or effects need, each after its inputs. */
+  /** Every node that outputs or effects depend on, each after its inputs. */
   readonly nodes: readonly Tensor[]
 }
 
-/** All that `roots` are computed from, each node after its inputs. */
+/** All nodes that `roots` depend on, `roots` included, each after its inputs. */
 export function ancestors(roots: Iterable<Tensor>): Tensor[] {
   const found = new Set<Tensor>()
   const open = [...roots]
@@ -32,15 +32,15 @@ export function program(outputs: Record<string, Tensor>, effects: readonly Tenso
   return { inputs, outputs, effects, nodes }
 }
 
-/** Effects come last, so that every read in a program sees the state before it. */
+/** Effects come last, so that every read in a program sees the state before the program. */
 export function executionOrder({ nodes, effects }: Program): Tensor[] {
   const last = new Set(effects)
   return [...nodes.filter((n) => !last.has(n)), ...effects]
 }
 
 /**
- * Lowers `nodes` (in order) to a target: calls the target's operation for each, with the target's
- * values of its inputs. Returns the target's values; `release` hears of each value after its last use.
+ * Lowers `nodes` (in order) to a target: calls the target's operation for each node, with the target's
+ * values of its inputs. Returns the target's value of a node; calls `release` with each value after its last use.
  */
 export function lower<T>(nodes: readonly Tensor[], ops: Ops<T>, keep: Iterable<Tensor>, release?: (value: T) => void) {
   const values = new Map<Tensor, T | T[]>()

@@ -10,20 +10,20 @@ const segment = (op: 'segmentSum' | 'segmentMax') => (values: Tensor, ids: Tenso
 
 /**
  * Adds the rows of `values` [m, …] that share an id: result row r is the sum over all rows j with
- * `ids[j] = r`. There are as many result rows as `like` has rows. The gradient of `gather`, and the
- * pooling of variable-length lists: behaviors laid end to end, `ids` telling whose each one is.
+ * `ids[j] = r`. The result has as many rows as `like`. It is the gradient of `gather`, and it pools lists of variable
+ * length that are concatenated: `ids` gives the list of each row.
  */
 export const segmentSum = segment('segmentSum')
 
-/** As `segmentSum`, but the greatest of the rows; a segment without rows gives the lowest float. No gradient. */
+/** Like `segmentSum`, but the maximum of the rows; the lowest float32 for a segment without rows. No gradient. */
 export const segmentMax = segment('segmentMax')
 
-/** `ids` int32 [...] → float32 [..., depth], one 1 in each row; an id outside [0, depth) gives zeros. */
+/** `ids` int32 [...] → float32 [..., depth] with a single 1 in each row; zeros for an id outside [0, depth). */
 export function oneHot(ids: Tensor, depth: number): Tensor {
   return node('oneHot', [ids], { depth }, [...ids.shape, depth])
 }
 
-/** 0, 1, … int32, as many as `like` has rows. */
+/** 0, 1, …, n − 1 as int32 [n], where `like` has n rows. */
 export function range(like: Tensor): Tensor {
   return node('range', [like], {}, [like.shape[0]], 'int32')
 }

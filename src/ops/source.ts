@@ -14,28 +14,28 @@ export function constant(
   return node('constant', [], { value: values }, shape, dtype)
 }
 
-/** A value given anew at each run, by name. */
+/** A value that each run provides under this name. */
 export function input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor<'input'> {
   return node('input', [], { name }, shape, dtype)
 }
 
-/** The present value of a variable of the session. All reads of a program precede all its effects. */
+/** The current value of a variable of the session. All reads of a program precede all its effects. */
 export function variable(name: string, shape: Shape, dtype: DType = 'float32'): Tensor<'variable'> {
   return node('variable', [], { name }, shape, dtype)
 }
 
 /**
- * Rows of a table: `ids` int32 [...] → [..., width]. The table is never read whole, and no
- * gradient with respect to the whole table exists: an optimizer takes the gradient with respect
- * to these rows and updates just them. Rows come out as float32 times `scale`, of an int8 table too.
+ * Rows of a table: `ids` int32 [...] → float32 [..., width], multiplied by `scale`, also for an int8 table. The table
+ * is never read as a whole and has no gradient as a whole: an optimizer takes the gradient with respect to these rows
+ * and updates only them.
  */
 export function lookup(table: string, width: number, ids: Tensor, scale = 1): Tensor<'lookup'> {
   return node('lookup', [ids], { table, scale }, [...ids.shape, width])
 }
 
 /**
- * Uniform numbers in [0, 1), shaped like `like`. `seed` is int32 [2], given anew at each run;
- * `salt` tells apart the uses of one seed.
+ * Uniform random numbers in [0, 1), shaped like `like`. `seed` is int32 [2] and differs from run to run;
+ * `salt` distinguishes the uses of one seed.
  */
 export function uniform(like: Tensor, seed: Tensor, salt: number): Tensor {
   return node('uniform', [like, seed], { salt }, like.shape)

@@ -1,7 +1,7 @@
-/** Values of a feature as rows of its embedding table. */
+/** Reserved rows of embedding tables. */
 
-/** Row of padding: its embedding is and stays zero. */
+/** Row of padding: its embedding is always zero. */
 export const paddingRow = 0
 
-/** Row that stands for everything unknown: unseen ids, missing values. */
+/** Row of everything unknown: unseen ids, missing values. */
 export const unknownRow = 1

@@ -6,22 +6,22 @@
  * one of three targets, each an implementation of `Ops<T>`: a TensorFlow graph, calls of
  * TensorFlow.js WASM kernels, an ONNX graph. So there is one definition of every model.
  *
- * Shapes are static but for dimensions written -1, which are known only when the program runs
- * (batch size, number of behaviors). Two -1 that meet in an element-wise operation are equal.
+ * Shapes are static except for dimensions written -1, which are known only when the program runs
+ * (batch size, number of behaviors). If two -1 meet in an element-wise operation they are equal.
  */
 
 export type DType = 'float32' | 'int32' | 'bool'
-/** Types of variables; an int8 one is a table whose rows come out of a look-up as float32. */
+/** Types of variables. A variable of type int8 is a table; a lookup returns its rows as float32. */
 export type VariableType = DType | 'int8'
 /**
- * What matrix products multiply in: float32, or bfloat16 (operands and result rounded to 8 bits of mantissa, sums in
- * float32). Everything else, variables too, is float32 either way.
+ * Precision of matrix products: float32, or bfloat16 (operands and result rounded to 8 significant bits, sums in
+ * float32). Everything else, variables included, is float32 in both cases.
  */
 export type Precision = 'fp32' | 'bf16'
 export type Shape = readonly number[]
 export type TypedArray = Float32Array | Int32Array | Uint8Array | Int8Array
 
-/** What holds the numbers of each type. */
+/** Array class of each type. */
 export const arrayOf = { float32: Float32Array, int32: Int32Array, bool: Uint8Array, int8: Int8Array }
 
 /** Activation functions; `gelu` is the erf form, `geluTanh` its tanh approximation, `quickGelu` x·σ(1.702x). */
@@ -30,13 +30,13 @@ export type ActivationForm = 'relu' | 'sigmoid' | 'tanh' | 'softplus' | 'gelu' |
 type None = Record<never, never>
 type Reduction = { axes: readonly number[]; keepDims: boolean }
 
-/** Which variables a step of an optimizer reads and writes, and its fixed hyper-parameters. */
+/** The variables that an optimizer step reads and writes, and its fixed hyper-parameters. */
 export type AdamAttrs = { variable: string; m: string; v: string; beta1: number; beta2: number }
 export type AdagradAttrs = { variable: string; accumulator: string; epsilon: number }
-/** `velocity` is there if `momentum` is not 0. */
+/** `velocity` is defined if `momentum` is not 0. */
 export type SgdAttrs = { variable: string; velocity: string | undefined; momentum: number; nesterov: boolean }
 
-/** Every operation with its attributes. Inputs and meaning stand beside the function that builds the node. */
+/** Every operation with its attributes. The function that builds the node documents inputs and meaning. */
 export interface OpTable {
   // sources
   constant: { value: TypedArray }
@@ -66,7 +66,7 @@ export interface OpTable {
   logicalNot: None
   select: None
   // matrices and reductions
-  /** `exact`: in float32 whatever the precision of the session. */
+  /** `exact`: in float32, regardless of the precision of the session. */
   matmul: { transposeA: boolean; transposeB: boolean; exact: boolean }
   sum: Reduction
   mean: Reduction
@@ -113,9 +113,9 @@ export interface OpTable {
 
 export type OpName = keyof OpTable
 
-/** A node: the value that `op` makes of `inputs`. `outputs` lists the parts of an operation that has several. */
+/** A node: the result of `op` on `inputs`. `outputs` lists the parts of an operation with several results. */
 export interface Tensor<K extends OpName = OpName> {
-  /** Order of creation, hence a topological order. */
+  /** Number in order of creation, which is a topological order. */
   readonly id: number
   readonly op: K
   readonly inputs: readonly Tensor[]
@@ -126,8 +126,8 @@ export interface Tensor<K extends OpName = OpName> {
 }
 
 /**
- * A target that programs can be lowered to: one function per operation, from the target's own
- * values `T` for the inputs to its value for the result (an array where the operation has parts).
+ * A target of lowering: one function per operation, from the target's values `T` of the inputs to its value of the
+ * result (an array if the operation has parts).
  */
 export type Ops<T> = {
   [K in OpName]: (inputs: T[], attrs: OpTable[K], node: Tensor<K>) => T | T[]
@@ -135,7 +135,7 @@ export type Ops<T> = {
 
 let nextId = 0
 
-/** Builds a node; used by the functions that define operations only. */
+/** Builds a node; only functions that define operations call it. */
 export function node<K extends OpName>(
   op: K,
   inputs: readonly Tensor[],
@@ -147,12 +147,12 @@ export function node<K extends OpName>(
   return { id: nextId++, op, inputs, attrs, shape, dtype, outputs }
 }
 
-/** True if `tensor` was made by operation `op`; narrows the type of its attributes. */
+/** Whether `tensor` is the result of operation `op`; narrows the type of its attributes. */
 export function isOp<K extends OpName>(tensor: Tensor, op: K): tensor is Tensor<K> {
   return tensor.op === op
 }
 
-/** Product of the dimensions, or -1 if one of them is unknown. */
+/** Product of the dimensions; -1 if one of them is unknown. */
 export function sizeOf(shape: Shape): number {
   return shape.includes(-1) ? -1 : shape.reduce((a, b) => a * b, 1)
 }

@@ -1,4 +1,4 @@
-/** A made-up data set whose truth is known, to try every stage on. */
+/** A synthetic data set with known ground truth, for every stage. */
 
 import { checkSeed, extentOf, parameters, type SampleSize } from './market/parameters.js'
 import { simulate } from './market/simulate.js'
@@ -9,7 +9,7 @@ import { digest, makeOnce, type Outcome, type Progress } from './once.js'
 export interface SampleOptions {
   /** Folder to make. */
   out: string
-  /** A name or a number of items. */
+  /** A named size or a number of items. */
   size: SampleSize
   /** A whole number; the same seed and size give the same rows. */
   seed: number
@@ -17,14 +17,14 @@ export interface SampleOptions {
 
 /** What `truth.json` holds. */
 export interface SampleSummary extends Truth {
-  /** What the sample was made from; `constants` is a digest of everything in `parameters`. */
+  /** What the sample was generated from; `constants` is a hash of everything in `parameters`. */
   parameters: { size: SampleSize; seed: number; constants: string }
 }
 
 /**
- * Makes items.parquet, behaviors.parquet, impressions.parquet, query_images/ and truth.json in `out`, or finds that
- * they were made from the same parameters.
- * @throws UserError `out-exists` where `out` holds anything else, `sample-size` and `sample-seed` where these are none.
+ * Writes items.parquet, behaviors.parquet, impressions.parquet, query_images/ and truth.json to `out`, unless it
+ * contains those of the same parameters.
+ * @throws UserError `out-exists` if `out` contains anything else; `sample-size`, `sample-seed` for invalid values.
  */
 export async function generateSample(options: SampleOptions, progress?: Progress): Promise<Outcome<SampleSummary>> {
   const { out, size, seed } = options

@@ -1,4 +1,4 @@
-/** Data to try things on: made up from a seed, or a part of what is there. */
+/** Sample data: synthetic, from a seed, or a subsample of a data set. */
 export { generateSample, type SampleOptions, type SampleSummary } from './generate.js'
 export { generateLarge, type LargeOptions, type LargeSummary } from './large.js'
 export type { SampleSize } from './market/parameters.js'

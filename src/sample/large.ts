@@ -1,6 +1,6 @@
 /**
- * A data set as large as is asked for, without pictures: behaviors once, impressions that see the stretch before
- * them, and an embedding table. DuckDB makes it row by row out of hashes, so nothing is held in memory.
+ * A data set of any size without pictures: behaviors, impressions with histories of a given length, and an embedding
+ * table. DuckDB computes it row by row from hashes, so it does not need to fit in memory.
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { makeOnce, type Outcome, type Progress } from './once.js'
 export interface LargeOptions {
   out: string
   impressions: number
-  /** Behaviors that each impression has before it. */
+  /** History length of each impression. */
   history: number
   seed: number
 }
@@ -24,26 +24,26 @@ export interface LargeSummary {
   behaviors: number
 }
 
-/** Items and users that so many impressions are of. */
+/** Impressions per item and per user. */
 const perItem = 100
 const perUser = 500
 const [fewestItems, mostItems, fewestUsers] = [1_000, 1_000_000, 20]
 const categories = 50
 const width = 32
-/** Share of behaviors, and of impressions, in the category that a user likes. */
+/** Share of behaviors and of impressions in the category that a user likes. */
 const ofTaste = { behaviors: 0.5, impressions: 0.2 }
 /** Click rates in that category and elsewhere. */
 const clickRates = { liked: 0.25, other: 0.05 }
-/** Behaviors fill the whole log, impressions the last part, by when each user has a whole history. */
+/** Behaviors cover the whole log, impressions only the part from here on, when every history is complete. */
 const impressionsFrom = 5 / 6
-/** Ids begin here, beyond what a double can tell apart. */
+/** Ids start at 2^53 + 1, where a double cannot represent every integer. */
 const firstId = '9007199254740993'
-/** Goes up with every change of what is made. */
+/** Increased with every change of the generated data. */
 const revision = 1
 
 /**
- * Makes items, behaviors, impressions and embeddings.parquet in `out`, or finds that they were made from the same
- * parameters. @throws UserError `out-exists`, `sample-size`, `sample-seed`
+ * Writes items, behaviors, impressions and embeddings.parquet to `out`, unless it contains those of the same parameters.
+ * @throws UserError `out-exists`, `sample-size`, `sample-seed`
  */
 export async function generateLarge(options: LargeOptions, progress?: Progress): Promise<Outcome<LargeSummary>> {
   const { out, impressions, history, seed } = options
@@ -85,13 +85,13 @@ interface Extent {
 function queries({ items, users, impressions, perHistory, seed }: Extent): [string, string][] {
   const { startsAt, days } = parameters.log
   const [from, span] = [Date.parse(startsAt) * 1000, days * 86_400 * 1e6]
-  /** Uniform in [0, 1), another one for each `salt`. A hash of several values is hardly mixed: it is hashed again. */
+  /** SQL: uniform in [0, 1), independent for each `salt`. Hashed twice: one hash of several values is mixed poorly. */
   const uniform = (salt: string, ...of: string[]) =>
     `(CAST(hash(hash(${[seed, literal(salt), ...of].join(', ')})) >> 12 AS DOUBLE) / 4503599627370496)`
   const taste = `CAST(floor(${categories} * ${uniform('taste', 'u')}) AS BIGINT)`
   const at = (share: string) => `make_timestamp(CAST(${from} + ${span} * (${share}) AS BIGINT))`
   const inCategory = Math.floor(items / categories)
-  /** Item i is of category i modulo their number; of a category the first items are the most popular. */
+  /** Item i has category i modulo their number; the first items of a category are the most popular. */
   const drawn = (salt: string, share: number, ...of: string[]) => {
     const category = `CASE WHEN ${uniform(`${salt} liked`, ...of)} < ${share} THEN ${taste}
       ELSE CAST(floor(${categories} * ${uniform(`${salt} category`, ...of)}) AS BIGINT) END`

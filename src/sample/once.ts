@@ -1,23 +1,23 @@
-/** What all ways to make a data set share: it is made once, and tells how far it is. */
+/** What all generators of data sets share: reuse of an existing data set, and progress. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { newFolder, writeJson } from '../base/files.js'
 
-/** Called as the work proceeds, in pieces of whatever the stage counts. What it throws stops the work. */
+/** Called with the progress of a stage, in units of that stage. An exception stops the work. */
 export type Progress = (stage: string, done: number, total: number) => void
 
 export interface Outcome<S> {
   summary: S
-  /** False where the folder held the very data set before. */
+  /** False if the folder already contained this data set. */
   isNew: boolean
 }
 
 /**
- * Has `fill` write a data set into the new folder `out`, with `parameters` and its summary in the file `record`.
- * Where `out` holds a record of the same parameters, gives its summary and does nothing.
- * @throws UserError `out-exists` where `out` holds anything else.
+ * Calls `fill` to write a data set to the new folder `out`, and stores `parameters` and its summary in the file `record`.
+ * If `out` contains a record of the same parameters, returns its summary and writes nothing.
+ * @throws UserError `out-exists` if `out` contains anything else.
  */
 export async function makeOnce<P, S extends object>(
   out: string,
@@ -38,12 +38,12 @@ function readRecord<T>(path: string): T | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8'))
   } catch {
-    // No record, or not one of ours: whether the folder is free is seen when it is made.
+    // No record of ours; `newFolder` checks whether the folder is free.
     return undefined
   }
 }
 
-/** A short text that changes with the value. */
+/** A short hash of the value. */
 export function digest(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16)
 }

@@ -1,9 +1,9 @@
-/** Work that waits for threads or disks, a few pieces at a time. */
+/** Limited concurrency for work that waits for threads or disks. */
 
-/** Enough to keep the threads of sharp, or a disk, busy. */
+/** Concurrent calls; enough to keep the threads of sharp, or a disk, busy. */
 const inFlight = 8
 
-/** `make` for every item, a few at a time; results in order of the items. `onDone` hears how many are finished. */
+/** Calls `make` for every item, a few at a time; results are in order of the items. `onDone` gets the number finished. */
 export async function inParallel<T, R>(
   items: readonly T[],
   make: (item: T, index: number) => Promise<R> | R,
@@ -17,7 +17,7 @@ export async function inParallel<T, R>(
       try {
         results[i] = await make(items[i], i)
       } catch (error) {
-        // The others finish what they are at and take nothing new.
+        // The other workers finish their current item and take no new one.
         next = items.length
         throw error
       }

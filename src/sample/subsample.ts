@@ -1,4 +1,4 @@
-/** A consistent part of a data set: some users with all they did, and the items that this touches. */
+/** A consistent subsample of a data set: some users with all their rows, and the items in these rows. */
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
@@ -13,18 +13,18 @@ import { inParallel } from './parallel.js'
 export interface SubsampleOptions {
   /** Folder with items, and behaviors or impressions or both: each `x.parquet`, or a folder `x` of parts. */
   from: string
-  /** Number of users; all where there are fewer. */
+  /** Number of users; all if there are fewer. */
   users: number
   /** Folder to make. */
   out: string
   seed: number
-  /** Share of the items that the users did not touch, kept as well (default 0.1). */
+  /** Share of the other items that is kept too (default 0.1). */
   otherItems?: number
 }
 
-/** What `subsample.json` holds: rows written per table, and picture files copied or not found. */
+/** Content of `subsample.json`: rows written per table, and picture files copied or not found. */
 export interface SubsampleSummary {
-  /** What it was cut from; `source` changes with the files of the tables. */
+  /** What it was drawn from; `source` changes with the files of the tables. */
   parameters: { from: string; users: number; seed: number; otherItems: number; source: string }
   users: number
   items: number
@@ -42,10 +42,10 @@ interface Source {
 }
 
 /**
- * Draws users by seed and writes their behaviors and impressions whole, with the items these name (targets and
- * `hist_items`) and a share of the others, or finds that this was done before. All columns keep their types. Pictures
- * that are relative paths are copied.
- * @throws UserError `out-exists`, `sample-seed`, `sample-users`, `sample-share`, `table-missing`, and those of
+ * Draws users by seed and writes all their behaviors and impressions, the items in them (targets and `hist_items`) and
+ * a share of the other items, unless `out` contains the same subsample. All columns keep their types. Pictures given as
+ * relative paths are copied.
+ * @throws UserError `out-exists`, `sample-seed`, `sample-users`, `sample-share`, `table-missing`, and the errors of
  * `openTable`.
  */
 export async function subsample(options: SubsampleOptions, progress?: Progress): Promise<Outcome<SubsampleSummary>> {
@@ -85,7 +85,7 @@ export async function subsample(options: SubsampleOptions, progress?: Progress):
   })
 }
 
-/** The tables that a folder has, items first. */
+/** The tables in a folder, items first. */
 function findTables(from: string): Source[] {
   const found = names
     .map((name) => ({ name, path: findTable(from, `${name}.parquet`) }))
@@ -100,7 +100,7 @@ function findTables(from: string): Source[] {
   })
 }
 
-/** Size and time of change of each file of a table. */
+/** Size and modification time of each file of a table. */
 function stampOf(path: string): [file: string, bytes: number, changed: number][] {
   const folder = folderOf(path)
   const files = folder === path ? readdirSync(path, { recursive: true }).map(String).sort() : [relative(folder, path)]
@@ -119,7 +119,7 @@ async function openTables(db: Database, sources: Source[]): Promise<Table[]> {
   return opened
 }
 
-/** Ids are compared as text: a table may hold as an integer what another holds as a string. */
+/** Ids are compared as text because their types may differ between tables. */
 async function chooseUsers(db: Database, logs: Table[], count: number, seed: number): Promise<void> {
   const all = logs.map(({ source }) => `SELECT CAST(user_id AS VARCHAR) AS id FROM ${source}`).join(' UNION ALL ')
   await db.run(
@@ -146,12 +146,12 @@ async function chooseItems(db: Database, items: Table, logs: Table[], share: num
   )
 }
 
-/** A random order that is the same on every machine and in every version of the database. */
+/** SQL: a random order that does not depend on the machine or the version of the database. */
 function drawing(seed: number, what: string): string {
   return `md5(concat('${seed}/${what}/', id))`
 }
 
-/** Writes the kept rows in their old order; gives their number. */
+/** Writes the kept rows in their original order; returns their number. */
 async function writeTable(db: Database, table: Table, kept: string, path: string): Promise<number> {
   const moved = pictureColumns(table).map((column) => `${inside(column)} AS ${identifier(column)}`)
   const columns = moved.length > 0 ? `t.* REPLACE (${moved.join(', ')})` : 't.*'
@@ -164,7 +164,7 @@ function pictureColumns({ columns }: Table): string[] {
   return ['image', 'query_image'].filter((column) => columns.get(column) === 'VARCHAR')
 }
 
-/** Paths that lead out of the table's folder come to lie in `outside/`, for nothing may be written beside `out`. */
+/** SQL: maps paths outside the table's folder into `outside/`, because nothing may be written outside `out`. */
 function inside(column: string): string {
   return `regexp_replace(t.${identifier(column)}, '^(\\./)*(\\.\\./)+', 'outside/')`
 }
@@ -176,7 +176,7 @@ async function copyPictures(
   { from, folder }: { from: string; folder: string },
   copied: Pick<SubsampleSummary, 'pictures' | 'missingPictures'>,
 ): Promise<void> {
-  // Picture paths may start from the table's folder or, for a table of parts, from the one around it.
+  // Picture paths are relative to the table's folder or, for a table of parts, to its parent.
   const bases = [folderOf(table.path), from]
   for (const column of pictureColumns(table)) {
     const paths = `SELECT DISTINCT t.${identifier(column)} AS old, ${inside(column)} AS new ${kept} AND old IS NOT NULL`

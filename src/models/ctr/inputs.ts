@@ -9,64 +9,64 @@ export interface TableFeature {
   name: string
   /** Features may share a table. */
   table: string
-  /** Rows of the table. */
+  /** Number of rows of the table. */
   size: number
-  /** Look-ups whose embeddings are summed: ids are int32 [n], or [n, values] where there are several. */
+  /** Number of values per row, whose embeddings are summed: ids are int32 [n], or [n, values] if there are several. */
   values: number
-  /** Whether a number scales the embedding, float32 [n] in the input `weightInput`. */
+  /** Whether a number, float32 [n] in the input `weightInput`, scales the embedding. */
   isWeighted: boolean
 }
 
-/** What a click model may read. */
+/** The features that a click model may read. */
 export interface CtrFeatures {
-  /** Of the impression alone: user, context. */
+  /** Of the impression: user, context. */
   impression: TableFeature[]
-  /** Of an item, as target and in the history: its id, category, …; and of a behavior, its action or its age. */
+  /** Of an item, as target and in the history (id, category, …), and of a behavior (action, age). */
   item: TableFeature[]
-  /** Whether impressions count by weights, float32 [B] in the input `weightInput('label')`. */
+  /** Whether impressions have weights, float32 [B] in the input `weightInput('label')`. */
   isWeighted?: boolean
-  /** The frozen table of content vectors; row 0 stands for "no vector". */
+  /** The frozen table of content vectors; row 0 means "no vector". */
   content: Pick<ContentTable, 'rows' | 'width' | 'type' | 'scale'> | undefined
 }
 
-/** Names of a program's inputs for a feature. */
+/** Names of the inputs for a feature. */
 export const targetInput = (feature: string) => `target.${feature}`
 export const historyInput = (feature: string) => `history.${feature}`
 export const weightInput = (input: string) => `${input}.weight`
-/** Vectors [n, d] of the rows that an input names, where a model is given them. */
+/** Input of the vectors [n, d] themselves, instead of their table rows. */
 export const vectorInput = (input: string) => `${input}.vectors`
 /** float32 [B]: ln(1 + training impressions of the target). */
 export const frequencyInput = targetInput('frequency')
 
-/** Variable of an embedding table. */
+/** Name of the variable of an embedding table. */
 export const tableName = (table: string) => `table.${table}`
 export const contentTable = 'content'
 
-/** A look-up in an id table, kept so that its gradient can be asked for. */
+/** A lookup in an embedding table; its gradient is taken with respect to `rows`. */
 export interface TableLookup {
   table: string
   ids: Tensor
   rows: Tensor
 }
 
-/** Vectors [n, d] with 1 or 0 [n] for "has one". */
+/** Vectors [n, d], and 1 if a row has one, else 0: [n]. */
 export interface Vectors {
   vectors: Tensor
   present: Tensor
 }
 
-/** The tensors that a click model starts from; each is made once, however many parts of the model read it. */
+/** The tensors that a click model starts from. Each is built once and shared by the parts of the model. */
 export class CtrInputs {
   readonly lookups: TableLookup[] = []
-  /** int32 [N]: 1 + the impression that each behavior belongs to. In the input rows that only pad have −1. */
+  /** int32 [N]: 1 + the impression of each behavior; 0 for padding, which is −1 in the input. */
   readonly owner = add(input('owner', [-1], 'int32'), constant(1, [], 'int32'))
-  /** Weights [N] by which parts of the model sum behaviors, by the name of the part. */
+  /** Attention weights [N] of behaviors, by the name of the part of the model. */
   readonly attention: Record<string, Tensor> = {}
   private readonly made = new Map<string, unknown>()
 
   /**
-   * `dim`: width of an id embedding; `unknown`: the share of ids that a training step takes for unknown;
-   * `givenVectors`: content vectors are inputs, `vectorInput`, and not looked up.
+   * `dim`: width of an id embedding. `unknown`: share of ids that a training step replaces by the unknown id.
+   * `givenVectors`: content vectors are the inputs `vectorInput` instead of rows of a table.
    */
   constructor(
     private readonly features: CtrFeatures,
@@ -81,12 +81,12 @@ export class CtrInputs {
     )
   }
 
-  /** Embeddings of the target [B, D], all features of items side by side. */
+  /** Embeddings of the target, all item features concatenated: [B, D]. */
   target(): Tensor {
     return this.once('target', () => this.items(targetInput))
   }
 
-  /** The same of behaviors [N, D]. */
+  /** The same for behaviors: [N, D]. */
   history(): Tensor {
     return this.once('history', () => this.items(historyInput))
   }
@@ -96,7 +96,7 @@ export class CtrInputs {
     return this.once('content', () => ({ target: this.vectors(targetInput), history: this.vectors(historyInput) }))
   }
 
-  /** Cosines of behaviors and their targets [N], 0 where a vector is missing, and 1 where both have one [N]. */
+  /** Cosines of behaviors and their targets [N], 0 if a vector is missing; `both` is 1 if both have one, else 0 [N]. */
   relevance(): { cosines: Tensor; both: Tensor } {
     return this.once('relevance', () => {
       const { target, history } = this.content()
@@ -111,7 +111,7 @@ export class CtrInputs {
     return this.once('frequency', () => reshape(input(frequencyInput, [-1]), [-1, 1]))
   }
 
-  /** 1 for each impression that has no behaviors, else 0: [B, 1]. `like` has a row for each impression. */
+  /** 1 for impressions without behaviors, else 0: [B, 1]. `like` has B rows. */
   isEmpty(like: Tensor): Tensor {
     return this.once('empty', () => {
       const one = cast(greater(this.owner, 0), 'float32')

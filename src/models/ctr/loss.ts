@@ -1,19 +1,19 @@
 import { binaryCrossEntropy } from '../../losses/binary.js'
 import { add, mul, sub, type Tensor, variable } from '../../ops/index.js'
 
-/** Logits [B] of one branch or of two, and where a gate decides, the share of the first [B]. */
+/** Logits [B] of one or two branches; with a gate, the share of the first branch [B]. */
 export interface Mixed {
   branches: Tensor[]
   share?: Tensor
 }
 
-/** Share of the first of two branches: a variable that is no parameter, chosen on the validation period. */
+/** Variable with the share of the first of two branches; not a parameter, but chosen on the validation period. */
 export const mixVariable = 'mix'
 
 /**
- * Logits [B] of one branch, or of two in the proportion of the gate, else of `mixVariable`. Where training kept a
- * share of the negatives only, `negatives`, its odds are that much too high (He et al. 2014,
- * doi:10.1145/2648584.2648589): the logits come down by the logarithm.
+ * Logits [B] of one branch, or of two mixed by the gate, else by `mixVariable`. If training kept only a share
+ * `negatives` of the negatives, its odds are too high by 1 / `negatives` (He et al. 2014,
+ * doi:10.1145/2648584.2648589): ln `negatives` is added to the logits.
  */
 export function mixture({ branches, share = variable(mixVariable, []) }: Mixed, negatives = 1): Tensor {
   const logits = branches.length === 1 ? branches[0] : between(branches, share)
@@ -23,8 +23,8 @@ export function mixture({ branches, share = variable(mixVariable, []) }: Mixed, 
 const between = ([a, b]: readonly Tensor[], share: Tensor | number) => add(b, mul(sub(a, b), share))
 
 /**
- * Cross-entropy of the clicks under the mean of the branches, or as the gate mixes them, and `branchWeight` of it
- * under each alone. `weights` [B], of mean 1, say how much each impression counts.
+ * Cross-entropy of the clicks, a scalar: for the mean of the branches, or their mixture by the gate, plus `branchWeight`
+ * times the cross-entropy of each branch. `weights` [B] of impressions have mean 1.
  */
 export function ctrLoss({ branches, share }: Mixed, labels: Tensor, branchWeight: number, weights?: Tensor): Tensor {
   const [a, b] = branches

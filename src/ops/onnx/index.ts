@@ -10,17 +10,16 @@ export { opset } from './proto.js'
 
 export type OnnxPrecision = 'fp32' | 'fp16'
 
-/** Weights beyond this many bytes go to a file of their own beside the model: a protobuf ends at 2 GiB. */
+/** If weights exceed this many bytes they go to a separate file, because a protobuf is limited to 2 GiB. */
 const embeddedLimit = 2 ** 28
-/** Bytes below which a tensor stays in the model: ONNX Runtime must have shapes and axes there to load it. */
+/** Smaller tensors, in bytes, stay in the model: ONNX Runtime needs shapes and axes there to load it. */
 const externalLeast = 1024
 
 /**
- * Writes `program` as an ONNX model to `path` (and its weights to `path.data` where they are large).
- * Inputs and outputs keep their names; int32 inputs become int64. `weight` gives the numbers of a variable; `rows`
- * names the unknown first dimension of an input or output, `batch` for all if they are of one length; `precision` is
- * what its matrix products multiply in, but for those that are exact. `limit`: bytes of weights that the model itself
- * may hold.
+ * Writes `program` as an ONNX model to `path`, and its weights to `path.data` if they exceed `limit` bytes.
+ * Inputs and outputs keep their names; int32 inputs become int64. `weight` returns the values of a variable. `rows`
+ * names the unknown first dimension of an input or output; by default all are `batch`, i.e. of one length. `precision`
+ * is that of matrix products that are not `exact`.
  */
 export function exportOnnx(
   path: string,
@@ -51,7 +50,7 @@ export function exportOnnx(
   writeFileSync(path, encodeModel(graph, metadata))
 }
 
-/** Moves the numbers of all but small `tensors` to a file, each at a multiple of 4,096 so that readers may map it. */
+/** Moves the values of all but small `tensors` to a file, at multiples of 4,096 bytes so that readers can map it. */
 function writeExternal(path: string, tensors: TensorProto[]): TensorProto[] {
   const file = openSync(path, 'w')
   let offset = 0

@@ -4,7 +4,7 @@ import { elementTypes, type NodeProto, type RowsName, type TensorProto, type Val
 
 type Attribute = number | readonly number[] | { float: number }
 
-/** What an ONNX graph is made of; values are named by strings. */
+/** Collects the parts of an ONNX graph; a value is represented by its name. */
 export class OnnxOps {
   readonly nodes: NodeProto[] = []
   readonly initializers: TensorProto[] = []
@@ -12,8 +12,8 @@ export class OnnxOps {
   private readonly constants = new Map<string, string>()
 
   /**
-   * `weight` gives the numbers of a variable; ids of equal name are written once. `half`: matrix products multiply in
-   * float16, all else is float32.
+   * `weight` returns the values of a variable, which is written once. `half`: matrix products are float16, everything
+   * else is float32.
    */
   constructor(
     private readonly weight: (name: string) => TypedArray,
@@ -68,7 +68,7 @@ export class OnnxOps {
     const direct = { relu: 'Relu', sigmoid: 'Sigmoid', tanh: 'Tanh', softplus: 'Softplus' } as const
     if (form in direct) return this.emit(direct[form as keyof typeof direct], [x])
     if (form === 'quickGelu') return this.emit('Mul', [x, this.emit('Sigmoid', [this.scale(x, 1.702)])])
-    // Written in the order that ONNX Runtime recognizes and replaces by one kernel.
+    // ONNX Runtime recognizes this order of operations and replaces it by one kernel.
     const inner =
       form === 'gelu' ? this.emit('Erf', [this.emit('Div', [x, this.float(Math.SQRT2)])]) : this.tanhInner(x)
     return this.scale(this.emit('Mul', [x, this.emit('Add', [inner, this.float(1)])]), 0.5)
@@ -86,7 +86,7 @@ export class OnnxOps {
     return this.emit('Transpose', [x], { perm })
   }
 
-  /** Zeros or lowest numbers in the shape [rows of `like`, ...rest], to scatter into. */
+  /** `value` in the shape [rows of `like`, ...rest], to scatter into. */
   private filled(like: string, rest: Shape, value: number): string {
     const rows = this.emit('Slice', [this.emit('Shape', [like]), this.longs([0]), this.longs([1])])
     const shape = rest.length === 0 ? rows : this.emit('Concat', [rows, this.longs(rest)], { axis: 0 })
@@ -103,6 +103,7 @@ export class OnnxOps {
 
   private direct = (opType: string) => (inputs: string[]) => this.emit(opType, inputs)
 
+  /** The operations: a plain table. */
   readonly ops: Ops<string> = {
     constant: (_, { value }, { shape, dtype }) => this.constant(value, shape, dtype),
     input: (_, { name }, { shape, dtype }) => {
@@ -204,7 +205,7 @@ export class OnnxOps {
     adagradRows: unsupported('adagradRows'),
   }
 
-  /** A float32 table [rows, width], written once however many look-ups go there. */
+  /** A float32 table [rows, width], written once for all lookups. */
   private table(name: string, width: number): string {
     const known = this.constants.get(`table ${name}`)
     if (known) return known
@@ -220,7 +221,7 @@ export class OnnxOps {
 
 const lowest = -3.4028234663852886e38
 
-/** Operations of training have no place in an exported graph. */
+/** Operations of training are not part of an exported graph. */
 function unsupported(name: string) {
   return (_inputs: string[], _attrs: unknown, _node: Tensor): never => {
     throw new Error(`${name} cannot be exported to ONNX`)

@@ -52,10 +52,10 @@ export interface GraphProto {
   output: ValueInfo[]
 }
 
-/** Name of the unknown first dimension of an input or output; those of one name are equal when the model runs. */
+/** Name of the unknown first dimension of an input or output; dimensions of the same name are equal at run time. */
 export type RowsName = (name: string) => string
 
-/** Description of an input or output; unknown dimensions but the first get the name of the value and their place. */
+/** Description of an input or output; further unknown dimensions are named by the value and their position. */
 export function valueInfo(name: string, shape: Shape, dtype: DType | 'int64', rows: RowsName): ValueInfo {
   const dim = shape.map((d, i) => (d !== -1 ? { dimValue: d } : { dimParam: i === 0 ? rows(name) : `${name}_${i}` }))
   return { name, type: { tensorType: { elemType: elementTypes[dtype], shape: { dim } } } }

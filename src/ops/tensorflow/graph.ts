@@ -17,14 +17,14 @@ export const flag = (b: boolean): AttrValue => ({ b })
 export const real = (f: number): AttrValue => ({ f })
 export const dims = (shape: Shape) => ({ dim: shape.map((size) => ({ size })) })
 
-/** Collects the nodes of a graph; a value is named by its node, `name:output` where it is not the first output. */
+/** Collects the nodes of a graph; a value is named by its node, or `node:output` if it is not the first output. */
 export class GraphWriter {
   readonly nodes: NodeDef[] = []
   private readonly constants = new Map<string, string>()
   private readonly handles = new Map<string, string>()
   private readonly variables: Map<string, VariableShape>
 
-  /** `kernels`: whether our own operations (bin/adam-rows.cc) are there to be used. */
+  /** `kernels`: whether our own operations (bin/adam-rows.cc) are available. */
   constructor(
     variables: readonly VariableShape[],
     readonly kernels: boolean,

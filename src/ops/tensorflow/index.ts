@@ -5,20 +5,20 @@ import { GraphWriter, type, type VariableShape } from './graph.js'
 import { TensorFlowOps } from './ops.js'
 import { encodeSavedModel } from './proto.js'
 
-/** Where a lowered program's values are found in the graph, as `node:output`. */
+/** Names of a lowered program's values in the graph, as `node:output`. */
 export interface GraphProgram {
   inputs: Record<string, string>
   outputs: Record<string, string>
 }
 
-/** The output of every program with effects, and of `zero`: fetch it to make them happen. */
+/** Output of every program with effects, and of `zero`: fetching it runs the effects. */
 export const done = 'done'
-/** A program beside the given ones that sets all variables to zero; it must run first. */
+/** An additional program that sets all variables to zero; it must run first. */
 export const zero = 'zero'
 
 /**
- * Writes programs that share `variables` as one SavedModel, and says where each one's values are found.
- * `kernels`: whether our own operations (bin/adam-rows.cc) are there to be used.
+ * Writes programs that share `variables` as one SavedModel; returns the names of each program's values.
+ * `kernels`: whether our own operations (bin/adam-rows.cc) are available.
  */
 export function buildGraph(
   programs: Record<string, Program>,
@@ -32,7 +32,7 @@ export function buildGraph(
     const scope = `program${i}`
     const target = new TensorFlowOps(graph, scope, precision)
     const value = lower(executionOrder(program), target.ops, [...Object.values(program.outputs), ...program.effects])
-    // An Identity each, for an input cannot be fetched as it is.
+    // An Identity node each, because an input itself cannot be fetched.
     const output = (t: Tensor, i: number) =>
       `${graph.add(`${scope}/output${i}`, 'Identity', [value(t)], { T: type(t.dtype) })}:0`
     entries[name] = {
@@ -45,7 +45,7 @@ export function buildGraph(
   return { bytes: encodeSavedModel(graph.nodes), programs: entries }
 }
 
-/** A fetchable value that is there once all `effects` have happened. */
+/** A value that can be fetched once all `effects` have run. */
 function barrier(graph: GraphWriter, scope: string, effects: string[]): string {
   const inputs = [graph.float(0), ...effects.map((name) => `^${name}`)]
   return `${graph.add(`${scope}/done`, 'Identity', inputs, { T: type('float32') })}:0`

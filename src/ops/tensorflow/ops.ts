@@ -20,7 +20,7 @@ export class TensorFlowOps extends ProgramWriter {
     return this.float('Mul', this.scale(x, 0.5), this.float('AddV2', this.geluInner(x, form), this.graph.float(1)))
   }
 
-  /** The sigmoid-shaped factor of GELU before it is moved to (0, 1): erf(x/√2), or its tanh approximation. */
+  /** The sigmoid-shaped factor of GELU before scaling to (0, 1): erf(x/√2), or its tanh approximation. */
   private geluInner(x: string, form: ActivationForm): string {
     if (form === 'gelu') return this.float('Erf', this.scale(x, Math.SQRT1_2))
     const cubic = this.float('AddV2', x, this.scale(this.float('Mul', this.float('Square', x), x), 0.044715))
@@ -51,8 +51,8 @@ export class TensorFlowOps extends ProgramWriter {
 
   /** (x − mean)/σ and 1/σ over the last dimension. */
   private standardize(x: string, axis: number, epsilon: number): [string, string] {
-    // Not SquaredDifference: TensorFlow would see a layer norm in it and put a fused kernel in place
-    // (_MklLayerNorm) that forgets our epsilon and takes 1e-3.
+    // Not SquaredDifference: TensorFlow would recognize a layer norm and replace it by a fused kernel
+    // (_MklLayerNorm) that ignores our epsilon and uses 1e-3.
     const centered = this.float('Sub', x, this.reduce('Mean', x, [axis], true))
     const variance = this.reduce('Mean', this.float('Square', centered), [axis], true)
     const inverse = this.float('Rsqrt', this.float('AddV2', variance, this.graph.float(epsilon)))

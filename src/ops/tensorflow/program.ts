@@ -2,7 +2,7 @@ import type { DType, Tensor } from '../tensor.js'
 import { flag, type GraphType, type GraphWriter, type } from './graph.js'
 import type { AttrValue } from './proto.js'
 
-/** Writes the nodes of one program under the name scope `scope`, and keeps reads of variables before their updates. */
+/** Writes the nodes of one program under the name scope `scope`, and orders reads of variables before updates. */
 export class ProgramWriter {
   private count = 0
   /** Nodes that read a variable: its updates must wait for them. */
@@ -57,13 +57,13 @@ export class ProgramWriter {
     return this.emit(op, [values, ids, count], attr)
   }
 
-  /** Notes that `reader` reads `variable`, and returns it. */
+  /** Records that `reader` reads `variable`; returns `reader`. */
   read(variable: string, reader: string): string {
     this.reads.set(variable, [...(this.reads.get(variable) ?? []), reader])
     return reader
   }
 
-  /** Rows of a table, in the type that it is stored in. */
+  /** Rows of a table, in the type of the table. */
   rowsOf(variable: string, ids: string): string {
     const { dtype } = this.graph.variable(variable)
     return this.emit('ResourceGather', [this.graph.handle(variable), ids], {
@@ -72,7 +72,7 @@ export class ProgramWriter {
     })
   }
 
-  /** The value of `variable` as its updates so far leave it. */
+  /** The value of `variable` after its updates so far. */
   current(variable: string): string {
     const after = (this.updates.get(variable) ?? []).map((name) => `^${name}`)
     const { dtype } = this.graph.variable(variable)

@@ -1,16 +1,17 @@
-/** What changes variables. */
+/** Operations that change variables. */
 import type { Ops } from '../tensor.js'
 import { flag, real, type } from './graph.js'
 import type { ProgramWriter } from './program.js'
 
 type Update = 'assign' | 'assignRows' | 'emaUpdate' | 'adam' | 'sgd' | 'adagrad' | 'adamRows' | 'adagradRows'
 
+/** The updates as TensorFlow nodes: a plain table of operations, therefore long. */
 export function updateOps(w: ProgramWriter): Pick<Ops<string>, Update> {
   return {
     assign: ([value], { variable }) => {
       const { dtype } = w.graph.variable(variable)
-      // A variable keeps the memory it is assigned, and a worker thread of TensorFlow's frees it later. Memory
-      // that was fed belongs to JavaScript, which may be entered from its own thread only: hence a copy.
+      // A variable keeps the memory that it is assigned, and a worker thread of TensorFlow frees it later. Fed memory
+      // belongs to JavaScript, which may be entered only from its own thread: therefore a copy.
       const own = w.emit('DeepCopy', [value], { T: type(dtype) })
       return w.update(variable, 'AssignVariableOp', [own], { dtype: type(dtype) })
     },
@@ -25,7 +26,7 @@ export function updateOps(w: ProgramWriter): Pick<Ops<string>, Update> {
     adam: ([gradient, rate, epsilon, decay], { variable, m, v, beta1, beta2 }) => {
       const { graph } = w
       const zero = graph.float(0)
-      // With both powers 0 TensorFlow applies `rate` as it is: the bias correction is in it.
+      // With both powers 0 TensorFlow applies `rate` unchanged: it already contains the bias correction.
       const inputs = [
         graph.handle(m),
         graph.handle(v),
@@ -87,14 +88,14 @@ export function updateOps(w: ProgramWriter): Pick<Ops<string>, Update> {
   }
 }
 
-/** The `gradient` for an update of `variable` that has to wait until the share `decay`, if any, is taken off it. */
+/** The `gradient` of an update of `variable`, available after weight decay by the share `decay`, if any. */
 function afterDecay(w: ProgramWriter, variable: string, gradient: string, decay: string | undefined): string {
   if (!decay) return gradient
   const shrunk = w.subtract(variable, w.float('Mul', w.current(variable), decay))
   return w.emit('Identity', [gradient, `^${shrunk}`], { T: type('float32') })
 }
 
-/** Distinct ids, and their gradient rows summed with L2 added; that of the padding row is zero. */
+/** Distinct ids, and for each the sum of its gradient rows plus the L2 term; zero for the padding row. */
 function distinctRows(
   w: ProgramWriter,
   variable: string,

@@ -1,16 +1,16 @@
 /**
- * Activation functions and their gradients as loops over typed arrays, one loop for each form: V8 keeps all
- * numbers of such a loop in registers, where a call for each element would cost more than the function itself.
+ * Activation functions and their gradients as loops over typed arrays, one loop per form: V8 keeps the numbers of
+ * such a loop in registers; a call per element would cost more than the function itself.
  */
 import type { ActivationForm } from '../tensor.js'
 
 const lowest = -150
-/** 2ⁿ from n = `lowest` on, as far as float32 reaches. */
+/** 2ⁿ for n from `lowest` up to the range of float32. */
 const powersOfTwo = Float64Array.from({ length: 280 }, (_, i) => 2 ** (i + lowest))
 
 /**
  * eˣ, relative error < 2e-9, 0 below −103 and constant above 88 (the range of float32): eˣ = 2ⁿ·eʳ with |r| ≤ ln 2 / 2.
- * Several times faster than Math.exp, which is exact to the last bit of a double.
+ * Several times faster than Math.exp, which has the full precision of a double.
  */
 function exp(x: number): number {
   if (x < -103) return 0
@@ -27,7 +27,7 @@ const sigma = (x: number) => 1 / (1 + exp(-x))
 const tanh = (x: number) => 1 - 2 / (exp(2 * x) + 1)
 
 /**
- * Share of a standard normal above |x|, given `density` = e^(−x²/2); error < 7.5e-8
+ * Upper tail probability of a standard normal beyond |x|, given `density` = e^(−x²/2); error < 7.5e-8
  * (Abramowitz & Stegun 7.1.26, erfc by a polynomial in 1/(1 + p·|x|/√2) times that density).
  */
 function upperTail(x: number, density: number): number {
@@ -42,7 +42,7 @@ const peak = 1 / Math.sqrt(2 * Math.PI)
 
 type Loop = (x: Float32Array, out: Float32Array) => void
 
-/** Forms that have no kernel elsewhere. */
+/** Forms without a kernel elsewhere. */
 type LoopForm = Exclude<ActivationForm, 'sigmoid' | 'relu'>
 
 const loops: Record<LoopForm, Loop> = {
@@ -72,7 +72,7 @@ const loops: Record<LoopForm, Loop> = {
 
 type GradLoop = (x: Float32Array, y: Float32Array, dy: Float32Array, out: Float32Array) => void
 
-/** dy times the slope at input x, where the output is y. */
+/** dy times the slope at the input x; y is the output. */
 const gradLoops: Record<LoopForm, GradLoop> = {
   tanh: (_, y, dy, out) => {
     for (let i = 0; i < y.length; i++) out[i] = dy[i] * (1 - y[i] * y[i])
@@ -106,6 +106,6 @@ const gradLoops: Record<LoopForm, GradLoop> = {
 
 export const activation = (form: LoopForm, x: Float32Array, out: Float32Array) => loops[form](x, out)
 
-/** Gradient at the input `x` of an activation: `y` is its output, `dy` the gradient that arrives there. */
+/** Gradient at the input `x` of an activation: `y` is its output, `dy` the gradient of the output. */
 export const activationGrad = (form: LoopForm, x: Float32Array, y: Float32Array, dy: Float32Array, out: Float32Array) =>
   gradLoops[form](x, y, dy, out)

@@ -1,11 +1,11 @@
-/** Tensors in the heap of the WASM backend: made, looked at, and computed with where they lie. */
+/** Tensors in the heap of the WASM backend: creation, views, and addresses. */
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import type { DType, Shape, TypedArray } from '../tensor.js'
 import type { Multiply } from './matmul.js'
 import type { Simd } from './simd.js'
 
-/** What computes in the heap of the backend. */
+/** Kernels that compute in the heap of the backend. */
 export interface Heap {
   multiply: Multiply
   simd: Simd
@@ -21,11 +21,11 @@ export class HeapTensors {
     this.simd = simd
   }
 
-  /** The numbers of a tensor where they lie in the heap; void after the next allocation. */
+  /** View of the values of a tensor in the heap; invalid after the next allocation. */
   readonly view = (x: tf.Tensor) => this.backend.typedArrayFromHeap(x) as Float32Array
   readonly ints = (x: tf.Tensor) => this.backend.typedArrayFromHeap(x) as Int32Array
 
-  /** The place of a tensor in the heap, in bytes. */
+  /** Address of a tensor in the heap, in bytes. */
   readonly address = (x: tf.Tensor) => this.backend.getMemoryOffset(x.dataId)
 
   readonly make = (shape: Shape, dtype: DType = 'float32') =>

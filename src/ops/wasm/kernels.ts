@@ -1,7 +1,7 @@
-/** Loops over typed arrays for what the WASM backend lacks or does slowly. Arrays are dense and row-major. */
+/** Loops over typed arrays for operations that the WASM backend lacks or does slowly. Arrays are dense and row-major. */
 import type { Shape, TypedArray } from '../tensor.js'
 
-/** `width` is the length of a row; so in all that follows. */
+/** `width` is the length of a row, here and below. */
 export function softmaxGrad(y: Float32Array, dy: Float32Array, out: Float32Array, width: number): void {
   for (let row = 0; row < y.length; row += width) {
     let dot = 0
@@ -96,16 +96,16 @@ export function oneHot(ids: Int32Array, out: Float32Array, depth: number): void 
   for (let j = 0; j < ids.length; j++) if (ids[j] >= 0 && ids[j] < depth) out[j * depth + ids[j]] = 1
 }
 
-/** Numbers in a line of the processor's cache. */
+/** Numbers in a cache line. */
 const cacheLine = 16
-/** Rows that are worked on at once: so many fit in the nearest cache. */
+/** Rows of a block; a block fits in the L1 cache. */
 export const blockOfRows = 64
-/** A reading that nobody looked at would be left out. */
+/** Keeps the result of the reads, so that the compiler does not remove them. */
 const lastRead = new Float64Array(1)
 
 /**
- * Reads a bit of the rows `ids[from…to)` of a table. What lies all over the memory is waited for one by one by a loop
- * that computes; here nothing hangs on what is read, so that the waits overlap.
+ * Prefetches the rows `ids[from…to)` of a table into the cache. A loop that computes waits for each scattered row in
+ * turn; here no computation depends on the values, so the cache misses overlap.
  */
 export function touchRows(table: TypedArray, ids: Int32Array, from: number, to: number, width: number): void {
   let sum = 0
@@ -115,7 +115,7 @@ export function touchRows(table: TypedArray, ids: Int32Array, from: number, to: 
   lastRead[0] = sum
 }
 
-/** `scale` times the rows `ids` of a table that is as wide as the rows of `out`. */
+/** `scale` times the rows `ids` of a table into `out` [ids, width]. */
 export function gatherRows(table: TypedArray, ids: Int32Array, out: TypedArray, scale = 1): void {
   const width = out.length / ids.length
   for (let first = 0, at = 0; first < ids.length; first += blockOfRows) {
@@ -129,8 +129,8 @@ export function gatherRows(table: TypedArray, ids: Int32Array, out: TypedArray, 
 }
 
 /**
- * Copies the block of `out`'s shape that starts at `begin` in `x`. `strides` are those of `x` in numbers; a
- * stride of 0 repeats what lies there.
+ * Copies the block of shape `shape` that starts at `begin` in `x` to `out`. `strides` are those of `x`, in numbers; a
+ * stride of 0 repeats a value.
  */
 export function copyBlock(x: TypedArray, strides: readonly number[], begin: number, out: TypedArray, shape: Shape) {
   const last = shape.length - 1
@@ -171,7 +171,7 @@ function sumRows(x: Float32Array, out: Float32Array, width: number): void {
   }
 }
 
-/** Uniform numbers in [0, 1) from two seeds and a salt: a 32-bit mix of seed and position. */
+/** Uniform random numbers in [0, 1) from two seeds and a salt: a 32-bit hash of seed and position. */
 export function uniform(seed: Int32Array, salt: number, out: Float32Array): void {
   let key = Math.imul(seed[0] + salt, 0x9e3779b1) ^ Math.imul(seed[1], 0x85ebca77)
   key ^= key >>> 15

@@ -1,9 +1,9 @@
 /**
- * Matrix products on XNNPACK. The backend takes it for a single plain product only and multiplies batches
- * and transposed operands by scalar loops, ten times slower; so each product of a batch goes there by itself.
+ * Matrix products on XNNPACK. The backend uses it only for single products without transposition; batches and
+ * transposed operands go through scalar loops, ten times slower. Therefore we pass each product of a batch by itself.
  */
 
-/** What is used of a WASM module of the backend: Emscripten's and its own functions. */
+/** The functions that we use of a WASM module of the backend: those of Emscripten and its own. */
 export interface WasmModule {
   HEAPU8: Uint8Array
   cwrap(name: string, result: 'number' | null, types: string[]): (...values: (number | Uint8Array)[]) => number
@@ -24,7 +24,7 @@ export interface Product {
 
 export type Multiply = (product: Product) => void
 
-/** Names for the operands of a product in the backend's registry, above all that it counts up to itself. */
+/** Ids of the operands in the backend's registry, larger than any id that it assigns itself. */
 const [leftId, rightId, outId] = [0x7ffffffd, 0x7ffffffe, 0x7fffffff]
 
 /** Products within the heap of `module`. */
@@ -41,18 +41,18 @@ export function productsIn(module: WasmModule): Multiply {
       register(rightId, k * n, right + i * k * n * 4)
       register(outId, m * n, out + i * m * n * 4)
       run(leftId, leftShape, 3, rightId, rightShape, 3, 0, 0, outId)
-      // With the right one go the weights that XNNPACK packed for it.
+      // Disposing of the right operand also frees the weights that XNNPACK packed for it.
       for (const id of [leftId, rightId, outId]) forget(id)
     }
   }
 }
 
-/** Multiplications in a product below which threads gain nothing, and lose a lot where they wait for a busy core. */
+/** Multiplications in a product below which threads do not help, and cost a lot when a core is busy. */
 const smallProduct = 5e6
 
 /**
- * Products within the heap of `threaded`. A small one is carried to `sequential` and back: the copy costs less
- * than waking threads and waiting for them, thousands of times in a step.
+ * Products within the heap of `threaded`. Small ones are copied to `sequential` and back: the copy costs less than
+ * waking threads and waiting for them, thousands of times in a step.
  */
 export function productsOf(threaded: WasmModule, sequential: WasmModule): Multiply {
   const large = productsIn(threaded)

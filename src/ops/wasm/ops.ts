@@ -1,4 +1,4 @@
-/** The operations on the WASM backend of TensorFlow.js: its kernels where they are good, our loops elsewhere. */
+/** The operations on the WASM backend of TensorFlow.js: its kernels if they are fast, else our loops. */
 
 import * as tf from '@tensorflow/tfjs-core'
 import { arrayOf, type DType, type Ops, type Shape, type Tensor, type TypedArray } from '../tensor.js'
@@ -8,17 +8,17 @@ import * as kernel from './kernels.js'
 import { product } from './product.js'
 import * as update from './updates.js'
 
-/** Variables live in JavaScript memory: tables may outgrow the 4 GiB of a WASM heap. */
+/** Variables are in JavaScript memory because tables may exceed the 4 GiB of a WASM heap. */
 export type Variables = Map<string, TypedArray>
 
-/** How far apart neighbors along each dimension lie; 0 where there is but one. */
+/** Stride of each dimension, in numbers; 0 for dimensions of size 1. */
 function stridesOf(shape: Shape): number[] {
   return shape.map((size, i) => (size === 1 ? 0 : shape.slice(i + 1).reduce((a, b) => a * b, 1)))
 }
 
 /**
- * The operations over `variables`, for one run that is fed with `inputs`.
- * Every result is a tensor of its own, so that the caller may dispose of each after its last use.
+ * The operations over `variables`, for one run with `inputs`: a plain table of operations, therefore long.
+ * Every result is a new tensor, so that the caller may dispose of each after its last use.
  */
 export function wasmOps(
   heap: Heap,
@@ -83,7 +83,7 @@ export function wasmOps(
     matmul: ([a, b], { transposeA, transposeB }) => product(tensors, a, b, transposeA, transposeB),
     sum: ([x], { axes, keepDims }) => {
       const [first, last] = [axes[0], axes[axes.length - 1]]
-      // Axes with others between them are left to the general kernel.
+      // The general kernel handles axes that are not adjacent.
       if (last - first !== axes.length - 1) return tf.sum(x, [...axes], keepDims)
       const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1)
       const [before, after] = [x.shape.slice(0, first), x.shape.slice(last + 1)]
@@ -232,7 +232,7 @@ export function wasmOps(
   }
 }
 
-/** Distinct ids but 0, which is padding, in order of appearance, and the sums of their rows of `gradients`. */
+/** Distinct ids except 0 (padding), in order of appearance, and the sums of their rows of `gradients`. */
 function withDistinctRows(
   { simd, view, ints, address, make }: HeapTensors,
   ids: tf.Tensor,
@@ -245,7 +245,7 @@ function withDistinctRows(
   const sums = make([distinct.length, width])
   view(sums).fill(0)
   simd.segmentSum(address(gradients), address(slots), address(sums), ids.size, width)
-  // Slot 0 is that of padding.
+  // Slot 0 belongs to padding.
   use(distinct.subarray(1), view(sums).subarray(width))
   slots.dispose()
   sums.dispose()

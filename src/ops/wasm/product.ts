@@ -1,11 +1,11 @@
-/** The matrix product of two tensors in the heap, by what is fastest for its shape. */
+/** The matrix product of two tensors in the heap, by the kernel that is fastest for its shape. */
 import * as tf from '@tensorflow/tfjs-core'
 import type { HeapTensors } from './heap.js'
 
-/** Numbers in a product of columns up to which `Simd.productOfColumns` is faster than to turn the left one around. */
+/** Largest result, in numbers, for which `Simd.productOfColumns` is faster than a transposition and a product. */
 const smallProduct = 2 ** 13
 
-/** a b over the last two dimensions, each of which may be meant turned; the leading ones are equal. */
+/** a b over the last two dimensions, with either operand transposed if asked; the leading dimensions are equal. */
 export function product(
   tensors: HeapTensors,
   a: tf.Tensor,
@@ -16,7 +16,7 @@ export function product(
   const { multiply, simd, view, address, make } = tensors
   const made = transposeA && !transposeB && productOfColumns(tensors, a, b)
   if (made) return made
-  // Of one column and one row: a factor for every row.
+  // One column times one row: a factor for every row.
   if (!transposeA && a.shape[a.rank - 1] === 1) {
     return transposeB ? tf.tidy(() => tf.mul(a, turned(tensors, b))) : tf.mul(a, b)
   }
@@ -36,21 +36,21 @@ export function product(
   return out
 }
 
-/** A matrix whose rows and columns change place, in a tensor of its own. */
+/** The transposed matrices, as a new tensor. */
 function turned({ simd, address, make }: HeapTensors, x: tf.Tensor): tf.Tensor {
   const [rows, columns] = x.shape.slice(-2)
-  // A single row or column lies the same either way.
+  // A single row or column has the same layout transposed.
   if (rows === 1 || columns === 1) return tf.reshape(x, [...x.shape.slice(0, -2), columns, rows])
   const out = make([...x.shape.slice(0, -2), columns, rows])
   if (out.size > 0) simd.turn(address(x), address(out), out.size / (rows * columns), rows, columns)
   return out
 }
 
-/** aᵀ b where that has few numbers; undefined: it is no such product. */
+/** aᵀ b by `Simd.productOfColumns`; undefined if that is slower or does not apply. */
 function productOfColumns({ simd, view, address, make }: HeapTensors, a: tf.Tensor, b: tf.Tensor) {
   const [[k, m], [n]] = [a.shape.slice(-2), b.shape.slice(-1)]
   if (a.rank > 2 || m * n > smallProduct) return undefined
-  // With a single column it is the same numbers the other way around.
+  // With a single column the transposed result has the same layout.
   const [left, right, width] = n === 1 ? [b, a, m] : [a, b, n]
   if (width % 4 !== 0) return undefined
   const out = make([m, n])

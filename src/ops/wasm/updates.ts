@@ -1,7 +1,7 @@
 /** Steps of optimizers over typed arrays, in place. */
 import { blockOfRows, touchRows } from './kernels.js'
 
-/** A dense variable is one row. */
+/** Ids of a dense variable, which is a table of one row. */
 export const wholeVariable = Int32Array.of(0)
 
 export interface AdamArrays {
@@ -10,7 +10,7 @@ export interface AdamArrays {
   v: Float32Array
 }
 
-/** What an Adam step needs beside the arrays; `rate` and `epsilon` as in `AdamStep`. */
+/** Numbers of an Adam step; `rate` and `epsilon` as in `AdamStep`. */
 export interface AdamNumbers {
   beta1: number
   beta2: number
@@ -36,7 +36,7 @@ export function adamRows(
     const end = (ids[r] + 1) * width
     for (let at = ids[r] * width; at < end; at++) {
       const g = gradient[i++]
-      // Not read again from the arrays, which would be waited for.
+      // Kept in registers: reading them again from the arrays would stall.
       const mean = beta1 * m[at] + fresh1 * g
       const square = beta2 * v[at] + fresh2 * g * g
       m[at] = mean
@@ -109,7 +109,7 @@ export function emaUpdate(variable: Float32Array, source: Float32Array, keep: nu
   for (let i = 0; i < variable.length; i++) variable[i] -= (1 - keep) * (variable[i] - source[i])
 }
 
-/** Distinct `ids` in order of appearance, 0 first whether or not it is there; `slots` gets the place of each in them. */
+/** Distinct `ids` in order of appearance, after 0, which is always first; `slots` gets the position of each id. */
 export function distinctIds(ids: Int32Array, slots: Int32Array): Int32Array {
   const found = new Slots(ids.length + 1)
   found.of(0)
@@ -127,11 +127,11 @@ export function addDecay(rows: Float32Array, ids: Int32Array, table: Float32Arra
   }
 }
 
-/** Consecutive numbers, from 0, for distinct ids; a hash table that makes no object for an id, as a Map does. */
+/** Assigns consecutive numbers from 0 to distinct ids: a hash table without an object per id, unlike a Map. */
 class Slots {
   private count = 0
   private readonly list: Int32Array
-  /** Slot + 1 at the place of an id; 0: empty. At most half full. */
+  /** Hash table of slot + 1; 0: empty. At most half full. */
   private readonly places: Int32Array
 
   constructor(most: number) {

@@ -1,6 +1,6 @@
-/** What an item is: the vocabulary of attributes, and the words that titles and queries have for each. */
+/** The vocabulary of item attributes, and their words in titles and queries. */
 
-/** An attribute's words: the first is its name, the others are synonyms. */
+/** Words for an attribute: its name, then synonyms. */
 type Words = readonly string[]
 
 /** Hue in degrees, saturation and lightness in percent. */
@@ -26,7 +26,7 @@ export const materials = {
 
 export type Material = keyof typeof materials
 
-/** Price in currency units is the base of the middle level. */
+/** `price`: base price of the middle price level, in currency units. */
 export interface Category {
   name: string
   words: Words
@@ -75,7 +75,7 @@ export const colors: readonly { words: Words; hsl: Hsl }[] = [
   { words: ['white', 'ivory'], hsl: { h: 45, s: 20, l: 95 } },
 ]
 
-/** Commoner patterns weigh more. */
+/** `weight`: relative frequency. */
 export const patterns: readonly { name: PatternName; words: Words; weight: number }[] = [
   { name: 'plain', words: ['plain', 'solid'], weight: 1.6 },
   { name: 'striped', words: ['striped', 'stripe', 'pinstripe'], weight: 1 },
@@ -86,7 +86,7 @@ export const patterns: readonly { name: PatternName; words: Words; weight: numbe
 
 export type PatternName = 'plain' | 'striped' | 'dotted' | 'checked' | 'floral'
 
-/** Invented names; each leans to one price level. */
+/** Invented names; each brand has a preferred price level. */
 export const brands: readonly { name: string; priceLevel: number }[] = [
   'Belvane',
   'Corrick',
@@ -125,7 +125,7 @@ export const noiseWords: Words = [
 
 const materialNames = Object.keys(materials) as Material[]
 
-/** The attributes of an item, each as its place in the vocabulary. */
+/** The attributes of an item, each an index of the vocabulary. */
 export interface Attributes {
   category: number
   color: number
@@ -137,7 +137,7 @@ export interface Attributes {
 
 export type Field = keyof Attributes
 
-/** Values that each attribute can take. */
+/** Number of values of each attribute. */
 export const vocabulary: Record<Field, number> = {
   category: categories.length,
   color: colors.length,
@@ -149,12 +149,12 @@ export const vocabulary: Record<Field, number> = {
 
 export const fields = Object.keys(vocabulary) as Field[]
 
-/** Places in the vocabulary of the materials that a category comes in. */
+/** Indices of the materials of a category. */
 export function materialsOf(category: number): number[] {
   return categories[category].materials.map((name) => materialNames.indexOf(name))
 }
 
-/** The words for an attribute that a title or a query may name. */
+/** Words for the value of an attribute that titles and queries can contain. */
 export function wordsFor(field: 'category' | 'color' | 'pattern' | 'material', value: number): Words {
   if (field === 'category') return categories[value].words
   if (field === 'color') return colors[value].words

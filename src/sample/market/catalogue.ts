@@ -1,4 +1,4 @@
-/** The items of a sample: what they are, when they came, how often they are shown. */
+/** The items of a sample: attributes, time of arrival, exposure. */
 
 import type { Random } from '../../base/random.js'
 import { type Attributes, brands, categories, materialsOf, patterns, priceLevels, vocabulary } from './attributes.js'
@@ -18,23 +18,23 @@ export interface Item {
   attributes: Attributes
   look: Look
   title: string | null
-  /** Null where the item has no picture. */
+  /** null: no picture. */
   picture: PictureFormat | null
   price: number
   /** Microseconds since 1970; a whole second. */
   createdAt: number
   /** Relative exposure. */
   popularity: number
-  /** Log-odds of a click that the content does not tell. */
+  /** Part of the log-odds of a click that content does not determine. */
   quality: number
 }
 
-/** `count` items in order of id, which says nothing else about them. */
+/** `count` items in order of id; ids carry no other information. */
 export function makeCatalogue(count: number, random: Random): Item[] {
   const { missing, quality } = parameters.items
   const ids = makeIds(count, random.fork('ids'))
   const arrivals = makeArrivals(count, random.fork('arrivals'))
-  // The first so many of one random order lack the title, the next the picture: never both.
+  // In one random order the first items lack the title and the next ones the picture: never both.
   const lacking = random.fork('missing').shuffle(Int32Array.from({ length: count }, (_, i) => i))
   const titleless = new Set(lacking.slice(0, Math.round(missing.title * count)))
   const pictureless = new Set(lacking.slice(titleless.size, titleless.size + Math.round(missing.picture * count)))
@@ -75,7 +75,7 @@ function priceOf({ category, priceLevel }: Attributes, random: Random): number {
   return Math.round(price * 100) / 100
 }
 
-/** Ascending ids with gaps; the last share of them above 2^53, where neighbors are one and the same double. */
+/** Ascending ids with gaps; the last ones are above 2^53, where neighboring integers are the same double. */
 function makeIds(count: number, random: Random): bigint[] {
   const huge = Math.round(count * parameters.items.hugeIds)
   let id = 10_000n
@@ -87,8 +87,8 @@ function makeIds(count: number, random: Random): bigint[] {
 }
 
 /**
- * Times of arrival with popularities. Arrivals are spread evenly in time, and every stretch of time gets popular and
- * rare items alike (steps of the golden ratio), so that the share of impressions on new items depends little on chance.
+ * Times of arrival and popularities. Arrivals are spread evenly in time, and every period gets popular and rare items
+ * alike (steps of the golden ratio), so that the share of impressions on new items depends little on chance.
  */
 function makeArrivals(count: number, random: Random): Pick<Item, 'createdAt' | 'popularity'>[] {
   const { arriving, daysBefore, popularity } = parameters.items

@@ -1,4 +1,4 @@
-/** What users did with what they were shown: clicks and purchases, by a rule whose every term is known. */
+/** Clicks and purchases of the shown items, by a rule in which every term is known. */
 
 import type { Random } from '../../base/random.js'
 import { type Item, second } from './catalogue.js'
@@ -14,9 +14,9 @@ export interface Impressions {
   position: Uint8Array
   ts: Float64Array
   label: Uint8Array
-  /** True log-odds of a click without the effect of the position: what a perfect model would rank by. */
+  /** True log-odds of a click without the position effect: the ranking of a perfect model. */
   oracle: Float64Array
-  /** Time of the click and of the purchase; 0 where there was none. */
+  /** Time of the click and of the purchase; 0: none. */
   clickedAt: Float64Array
   boughtAt: Float64Array
 }
@@ -43,14 +43,14 @@ export function makeClicks(items: Item[], users: User[], requests: Request[], ra
     for (const [position, item] of shown.entries()) {
       const { attributes, quality } = items[item]
       taste[i] = match(users[user].taste, attributes)
-      // About the usual relevance, so that a query does not by itself mean more clicks.
+      // Relative to the usual relevance, so that a query by itself does not increase the click rate.
       const answered = query ? clicks.relevance * (relevance(query, attributes) - clicks.usualRelevance) : 0
       made.oracle[i] = taste[i] + quality + answered
       logit[i] = made.oracle[i] + clicks.position * (position - middle)
       made.request[i] = r
       made.item[i] = item
       made.position[i] = position
-      // One millisecond per place: a request's rows have different times, in the order of the list.
+      // One millisecond per position: rows of a request have different times, in the order of the list.
       made.ts[i] = ts + position * 1_000
       i++
     }
@@ -84,7 +84,7 @@ function delay([low, high]: number[], random: Random): number {
   return Math.floor(random.between(low, high) * second)
 }
 
-/** Requests of different users can overlap by milliseconds. */
+/** Sorts by time, because requests of different users can overlap by milliseconds. */
 function inOrderOfTime(made: Impressions): Impressions {
   const order = Int32Array.from(made.ts.keys()).sort((a, b) => made.ts[a] - made.ts[b] || a - b)
   const entries = Object.entries(made).map(([name, column]) => {
@@ -96,7 +96,7 @@ function inOrderOfTime(made: Impressions): Impressions {
   return Object.fromEntries(entries) as Impressions
 }
 
-/** The bias that makes the mean of sigmoid(logit + bias) equal `rate`, by bisection. */
+/** The bias for which the mean of sigmoid(logit + bias) is `rate`, by bisection. */
 function biasFor(logit: Float64Array, rate: number): number {
   let [low, high] = [-20, 20]
   for (let step = 0; step < 40; step++) {

@@ -7,7 +7,7 @@ import { silhouettes } from './silhouettes.js'
 /** Width and height of every picture, in pixels. */
 export const pictureSide = 64
 
-/** What makes one product differ from others of the same attributes, and stays the same in all its pictures. */
+/** The look of one product among those of the same attributes; the same in all its pictures. */
 export interface Look {
   /** Added to the color's hue (degrees), saturation and lightness (percent). */
   hue: number
@@ -34,13 +34,13 @@ export function drawLook(random: Random): Look {
   }
 }
 
-/** What a picture shows of a product. */
+/** The part of a product that a picture shows. */
 export interface Pictured {
   attributes: Pick<Attributes, 'category' | 'color' | 'pattern'>
   look: Look
 }
 
-/** The SVG of a product in one pose: turn, size, place, background, clutter and light come from `pose`. */
+/** The SVG of a product in one pose; rotation, size, place, background, clutter and light are drawn from `pose`. */
 export function drawItem(product: Pictured, pose: Random): string {
   const { attributes, look } = product
   const base = shifted(colors[attributes.color].hsl, look)
@@ -89,7 +89,7 @@ export function render(svg: string, format: PictureFormat): Promise<Buffer> {
   return image.jpeg({ quality: 90 }).toBuffer()
 }
 
-/** The repeating pattern, in a color that stands out from the base. */
+/** The repeating pattern, in a color that contrasts with the base. */
 function motif(pattern: PatternName, base: Hsl, { motif: size, slant }: Look): string {
   const accent = css(base.l > 62 ? { h: 230, s: 45, l: 32 } : { h: base.h + 40, s: 55, l: 92 })
   const tile = (side: number, turn: number, content: string) =>
@@ -123,7 +123,7 @@ function shine(pose: Random): string {
   )
 }
 
-/** A pale or middling ground with up to four shapes that mean nothing. */
+/** A background of light or medium tone with up to four random shapes. */
 function background(pose: Random): string {
   const ground: Hsl = { h: pose.between(0, 360), s: pose.between(4, 32), l: pose.between(66, 93) }
   const parts = [`<rect width="64" height="64" fill="${css(ground)}"/>`]

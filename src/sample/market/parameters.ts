@@ -1,9 +1,9 @@
-/** Every number that shapes the generated data, in one place; lengths of time in the unit that the name tells. */
+/** All constants of the generated data; names of durations end with the unit. */
 import { UserError } from '../../base/errors.js'
 
 export type SampleSize = 'tiny' | 'small' | 'medium' | number
 
-/** How much is generated. */
+/** Amount of generated data. */
 export interface Extent {
   items: number
   users: number
@@ -14,7 +14,7 @@ export interface Extent {
 export const fewestItems = 60
 
 export const parameters = {
-  /** Goes up with every change of the code that these numbers do not show: no sample of older code is reused. */
+  /** Increased with every other change of the generated data, so that samples of older code are not reused. */
   revision: 4,
 
   sizes: {
@@ -22,7 +22,7 @@ export const parameters = {
     small: { items: 500, users: 350, impressions: 35_000 },
     medium: { items: 2_000, users: 500, impressions: 150_000 },
   } satisfies Record<string, Extent>,
-  /** Of a size given as a number of items. */
+  /** For a size given as a number of items. */
   perItem: { users: 0.35, impressions: 75 },
 
   log: {
@@ -30,14 +30,14 @@ export const parameters = {
     days: 45,
     /** Relative traffic per hour of the day, UTC. */
     hours: [3, 2, 1, 1, 1, 2, 3, 5, 7, 8, 9, 9, 10, 9, 8, 8, 9, 10, 12, 14, 15, 13, 9, 5],
-    /** Share of a user's requests that follow the one before within minutes, as in one visit. */
+    /** Share of a user's requests that belong to the same visit as the previous one (minutes apart). */
     sameVisit: 0.5,
   },
 
   items: {
     /** Share that arrives during the log; raises the share of test impressions on unseen items. */
     arriving: 1 / 3,
-    /** The others arrived within so many days before it. */
+    /** The others arrived within this many days before the log. */
     daysBefore: 300,
     /** Exposure ∝ (rank / items + offset)^−exponent: a larger exponent or a smaller offset makes a steeper head. */
     popularity: { exponent: 0.65, offset: 0.05 },
@@ -45,11 +45,11 @@ export const parameters = {
     missing: { title: 0.02, picture: 0.02 },
     /** Share of ids above 2^53, where a double would lose the last digit. */
     hugeIds: 0.1,
-    /** Standard deviation, in log-odds of a click, of what no picture or title tells. */
+    /** Standard deviation, in log-odds of a click, of the part that pictures and titles do not determine. */
     quality: 0.15,
   },
 
-  /** Probability that a title names each attribute; each is also in the picture unless said. */
+  /** Probability that a title names each attribute; each is also in the picture, except where noted. */
   titles: {
     category: 0.95,
     color: 0.85,
@@ -62,15 +62,15 @@ export const parameters = {
   },
 
   taste: {
-    /** Fewer archetypes let a short history tell more. */
+    /** With fewer archetypes a short history is more informative. */
     archetypes: 5,
-    /** Share of a user that is the main archetype (uniform in the range); one other archetype is the rest. */
+    /** Weight of a user's main archetype, uniform in the range; one other archetype has the rest. */
     main: [0.95, 1],
     /** Standard deviation, in log-odds of a click, of an archetype's weights; larger ones raise every AUC. */
     spread: { category: 0.25, color: 1.7, pattern: 0.45, material: 0.1, brand: 0.05, priceLevel: 0.05 },
     /** Share of the variance that all archetypes have in common: raises the AUC of item means. */
     common: 0.08,
-    /** Variance of a user's own deviation, as a share of the archetype's: lowers what a history can tell. */
+    /** Variance of a user's own deviation, as a share of the archetype's: makes histories less informative. */
     personal: 0.008,
   },
 
@@ -80,15 +80,15 @@ export const parameters = {
   },
 
   requests: {
-    /** Shown items, uniform in the range. */
+    /** Number of shown items, uniform in the range. */
     shown: [8, 10],
     kinds: { feed: 0.65, text: 0.23, photo: 0.12 },
-    /** Candidates that a query is answered from, and the share of them taken from its category. */
+    /** Candidates for the results of a query, and the share of them from its category. */
     candidates: 60,
     sameCategory: 0.85,
-    /** Log-odds, per unit of relevance, of being picked from the candidates. */
+    /** Log-odds of being shown, per unit of relevance. */
     ranking: 3,
-    /** Items that the user has in mind before picking one to ask for, by taste. */
+    /** Items that the user has in mind before choosing one by taste. */
     inMind: 12,
     /** Probability that a photo keeps each of the color and the pattern of what the user has in mind. */
     photoKeeps: 0.9,
@@ -99,10 +99,10 @@ export const parameters = {
   clicks: {
     /** Mean click probability; the bias is solved for it. */
     rate: 0.117,
-    /** Log-odds per unit of relevance to the query, about its usual value. */
+    /** Log-odds per unit of relevance to the query, relative to its usual value. */
     relevance: 0.05,
     usualRelevance: 0.6,
-    /** Log-odds per position down the list, about its middle. */
+    /** Log-odds per position, relative to the middle of the list. */
     position: -0.03,
     /** After the impression. */
     delaySeconds: [2, 30],
@@ -122,7 +122,7 @@ export const parameters = {
   truth: {
     seenUntil: 0.7,
     testFrom: 0.8,
-    /** Impressions at the mean rate that an item's click rate starts from. */
+    /** Prior of an item's click rate: this many impressions at the mean rate. */
     smoothing: 20,
   },
 }
@@ -133,7 +133,7 @@ export function checkSeed(seed: number): void {
   throw new UserError({ id: 'sample-seed', what: `sample seed ${seed}`, expected: 'a whole number' })
 }
 
-/** Items, users and impressions of a size; UserError `sample-size` where it is none. */
+/** Items, users and impressions of a size. @throws UserError `sample-size` */
 export function extentOf(size: SampleSize): Extent {
   const { sizes, perItem } = parameters
   if (typeof size === 'number') {

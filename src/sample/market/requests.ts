@@ -1,4 +1,4 @@
-/** Who asked for what and when, and what was shown in return; nothing here depends on clicks. */
+/** Requests: user, time, query and the items shown; independent of clicks. */
 
 import type { Random } from '../../base/random.js'
 import { lowerBound } from '../../metrics/order.js'
@@ -12,8 +12,8 @@ import { queryFor } from './wording.js'
 export interface Query {
   text?: string
   photo?: Pictured
-  /** The attributes that were asked for; relevance is the share of them that an item has. */
-  asked: Partial<Attributes>
+  /** The requested attributes; relevance is the share of them that an item has. */
+  attributes: Partial<Attributes>
 }
 
 export interface Request {
@@ -21,13 +21,13 @@ export interface Request {
   user: number
   /** Microseconds since 1970. */
   ts: number
-  /** None in the feed. */
+  /** Absent for the feed. */
   query?: Query
-  /** Indices of the items shown, first position first. */
+  /** Indices of the items shown, in order of position. */
   shown: number[]
 }
 
-/** All requests in order of time, about `impressions` items shown in all. */
+/** All requests in order of time, with about `impressions` shown items in total. */
 export function makeRequests(items: Item[], users: User[], impressions: number, random: Random): Request[] {
   const exposure = makeExposure(items)
   const [fewest, most] = parameters.requests.shown
@@ -40,7 +40,7 @@ export function makeRequests(items: Item[], users: User[], impressions: number, 
   return requests.sort((a, b) => a.ts - b.ts || a.user - b.user)
 }
 
-interface Asking {
+interface RequestContext {
   items: Item[]
   exposure: Exposure
   user: User
@@ -48,33 +48,33 @@ interface Asking {
   ts: number
 }
 
-function makeRequest({ items, exposure, user, u, ts }: Asking, random: Random): Request {
+function makeRequest({ items, exposure, user, u, ts }: RequestContext, random: Random): Request {
   const { shown, kinds, inMind } = parameters.requests
   const count = shown[0] + random.int(shown[1] - shown[0] + 1)
   const kind = (['feed', 'text', 'photo'] as const)[random.weighted([kinds.feed, kinds.text, kinds.photo])]
   if (kind === 'feed') return { user: u, ts, shown: exposure.draw(count, ts, random) }
 
-  // The user asks for something like an item that is there to be found, chosen by taste from the few in mind.
+  // The user searches for something like an existing item, chosen by taste from a few in mind.
   const known = exposure.draw(inMind, ts, random)
   const wanted = items[known[random.weighted(known.map((i) => Math.exp(match(user.taste, items[i].attributes))))]]
-  const query = kind === 'text' ? askInWords(wanted, random) : askByPhoto(wanted, random)
+  const query = kind === 'text' ? textQuery(wanted, random) : photoQuery(wanted, random)
   return { user: u, ts, query, shown: answer(query, items, exposure, wanted.attributes.category, count, ts, random) }
 }
 
-function askInWords({ attributes }: Item, random: Random): Query {
-  const { text, told } = queryFor(attributes, random)
-  return { text, asked: Object.fromEntries(told.map((field) => [field, attributes[field]])) }
+function textQuery({ attributes }: Item, random: Random): Query {
+  const { text, named } = queryFor(attributes, random)
+  return { text, attributes: Object.fromEntries(named.map((field) => [field, attributes[field]])) }
 }
 
 /** A photo of another product of the same category, mostly of the same color and pattern. */
-function askByPhoto({ attributes }: Item, random: Random): Query {
+function photoQuery({ attributes }: Item, random: Random): Query {
   const { photoKeeps } = parameters.requests
-  const asked = {
+  const pictured = {
     category: attributes.category,
     color: random.chance(photoKeeps) ? attributes.color : random.int(vocabulary.color),
     pattern: random.chance(photoKeeps) ? attributes.pattern : random.int(vocabulary.pattern),
   }
-  return { photo: { attributes: asked, look: drawLook(random) }, asked }
+  return { photo: { attributes: pictured, look: drawLook(random) }, attributes: pictured }
 }
 
 /** The most relevant of some candidates, with noise (Gumbel top-k: a draw without replacement ∝ exp(ranking)). */
@@ -100,14 +100,14 @@ function answer(
     .map(({ item }) => item)
 }
 
-/** Share of what was asked for that an item has, from 0 to 1; 0 with no query. */
+/** Share of the requested attributes that an item has, from 0 to 1; 0 without a query. */
 export function relevance(query: Query | undefined, item: Attributes): number {
   if (!query) return 0
-  const asked = Object.entries(query.asked) as [keyof Attributes, number][]
-  return asked.filter(([field, value]) => item[field] === value).length / asked.length
+  const requested = Object.entries(query.attributes) as [keyof Attributes, number][]
+  return requested.filter(([field, value]) => item[field] === value).length / requested.length
 }
 
-/** Draws different items that have arrived by `ts`, by popularity, from one category or from all; fewer if need be. */
+/** Draws distinct items that have arrived by `ts`, by popularity, from one category or from all; fewer if necessary. */
 interface Exposure {
   draw(count: number, ts: number, random: Random, category?: number): number[]
 }
@@ -125,14 +125,14 @@ function makeExposure(items: Item[]): Exposure {
   }
 }
 
-/** Draws by cumulative popularity; what is drawn twice or has not arrived is put back. */
+/** Draws by cumulative popularity; draws again if an item repeats or has not arrived. */
 function makeUrn(items: Item[], members: Int32Array) {
   const upTo = new Float64Array(members.length)
   let total = 0
   for (const [m, i] of members.entries()) upTo[m] = total += items[i].popularity
   return (count: number, ts: number, random: Random): number[] => {
     const drawn = new Set<number>()
-    // A small urn may not hold as many items as are asked for.
+    // A small urn may contain fewer than `count` items.
     for (let tries = 8 * count; members.length > 0 && drawn.size < count && tries > 0; tries--) {
       const item = members[lowerBound(upTo, random.uniform() * total)]
       if (items[item].createdAt <= ts) drawn.add(item)
@@ -141,7 +141,7 @@ function makeUrn(items: Item[], members: Int32Array) {
   }
 }
 
-/** Times of a user's requests, ascending and at least a minute apart; some follow the one before as in one visit. */
+/** Times of a user's requests, ascending and at least a minute apart; some belong to the same visit as the previous. */
 function drawTimes(count: number, random: Random): number[] {
   const { days, hours, sameVisit } = parameters.log
   const times: number[] = []

@@ -1,6 +1,6 @@
 /**
- * A behavior log as large as is asked for, with searches, clicks and purchases, of items without pictures: what
- * C-SFT builds its pairs from. DuckDB makes it row by row out of hashes, so nothing is held in memory.
+ * A behavior log of any size with searches, clicks and purchases, of items without pictures: the input of the pairs of
+ * C-SFT. DuckDB computes it row by row from hashes, so it does not need to fit in memory.
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,25 +23,25 @@ export interface SearchesSummary {
   behaviors: number
 }
 
-/** Behaviors that there is an item and a user for. */
+/** Behaviors per item and per user. */
 const [perItem, perUser] = [200, 500]
 const [fewestItems, mostItems, fewestUsers] = [1_000, 200_000, 20]
 const [categories, colors] = [50, 10]
-/** Items shown in a request; every one is a behavior. */
+/** Items shown per request; each is a behavior. */
 const shown = 10
-/** Requests of a visit, and minutes from one to the next. */
+/** Requests per visit, and minutes between them. */
 const [perVisit, minutesBetween] = [3, 5]
-/** Share of requests that ask in words. */
-const asking = 0.4
-/** Click rates of items in the color that the user wants and in others, and purchases per click. */
+/** Share of requests with a text query. */
+const queryShare = 0.4
+/** Click rates of items in the wanted color and in other colors, and purchases per click. */
 const rates = { wanted: 0.3, other: 0.06, purchase: 0.2 }
-/** Ids begin here, beyond what a double can tell apart. */
+/** Ids start at 2^53 + 1, where a double cannot represent every integer. */
 const firstId = '9007199254740993'
-/** Goes up with every change of what is made. */
+/** Increased with every change of the generated data. */
 const revision = 1
 
 /**
- * Makes items.parquet and behaviors.parquet in `out`, or finds that they were made from the same parameters.
+ * Writes items.parquet and behaviors.parquet to `out`, unless it contains those of the same parameters.
  * @throws UserError `out-exists`, `sample-size`, `sample-seed`
  */
 export async function generateSearches(
@@ -70,12 +70,12 @@ export async function generateSearches(
   })
 }
 
-/** SQL: uniform in [0, 1), another one for each `salt`. A hash of several values is hardly mixed: it is hashed again. */
+/** SQL: uniform in [0, 1), independent for each `salt`. Hashed twice: one hash of several values is mixed poorly. */
 const uniform = (seed: number, salt: string, ...of: string[]) =>
   `(CAST(hash(hash(${[seed, literal(salt), ...of].join(', ')})) >> 12 AS DOUBLE) / 4503599627370496)`
 const drawn = (count: number, u: string) => `CAST(floor(${count} * ${u}) AS BIGINT)`
 
-/** Item i is of category i modulo their number, and its color follows; the first items of a category are popular. */
+/** SQL: category and color of item i; the first items of a category are the most popular. */
 const categoryOf = (i: string) => `(${i} % ${categories})`
 const colorOf = (i: string) => `(${i} // ${categories} % ${colors})`
 
@@ -85,7 +85,7 @@ function itemRows(items: number, seed: number): string {
     FROM range(${items}) r(i)`
 }
 
-/** In the order of time; enough requests for as many rows as are wanted, and no more rows than those. */
+/** SQL: `behaviors` rows in order of time. */
 function behaviorRows(items: number, users: number, behaviors: number, seed: number): string {
   const { startsAt, days } = parameters.log
   const [from, span] = [Date.parse(startsAt) * 1000, days * 86_400 * 1e6]
@@ -110,7 +110,7 @@ function behaviorRows(items: number, users: number, behaviors: number, seed: num
           SELECT *, ${categories} * ((first + position) % ${inCategory}) + category AS i
           FROM (
             SELECT *, ${drawn(users, of('user', 'visit'))} AS u, ${drawn(categories, of('category', 'visit'))} AS category,
-              ${drawn(colors, of('color', 'visit'))} AS color, ${of('asks', 'r')} < ${asking} AS asks,
+              ${drawn(colors, of('color', 'visit'))} AS color, ${of('asks', 'r')} < ${queryShare} AS asks,
               ${drawn(inCategory, `pow(${of('first', 'r')}, 2)`)} AS first,
               CAST(${from} + ${span} * (visit / ${visits}) AS BIGINT) + r % ${perVisit} * ${minutesBetween * 60e6} AS ts
             FROM (SELECT r, r // ${perVisit} AS visit FROM range(${requests}) q(r))),

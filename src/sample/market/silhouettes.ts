@@ -1,20 +1,20 @@
-/** The outline of each category, about (0, 0), some 44 units across; what surrounds it is in `drawing.ts`. */
+/** The outline of each category, centered at (0, 0), about 44 units wide; `drawing.ts` draws the rest. */
 
 export interface Silhouette {
-  /** Path data of what carries the color and the pattern. */
+  /** Path data of the part that has the color and the pattern. */
   body: string
   /** Path data of thin lines drawn over the body: seams, collars, rims. */
   lines?: string
-  /** SVG drawn behind the body; `ink` is the outline's color, `tint` a darker shade of the item's own. */
+  /** SVG drawn behind the body; `ink` is the color of the outline, `tint` a darker shade of the color of the item. */
   behind?: (ink: string, tint: string) => string
-  /** SVG drawn before the body. */
+  /** SVG drawn in front of the body. */
   before?: (ink: string, tint: string) => string
 }
 
 const stroke = (d: string, color: string, width: number) =>
   `<path d="${d}" fill="none" stroke="${color}" stroke-width="${width}" stroke-linecap="round"/>`
 
-/** By name of the category. */
+/** By category name. */
 export const silhouettes: Record<string, Silhouette> = {
   shirt: {
     body: 'M-8-20L-20-15L-25-2L-17 2L-13-5L-13 20L13 20L13-5L17 2L25-2L20-15L8-20Q0-11-8-20Z',

@@ -1,4 +1,4 @@
-/** A market made up from a seed: items, users, and what they did. */
+/** A market simulated from a seed: items, users, requests, clicks and purchases. */
 
 import { Random } from '../../base/random.js'
 import { type Item, makeCatalogue } from './catalogue.js'
@@ -14,7 +14,7 @@ export interface Market {
   log: Impressions
 }
 
-/** The same market for the same size and seed, always. */
+/** Deterministic: the same size and seed give the same market. */
 export function simulate(size: SampleSize, seed: number): Market {
   const extent = extentOf(size)
   const random = Random.of(seed)

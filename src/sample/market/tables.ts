@@ -1,4 +1,4 @@
-/** A generated market as Parquet tables and picture files. */
+/** Writes a simulated market as Parquet tables and picture files. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBTimestampValue } from '@duckdb/node-api'
@@ -10,7 +10,7 @@ import { brands, categories } from './attributes.js'
 import { drawItem, render } from './drawing.js'
 import type { Market } from './simulate.js'
 
-/** Writes items, behaviors and impressions as Parquet into `folder`, and the photos of queries beside them. */
+/** Writes items, behaviors, impressions (Parquet) and the photos of queries to `folder`. */
 export async function writeTables(folder: string, market: Market, seed: number, progress?: Progress): Promise<void> {
   const db = await Database.open()
   try {
@@ -49,20 +49,20 @@ async function writeItems(db: Database, folder: string, { items }: Market, seed:
   await writeParquet(db, 'items', folder)
 }
 
-/** Draws the photos of queries into `query_images`; gives the relative path per request. */
+/** Draws the photos of queries into `query_images`; returns the relative path by request. */
 async function writePhotos(folder: string, { requests }: Market, seed: number, progress?: Progress) {
-  const asked = requests.flatMap(({ query }, r) => (query?.photo ? [{ photo: query.photo, r }] : []))
+  const photos = requests.flatMap(({ query }, r) => (query?.photo ? [{ photo: query.photo, r }] : []))
   await mkdir(join(folder, 'query_images'))
   const poses = Random.of(seed, 'photos')
   const paths = new Map<number, string>()
   await inParallel(
-    asked,
+    photos,
     async ({ photo, r }, i) => {
       const path = `query_images/${String(i).padStart(6, '0')}.jpg`
       await writeFile(join(folder, path), await render(drawItem(photo, poses.fork(i)), 'jpeg'))
       paths.set(r, path)
     },
-    (done) => progress?.('query photos', done, asked.length),
+    (done) => progress?.('query photos', done, photos.length),
   )
   return paths
 }
@@ -103,7 +103,7 @@ async function writeBehaviors(db: Database, folder: string, market: Market, phot
   await writeParquet(db, 'behaviors', folder)
 }
 
-/** What happened to impression `i`, in order of time. */
+/** The behaviors of every impression `i`, in order of time. */
 function eventsOf({ log }: Market): { i: number; action: string; ts: number }[] {
   const events: { i: number; action: string; ts: number }[] = []
   for (let i = 0; i < log.ts.length; i++) {

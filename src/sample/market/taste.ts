@@ -1,4 +1,4 @@
-/** What users like: log-odds of a click per value of each attribute. */
+/** Preferences of users: log-odds of a click per value of each attribute. */
 
 import type { Random } from '../../base/random.js'
 import { type Attributes, type Field, fields, vocabulary } from './attributes.js'
@@ -40,9 +40,9 @@ export function match(taste: Taste, item: Attributes): number {
 }
 
 /**
- * Archetypes that differ per attribute as much as `spread` says, whatever the seed: what all have in common and what
- * sets each apart are drawn, centered and scaled one by one. Exponential draws: an archetype loves a few values and is
- * cool towards the many others, so that a short history of clicks already tells which.
+ * Archetypes with the standard deviation `spread` per attribute, for every seed: their common part and their individual
+ * parts are drawn, centered and scaled separately. Draws are exponential: an archetype likes a few values and dislikes
+ * most others, so that a short history of clicks identifies it.
  */
 function makeArchetypes(random: Random): Taste[] {
   const { archetypes, common, spread } = parameters.taste
@@ -63,7 +63,7 @@ function eachField(make: (field: Field) => Float64Array): Taste {
   return Object.fromEntries(fields.map((field) => [field, make(field)])) as Taste
 }
 
-/** To mean 0 and mean square 1. */
+/** Scaled to mean 0 and mean square 1. */
 function standardized(values: Float64Array): Float64Array {
   const mean = values.reduce((a, b) => a + b, 0) / values.length
   const scale = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length)

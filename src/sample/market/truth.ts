@@ -1,4 +1,4 @@
-/** What can be known of a generated log only by who made it: how well a perfect model would rank its last part. */
+/** Ground truth of a simulated log: counts, and the AUC of a perfect model on the test period. */
 import { auc } from '../../metrics/index.js'
 import type { Impressions } from './clicks.js'
 import { parameters } from './parameters.js'
@@ -12,16 +12,16 @@ export interface Truth {
   purchases: number
   /** Clicks per impression. */
   ctr: number
-  /** Items shown before it, in the first 70 % of impressions, are seen; the last 20 %, from `test_from`, test. */
+  /** Items shown before it, in the first 70 % of impressions, are seen; impressions from `test_from` on, 20 %, are the test. */
   seen_until: string
   test_from: string
-  /** Of the true log-odds of a click, without the effect of the position, on the test period. */
+  /** AUC of the true log-odds of a click, without the position effect, on the test period. */
   oracle_auc: number
-  /** The same, on items that were not seen. */
+  /** The same on unseen items. */
   oracle_auc_unseen: number
-  /** Of each item's smoothed click rate in the first 70 %. */
+  /** AUC of the smoothed click rate of each item in the first 70 %. */
   item_mean_auc: number
-  /** Share of test impressions on items that were not seen. */
+  /** Share of test impressions on unseen items. */
   cold_share: number
 }
 

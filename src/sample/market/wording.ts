@@ -1,19 +1,19 @@
-/** Titles and text queries: attributes put into words. */
+/** Titles and text queries from attributes. */
 
 import type { Random } from '../../base/random.js'
 import { type Attributes, brands, noiseWords, wordsFor } from './attributes.js'
 import { parameters } from './parameters.js'
 
-const named = ['category', 'color', 'pattern', 'material'] as const
+const fields = ['category', 'color', 'pattern', 'material'] as const
 
-/** Words of the attributes that are named, each with its own probability; the category where none would be. */
-function attributeWords(item: Attributes, probability: Record<(typeof named)[number], number>, random: Random) {
-  const told = named.filter((field) => random.chance(probability[field]))
-  if (told.length === 0) told.push('category')
-  return { told, words: told.map((field) => random.pick(wordsFor(field, item[field]))) }
+/** The attributes to name, each with its own probability, and words for them; the category if none is drawn. */
+function attributeWords(item: Attributes, probability: Record<(typeof fields)[number], number>, random: Random) {
+  const named = fields.filter((field) => random.chance(probability[field]))
+  if (named.length === 0) named.push('category')
+  return { named, words: named.map((field) => random.pick(wordsFor(field, item[field]))) }
 }
 
-/** A title as sellers write them: some of the attributes, in any order, with brand and noise at times. */
+/** A title like those of sellers: some attributes in random order, sometimes with brand and noise words. */
 export function titleOf(item: Attributes, random: Random): string {
   const { titles } = parameters
   const { words } = attributeWords(item, titles, random)
@@ -23,8 +23,8 @@ export function titleOf(item: Attributes, random: Random): string {
 }
 
 /** A text query for an item, and the attributes that it names. */
-export function queryFor(item: Attributes, random: Random): { text: string; told: readonly (keyof Attributes)[] } {
-  const { told, words } = attributeWords(item, parameters.requests.words, random)
-  // A query puts the thing last: "red striped shirt".
-  return { text: words.reverse().join(' '), told }
+export function queryFor(item: Attributes, random: Random): { text: string; named: readonly (keyof Attributes)[] } {
+  const { named, words } = attributeWords(item, parameters.requests.words, random)
+  // A query ends with the category: "red striped shirt".
+  return { text: words.reverse().join(' '), named }
 }
