@@ -109,7 +109,7 @@ describe('Presets of public benchmarks', () => {
   })
 
   const obd = sharedFile('data/obd')
-  test('when impressions name no user then the preset of OBD trains, and clicks are too few to tell', obd, async () => {
+  test('when impressions name no user then the preset of OBD trains, and GAUC is not defined', obd, async () => {
     const metrics = await run('obd/ctr', obd.path, 'train.batch=512', 'data.leaks=stop')
     assert.equal(metrics['test_impressions'], 8000)
     assert.equal(metrics['gauc'], null, 'a user of one impression has one class')
