@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 /** Root of the repository; compiled tests run from dist/test. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** Files that lie beside the repository and are not part of it; tests that need them say so when they skip. */
+/** Files next to the repository that are not part of it; tests that need them are skipped without, with the reason. */
 const shared = process.env['MIM_SHARED'] ?? `${root}../shared`
 
 /** Path of something in the shared folder, and the reason to skip where it is absent. */
@@ -14,7 +14,7 @@ export function sharedFile(path: string): { path: string; skip: string | false }
   return { path: full, skip: existsSync(full) ? false : `${path} is not at hand (looked in ${shared})` }
 }
 
-/** A Python that has `module`, or the reason to skip; such tests hold our files against the reader of others. */
+/** A Python that has `module`, or the reason to skip; such tests open our files with another reader. */
 export function pythonWith(module: string): {
   run: (script: string, ...args: string[]) => string
   skip: string | false

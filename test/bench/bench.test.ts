@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { bench, results, scratch } from './running.js'
 
-test('when make reproduce has left runs then the median of their times is told by stage', () => {
+test('when make reproduce has left runs then the median of their times is printed by stage', () => {
   const runs = join(scratch, 'reproduce')
   for (const [seed, stage, metrics] of [
     ['seed-1', 'pretrain', { seconds: 10 }],
@@ -27,7 +27,7 @@ test('when make reproduce has left runs then the median of their times is told b
   assert.equal(bench(['reproduce', '--runs', join(scratch, 'absent')]).stdout, '')
 })
 
-test('when a workload is not known then the known ones are told', () => {
+test('when a workload is not known then the known ones are listed', () => {
   const { status, stderr } = bench(['speed'])
   assert.equal(status, 2)
   assert.match(stderr, /ctr-ragged/)

@@ -23,10 +23,10 @@ test('when a finished run is resumed then nothing is done and the same results a
   assert.deepEqual(JSON.parse(stdout), results)
   assert.match(stderr, /run is finished; nothing to do\n$/)
   assert.equal(readFileSync(state, 'utf8'), 'would be an error to read')
-  // For people: what is known before and after stands side by side.
-  const told = (await mim([...pretrain, '--out', run, '--resume'])).stdout.split('\n')
-  assert.match(told[0], /^ +before +after$/)
-  const row = told
+  // Without --json, metrics before and after training are printed side by side.
+  const lines = (await mim([...pretrain, '--out', run, '--resume'])).stdout.split('\n')
+  assert.match(lines[0], /^ +before +after$/)
+  const row = lines
     .find((line) => line.startsWith('image_to_title_mrr '))!
     .split(/ +/)
     .slice(1)

@@ -22,7 +22,7 @@ const animation = (...frames: Buffer[]) =>
     .gif()
     .toBuffer()
 
-/** Bytes of a file of each kind; null: there is none. What is given a reason is broken. */
+/** Bytes of a file of each kind, null for no file. Kinds with a reason are broken. */
 const kinds: [name: string, reason: string | null, bytes: (color: number) => Promise<Uint8Array | null>][] = [
   ['truncated', 'corrupt', async (c) => (await plain(c, 200, 200).jpeg().toBuffer()).subarray(0, 400)],
   ['empty', 'empty', async () => Buffer.alloc(0)],
@@ -67,7 +67,7 @@ const arguments_ = (maxBad: number, ...more: string[]) => [
   ...['--set', `data.maxBadImages=${maxBad}`, ...more],
 ]
 
-/** What a run folder lists: the kind of trouble stands before the colon of a reason. */
+/** What a run folder lists. The kind of a problem comes before the colon of its reason. */
 const listed = (out: string) =>
   query<{ item_id: number; path: string; kind: string }>(
     "SELECT item_id, path, split_part(reason, ':', 1) AS kind FROM {rejected} ORDER BY item_id",
@@ -92,7 +92,7 @@ test('when some pictures are broken then the run ends well and lists each with p
   assert.equal(fewer, expected.length - 1)
 })
 
-test('when more pictures are broken than may be then the run stops and tells their kinds', async () => {
+test('when more pictures are broken than allowed then the run stops and names their kinds', async () => {
   const line = await refusal(arguments_(0.01), join(folder, 'many'), 'pictures-bad')
   assert.match(line, /7 of 300 pictures are broken \(1 corrupt, 1 empty, .*\).+; expected at most 1 %/)
 })

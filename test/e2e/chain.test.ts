@@ -11,7 +11,7 @@ const folder = await workplace()
 const stages = smallStages(folder)
 const table = (name: string) => join(folder, 'tiny', `${name}.parquet`)
 
-/** Numbers anywhere in results, with their paths; `null` stands for a metric of no rows. */
+/** Numbers anywhere in results, with their paths; `null` is a metric of no rows. */
 function numbersIn(value: unknown, path = ''): [string, number | null][] {
   if (typeof value === 'number' || value === null) return [[path, value]]
   return typeof value === 'object' ? Object.entries(value).flatMap(([key, v]) => numbersIn(v, `${path}.${key}`)) : []

@@ -15,7 +15,7 @@ for (const [stage, command] of [
   ['pretrain', stages.pretrain],
   ['ctr', [...stages.ctr, '--model', 'din']],
 ] as const) {
-  test(`when mim ${stage} runs dry then it tells what the run would take and leaves nothing`, async () => {
+  test(`when mim ${stage} makes a dry run then it prints the cost of the run and leaves nothing`, async () => {
     const before = dryFolders()
     const cost = await mimJson([...command, '--dry-run', '--engine', 'wasm', '--out', out])
     assert.deepEqual(Object.keys(cost), [

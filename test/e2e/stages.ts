@@ -47,7 +47,7 @@ export function smallStages(folder: string) {
   }
 }
 
-/** Rows of an SQL query over Parquet files; `{name}` stands for the file of that name. */
+/** Rows of an SQL query over Parquet files; `{name}` is replaced by the file of that name. */
 export async function query<T>(sql: string, files: Record<string, string>): Promise<T[]> {
   const db = await Database.open()
   try {

@@ -28,7 +28,7 @@ process.on('exit', () => {
 
 const heavy = /@tensorflow|onnxruntime|duckdb|sharp|parquetjs|huggingface|protobufjs/
 
-test('when mim only tells about itself then no heavy module is loaded', async () => {
+test('when mim only prints help or its version then no heavy module is loaded', async () => {
   for (const [i, args] of [['--help'], ['--version'], ['pretrain', '--help'], ['no-such-command']].entries()) {
     const list = join(folder, `${i}.txt`)
     const { stdout, stderr } = await mim(args, recording(list))

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { bench, results, scratch } from '../bench/running.js'
 
-test('when every kind of workload runs beside a peer then pairs are compared and the ratio is ours over theirs', () => {
-  // The peer is a script that answers as the real one does, with figures that are easy to tell.
+test('when every kind of workload runs with a peer then pairs are compared and the ratio is ours over theirs', () => {
+  // The peer is a script that answers as the real one does, with figures that are easy to recognize.
   const calls = join(scratch, 'calls')
   const script = join(scratch, 'peer.cjs')
   const figures = {
@@ -51,7 +51,7 @@ test('when every kind of workload runs beside a peer then pairs are compared and
   for (const line of what) assert.match(line, / --threads 1$/)
 })
 
-test('when there is no peer then our figures stand alone and the reason is told', () => {
+test('when there is no peer then our figures are printed alone, with the reason', () => {
   const { status, stderr } = bench(['--pairs', '1', 'embed'])
   assert.equal(status, 0, stderr)
   assert.match(stderr, /MIM_PEER_PYTHON/)
@@ -65,7 +65,7 @@ test('when there is no peer then our figures stand alone and the reason is told'
   )
 })
 
-test('when memory and our other engine are asked for then one run tells growth and ours stands against ours', () => {
+test('when memory and our other engine are requested then one run measures growth and our engines are compared', () => {
   const { status, stderr } = bench(['ctr-ragged-growth', 'wasm-ctr', '--pairs', '2'])
   assert.equal(status, 0, stderr)
   const [growth, wasm] = results()

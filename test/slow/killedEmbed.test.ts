@@ -1,4 +1,4 @@
-/** MIM_KILLS=20 tries more moments than make test does. */
+/** MIM_KILLS=20 tries more moments than the default 3. */
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

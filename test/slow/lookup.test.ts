@@ -30,7 +30,7 @@ before(async () => {
   }
 })
 
-// Ids are held small, so that rounding of vectors is not magnified by what a small model learns by heart.
+// Embedding tables of ids are regularized, so that a small model that overfits does not magnify rounding of vectors.
 const small = ['model.dim=4', 'model.contentDim=8', 'model.head=[8]', 'train.learningRate=0.01', 'train.tableL2=1e-3']
 const train = ['ctr', '--epochs', '1', '--batch', '256', '--model', 'ciubm', ...small.flatMap((one) => ['--set', one])]
 

@@ -1,6 +1,6 @@
 import * as op from '../../../src/ops/index.js'
 import type { Case } from '../check.js'
-import { at, fill, type Nd, nd, reduce } from '../reference.js'
+import { type Nd, nd, reduce, sizeOf } from '../reference.js'
 
 export const mean = (xs: number[]) => xs.reduce((a, b) => a + b, 0) / xs.length
 
@@ -22,19 +22,22 @@ const reduction = (name: 'sum' | 'mean' | 'max', f: (xs: number[]) => number): C
     reference: (x) => reduce(x, [...axes], keepDims, f),
   }))
 
+/** Of matrices with the same leading dimensions. Plain loops, because finite differences call it thousands of times. */
 function product(a: Nd, b: Nd, transposeA: boolean, transposeB: boolean): Nd {
-  const rank = a.shape.length
-  const [m, k] = transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : a.shape.slice(-2)
-  const n = transposeB ? b.shape[rank - 2] : b.shape[rank - 1]
-  return fill([...a.shape.slice(0, -2), m, n], (index) => {
-    const lead = index.slice(0, -2)
-    const [i, j] = index.slice(-2)
+  const [rows, columns] = a.shape.slice(-2)
+  const [m, k] = transposeA ? [columns, rows] : [rows, columns]
+  const n = b.shape[b.shape.length - (transposeB ? 2 : 1)]
+  const shape = [...a.shape.slice(0, -2), m, n]
+  const element = (_: unknown, flat: number) => {
+    const [batch, i, j] = [Math.floor(flat / (m * n)), Math.floor(flat / n) % m, flat % n]
     let total = 0
     for (let l = 0; l < k; l++) {
-      total += at(a, [...lead, ...(transposeA ? [l, i] : [i, l])]) * at(b, [...lead, ...(transposeB ? [j, l] : [l, j])])
+      const x = a.data[batch * m * k + (transposeA ? l * m + i : i * k + l)]
+      total += x * b.data[batch * k * n + (transposeB ? j * k + l : l * n + j)]
     }
     return total
-  })
+  }
+  return nd(shape, Array.from({ length: sizeOf(shape) }, element))
 }
 
 const products: Case[] = [
