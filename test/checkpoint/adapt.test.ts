@@ -95,7 +95,10 @@ describe('Checkpoints made to fit', () => {
     assert.match(await attempt({ 'adapt.imageSize': 30 }), /adapt\.imageSize 30; expected a multiple of 8/)
     assert.match(await attempt({ 'adapt.textLength': 9 }), /adapt\.textLength 9; expected at most 8/)
     const scratch = [...pretrain, ...setArguments({ 'adapt.projection': 8 })]
-    assert.match(await refusal(scratch, place('refused'), 'adapt'), /adapt\.projection is 8, but there is no model to adapt/)
+    assert.match(
+      await refusal(scratch, place('refused'), 'adapt'),
+      /adapt\.projection is 8, but there is no model to adapt/,
+    )
     const { path, skip } = sharedFile('fixtures/hf-siglip')
     if (skip) return
     assert.match(await attempt({ 'adapt.projection': 8 }, path), /adapt\.projection 8; expected 64 for a SigLIP/)
