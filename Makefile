@@ -79,9 +79,9 @@ SLOW_SEED ?= 1
 test-slow: setup build
 	$(runner) $$(node dist/test/chosen.js $(SLOW_SHARE) $(SLOW_SEED) $$(find test/slow -name '*.test.ts' | sort) | $(outputs))
 
-# Lines of src that `make unit` runs; coverage needs a newer Node than the rest.
+# Lines of src that `make unit` runs. Coverage needs Node 22 or later, and this Node its install script.
 coverage: setup build
-	npx --yes node@24 --test --test-concurrency=$(CONCURRENCY) --enable-source-maps --experimental-test-coverage \
+	npm_config_ignore_scripts=false npx --yes node@24 --test --test-concurrency=$(CONCURRENCY) --enable-source-maps --experimental-test-coverage \
 	  --test-coverage-include='dist/src/**' --test-reporter=./dist/test/reporter.js --test-reporter-destination=stdout \
 	  $$(find test -name '*.test.ts' -not -path 'test/slow/*' | sort | $(outputs))
 

@@ -21,15 +21,15 @@ for (const [name, width] of [
 
 test('when neighbors are asked for without one query, or with none to list, then it is refused', async () => {
   const ask = (flags: object) => () => neighbors(at('table'), { k: 1, recallItems: 1, ...flags })
-  await assertRefused(ask({}), 'query-missing', /give --item ID, or --text WORDS/)
-  await assertRefused(ask({ item: '1', text: 'red' }), 'query-missing', /no query, or more than one/)
-  for (const k of [0, 1.5]) await assertRefused(ask({ item: '1', k }), 'k-value', new RegExp(`-k: ${k}; expected 1`))
+  await assertRefused(ask({}), 'query-missing', /--item.+--text/)
+  await assertRefused(ask({ item: '1', text: 'red' }), 'query-missing', /--item.+--text/)
+  for (const k of [0, 1.5]) await assertRefused(ask({ item: '1', k }), 'k-value', new RegExp(`^-k: ${k}; `))
 })
 
 test('when tables of different widths are compared then tables-differ', () => {
   const flags = { data: folder, items: 'items.parquet', idColumn: 'item_id', categoryColumn: 'category' }
   const run = () => check(at('table'), { ...flags, against: at('wider') })
-  return assertRefused(run, 'tables-differ', /vectors of 9 numbers.+; expected 8 numbers/)
+  return assertRefused(run, 'tables-differ', /wider: .*9 .+; expected .*8 /)
 })
 
 test('when a table is of another format then it is to be written again', async () => {
