@@ -15,17 +15,27 @@ export function copyRepository(folder: string): void {
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
 }
 
+/** Files that the blocks of pages make or edit. */
+export const filesOf = (pages: readonly Page[]) => [
+  ...new Set(pages.flatMap(({ blocks }) => blocks.flatMap(({ attributes }) => attributes['file'] ?? []))),
+]
+
 /**
- * Carries out the blocks of a page in order. A block `file=PATH` is a new file; with `after="LINE"`, `before="LINE"` or
- * `replace="LINE"` it is an edit at the one line of the file that reads LINE, whatever its indentation. A block `run`
- * is executed by bash.
+ * Makes the files and edits of a page. A block `file=PATH` is a new file; with `after="LINE"`, `before="LINE"` or
+ * `replace="LINE"` it is an edit at the one line of the file that reads LINE, whatever its indentation.
  */
-export function follow(page: Page, folder: string): void {
+export function write(page: Page, folder: string): void {
   for (const block of page.blocks) {
-    const { file, run } = block.attributes
+    const { file } = block.attributes
     if (file !== undefined) edit(page, block, join(folder, file))
-    if (run !== undefined) execute(block.text, folder)
   }
+}
+
+/** Runs the blocks `run` of a page. */
+export function run(page: Page, folder: string): void {
+  const blocks = page.blocks.filter(({ attributes }) => attributes['run'] !== undefined)
+  if (blocks.length === 0) throw new Error(`${page.path} has nothing to run`)
+  for (const { text } of blocks) execute(text, folder)
 }
 
 function edit(page: Page, { attributes, text }: Block, path: string): void {

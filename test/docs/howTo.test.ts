@@ -1,23 +1,14 @@
-/** The how-to pages work: whoever does what they say has code that compiles, runs and keeps the rules. */
+/** The code of the how-to pages fits the sources. `test/slow/howTo.test.ts` also runs what the pages say. */
 import { test } from 'node:test'
 import { temporaryFolder } from '../sample/folders.js'
-import { copyRepository, execute, follow } from './copy.js'
-import { allPages } from './pages.js'
+import { copyRepository, execute, filesOf, write } from './copy.js'
+import { howToPages } from './pages.js'
 
-const pages = allPages().filter(({ path }) => path.startsWith('docs/how-to/'))
-// One copy for all: it is compiled and checked once, and what one page adds must not break another.
-const folder = await temporaryFolder()
-copyRepository(folder)
-
-for (const page of pages) {
-  test(`when ${page.path} is followed then the code compiles and runs`, () => {
-    follow(page, folder)
-    if (!page.blocks.some(({ attributes }) => attributes['run'] !== undefined)) throw new Error('nothing was run')
-  })
-}
-
-test('when all pages were followed then format, lint and imports are as everywhere', () => {
-  const files = new Set(pages.flatMap(({ blocks }) => blocks.flatMap(({ attributes }) => attributes['file'] ?? [])))
-  execute(`biome check --vcs-enabled=false ${[...files].join(' ')}`, folder)
-  execute('depcruise src', folder)
+test('when all how-to pages are followed in one copy then the code compiles and is formatted', async () => {
+  const folder = await temporaryFolder()
+  copyRepository(folder)
+  const pages = howToPages()
+  for (const page of pages) write(page, folder)
+  execute('tsc', folder)
+  execute(`biome check --vcs-enabled=false ${filesOf(pages).join(' ')}`, folder)
 })

@@ -26,7 +26,9 @@ export function allPages(): Page[] {
   return ['README.md', 'CONTRIBUTING.md', ...below.sort()].map(readPage)
 }
 
-export function readPage(path: string): Page {
+export const howToPages = (): Page[] => allPages().filter(({ path }) => path.startsWith('docs/how-to/'))
+
+function readPage(path: string): Page {
   const blocks: Block[] = []
   const prose: string[] = []
   let open: { fence: string; block: Block; lines: string[] } | undefined
