@@ -2,10 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { secondsIn } from '../../src/base/duration.js'
 import type { UserError } from '../../src/base/errors.js'
 import { train } from '../../src/train/loop.js'
-import { isGreaterBetter } from '../../src/train/monitor.js'
 import { Run } from '../../src/train/run.js'
 import type { LoopOptions, TrainingTask } from '../../src/train/task.js'
 import { temporaryFolder } from '../sample/folders.js'
@@ -173,10 +171,6 @@ test('when the monitor is no metric with a better and a worse then training does
     )
     assert.equal(existsSync(join(folder, 'monitor')), false)
   }
-  const names = ['valid_recall_10_image', 'image_to_title_recall_1', 'view_mrr', 'valid_gauc', 'valid_auc_unseen']
-  for (const name of names) assert.equal(isGreaterBetter(name, names), true, name)
-  const losses = ['valid_logloss', 'view_median_rank', 'valid_ece']
-  for (const name of losses) assert.equal(isGreaterBetter(name, losses), false, name)
 })
 
 test('when a run is estimated then it costs what its steps and evaluations do, and leaves no folder', async () => {
@@ -193,8 +187,4 @@ test('when a run is estimated then it costs what its steps and evaluations do, a
   assert.deepEqual([cost['steps'], cost['evaluations']], [10, 4])
   const training = 10 * cost['step_seconds'] + 4 * (cost['evaluation_seconds'] + cost['save_seconds'])
   assert.ok(cost['seconds'] > training && cost['peak_memory_mb'] > 10)
-})
-
-test('when a time is written as hours, minutes and seconds then it is as many seconds', () => {
-  assert.deepEqual(['90s', '30m', '2h', '1h30m', '0.5h10s'].map(secondsIn), [90, 1800, 7200, 5400, 1810])
 })

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { UserError } from '../../src/base/errors.js'
-import { SharedTexts, shareArray, shareArrays } from '../../src/data/tables/sharedMemory.js'
+import { shareArray } from '../../src/data/tables/sharedMemory.js'
 import { Prefetcher } from '../../src/train/prefetcher.js'
 import type { Counted, Counting } from './counting.js'
 
@@ -58,26 +58,6 @@ test('when a thread ends or its module is none then who waits hears of it', asyn
   await assert.rejects(ended.at(1), /ended with code 3/)
   const absent = new Prefetcher<Counted>(new URL('./absent.js', import.meta.url), shared(), { workers: 1 })
   await assert.rejects(absent.at(0), /Cannot find module/)
-})
-
-test('when arrays and texts are shared then they say the same, and nothing else of the tree changes', () => {
-  const texts = ['a', null, '', 'zoë 絵', null]
-  const again = new SharedTexts(structuredClone(SharedTexts.of(texts).packed))
-  assert.deepEqual(
-    texts.map((_, i) => again.at(i)),
-    texts,
-  )
-  const tree = {
-    name: 'x',
-    list: [{ a: Int32Array.of(1, 2) }],
-    texts: ['t'],
-    none: undefined,
-    deep: { b: Uint8Array.of(3) },
-  }
-  const plain = structuredClone(tree)
-  const { list, deep } = shareArrays(tree)
-  assert.ok([list[0].a, deep.b].every(({ buffer }) => buffer instanceof SharedArrayBuffer))
-  assert.deepEqual(tree, plain)
 })
 
 test('when many batches were taken then none of them stays in memory', async () => {
