@@ -69,7 +69,7 @@ export const sftConfig = z.strictObject({
     .string()
     .default('runs/pretrain/checkpoint')
     .describe(
-      'Initial checkpoint: that of stage 1, a Hugging Face folder, or hf:owner/name[@revision] to download; {seed} is ' +
+      'Initial checkpoint: the output of stage 1, a Hugging Face folder, or hf:owner/name[@revision] to download; {seed} is ' +
         'replaced by the seed',
     ),
   split: splitOption('behaviors', 'positives come from'),

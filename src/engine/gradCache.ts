@@ -33,7 +33,7 @@ export interface VectorLoss {
 }
 
 /**
- * A training whose encoders run in pieces of `options.microBatch` rows. `lossOf` computes the loss from the vectors of
+ * A training that runs its encoders on `options.microBatch` rows at a time. `lossOf` computes the loss from the vectors of
  * the whole batch, [rows, d] of each encoder. A step has one part: the batch.
  */
 export function makeCachedTraining(

@@ -151,7 +151,7 @@ const vectors: MetricDefinition[] = [
   },
   {
     name: 'category_accuracy_{kind}',
-    meaning: 'share of items whose category is the most frequent one among their nearest neighbors ({kind} vectors)',
+    meaning: 'share of items with the category that is most frequent among their nearest neighbors ({kind} vectors)',
     better: 'greater',
   },
   { name: 'category_majority', meaning: 'share of the largest category: the accuracy of always predicting it' },

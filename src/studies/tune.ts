@@ -29,7 +29,7 @@ export interface Tuning {
 
 /**
  * Runs trials in folders below `out` up to their number or the time limit; finished trials are reused. Writes
- * tune.json, tune.md and, for the best trial, best.yaml, a file for `mim ctr --config`.
+ * tune.json, tune.md and best.yaml: the best trial, as a file for `mim ctr --config`.
  * @throws UserError the errors of `mim ctr` about configuration and data; a trial that diverges counts as the worst.
  */
 export async function tune(

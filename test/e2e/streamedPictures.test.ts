@@ -17,6 +17,8 @@ async function outcome(name: string, command: string[]) {
     'wasm',
     '--epochs',
     '1',
+    '--set',
+    'train.logEvery=1',
     '--out',
     place(name),
   ])
@@ -34,7 +36,7 @@ for (const stage of ['pretrain', 'sft'] as const) {
     const streamed = await outcome(`${stage}-streamed`, [...command, ...none])
     assert.deepEqual(streamed.metrics, cached.metrics)
     assert.deepEqual(streamed.losses, cached.losses)
-    assert.ok(cached.losses.length > 2)
+    assert.ok(cached.losses.length > 10)
     assert.match(streamed.log, /pictures: \d+ do not fit into data\.cacheLimit and are decoded for each batch/)
     assert.doesNotMatch(cached.log, /do not fit/)
   })

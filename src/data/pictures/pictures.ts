@@ -68,7 +68,7 @@ export class Pictures {
     return this.prepared.distinct.map((picture, item) => (this.present[item] ? picture : -1 - item))
   }
 
-  /** Number of items whose picture does not fit into the cache. */
+  /** Number of pictures that do not fit into the cache. */
   get streamed(): number {
     return this.stream ? this.present.reduce((n, _, index) => n + Number(this.isStreamed(index)), 0) : 0
   }

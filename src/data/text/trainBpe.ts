@@ -143,7 +143,7 @@ function learnMerges(words: Word[], limit: number): [string, string][] {
   while (merges.length < limit) {
     const best = heap.pop()
     if (!best) break
-    // A candidate whose count has changed since: a later one has the current count.
+    // The count of this candidate has changed since: a later candidate has the current count.
     if (counts.get(best.pair) !== best.count) continue
     const [a, b] = best.pair.split(' ')
     merges.push([a, b])

@@ -11,7 +11,7 @@ export interface TableFeature {
   table: string
   /** Number of rows of the table. */
   size: number
-  /** Number of values per row, whose embeddings are summed: ids are int32 [n], or [n, values] if there are several. */
+  /** Number of values per row; their embeddings are summed. Ids are int32 [n], or [n, values] if there are several. */
   values: number
   /** Whether a number, float32 [n] in the input `weightInput`, scales the embedding. */
   isWeighted: boolean

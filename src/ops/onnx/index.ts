@@ -19,7 +19,7 @@ const externalLeast = 1024
  * Writes `program` as an ONNX model to `path`, and its weights to `path.data` if they exceed `limit` bytes.
  * Inputs and outputs keep their names; int32 inputs become int64. `weight` returns the values of a variable. `rows`
  * names the unknown first dimension of an input or output; by default all are `batch`, i.e. of one length. `precision`
- * is that of matrix products that are not `exact`.
+ * applies to matrix products that are not `exact`.
  */
 export function exportOnnx(
   path: string,

@@ -8,7 +8,7 @@ import { countDuplicates, fingerprint } from './duplicates.js'
 const blockRows = 2048
 /** Largest deviation of a float32 vector from unit norm. */
 const unitTolerance = 1e-3
-/** The same for int8, whose numbers are off by up to half the scale. */
+/** The same for int8, where numbers are off by up to half the scale. */
 const int8Tolerance = 0.1
 /** With a larger mean cosine of two items, vectors no longer distinguish items. */
 const collapseCosine = 0.95

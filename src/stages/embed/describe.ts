@@ -12,7 +12,7 @@ import type { EncoderSetup } from '../../runtime/encoder.js'
 import { currentFormat, int8Scale, type Manifest } from '../../store/index.js'
 import { Terminal } from '../../train/terminal.js'
 
-/** The manifest of a table whose rows are not counted yet. */
+/** The manifest of a table before its rows are counted. */
 export type Description = Omit<Manifest, 'rows'>
 
 /** @throws UserError `checkpoint-missing` where none is given, and errors of opening it. */

@@ -13,7 +13,7 @@ export function fingerprint(vector: Float32Array): bigint {
 }
 
 /**
- * Number of rows whose vector equals that of an earlier row bit by bit. `fingerprints` are those of all rows. Different
+ * Number of rows whose vector equals the vector of an earlier row bit by bit. `fingerprints` are those of all rows. Different
  * vectors may share one, so the stored bytes of rows with equal fingerprints are compared.
  */
 export function countDuplicates(table: EmbeddingTable, fingerprints: BigUint64Array): number {

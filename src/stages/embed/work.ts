@@ -53,7 +53,7 @@ export class EmbedWork implements Disposable {
   }
 
   /**
-   * Content hash of the item whose vectors are in `row`; undefined where there are none yet, or where the picture was
+   * Content hash of the item with its vectors in `row`; undefined where there are none yet, or where the picture was
    * broken, which is then read and counted again.
    */
   hashAt(row: number): string | undefined {

@@ -24,7 +24,7 @@ import type { SftData } from './load.js'
 import type { SftPlan } from './plan.js'
 import { QueuePlaces } from './queue.js'
 
-/** Everything that batches are made from: plain data, whose arrays threads share without a copy. */
+/** Everything that batches are made from: plain data; threads share its arrays without a copy. */
 export interface SftShared {
   plan: SftPlan
   positives: TrainingPairs

@@ -51,7 +51,7 @@ export async function findTargets(
 
 /** Neighbors of an item that its category is compared with. */
 const neighbors = 10
-/** Largest number of items whose neighbors are searched. */
+/** Largest number of items that neighbors are searched for. */
 const maxItems = 1000
 
 /**

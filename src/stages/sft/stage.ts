@@ -1,4 +1,4 @@
-/** Stage 2, C-SFT: fine-tunes the encoder on behavior. The vector of a query is drawn to that of the chosen item. */
+/** Stage 2, C-SFT: fine-tunes the encoder on behavior. The loss pulls the vector of a query to the vector of its target. */
 import { UserError } from '../../base/errors.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import { openCheckpoint } from '../../checkpoint/hub.js'

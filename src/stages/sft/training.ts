@@ -109,7 +109,7 @@ class StepLoss {
   }
 }
 
-/** A training whose steps run the encoders on all rows at once. */
+/** Each step runs the encoders on all rows at once. */
 function wholeTraining({ p, momentumEncoder, shape, sizes, config }: Setup, stepLoss: StepLoss) {
   const { tower } = rowLayout(sizes)
   const towers = byTower(sizes, (modality) => towerVectors(p, shape, modality, tower[modality].count))
@@ -121,7 +121,7 @@ function wholeTraining({ p, momentumEncoder, shape, sizes, config }: Setup, step
   return makeTraining(loss, p, [], { ...config.train, group: stepLoss.group }, updates)
 }
 
-/** A training whose steps run the encoders on `train.microBatch` rows at a time (GradCache, arXiv:2101.06983). */
+/** Each step runs the encoders on `train.microBatch` rows at a time (GradCache, arXiv:2101.06983). */
 function cachedTraining({ p, momentumEncoder, shape, sizes, config }: Setup, stepLoss: StepLoss) {
   const { batch, tower } = rowLayout(sizes)
   const encoders: Record<string, Encoder> = {}

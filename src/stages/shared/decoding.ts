@@ -1,4 +1,4 @@
-/** Progress and results of decoding a stage's pictures into the cache, for the user. */
+/** Reports progress and results of decoding a stage's pictures into the cache. */
 import type { Pictures } from '../../data/pictures/pictures.js'
 import { kindsOf } from '../../data/pictures/rejected.js'
 import type { Run } from '../../train/run.js'

@@ -24,7 +24,7 @@ export interface PositiveSource {
   /** What a pair of it is, for `mim config sft`. */
   help: string
   options: Record<string, SourceOption>
-  /** What the log must contain, for the error when no pair is found. */
+  /** Requirement on the log; part of the error when no pair is found. */
   needs(columns: BehaviorColumns): string
   /**
    * SELECT of its pairs, with the columns of `pairColumns`. Pairs of the training part may use only behaviors of that
@@ -42,7 +42,7 @@ const pairColumns = (kind: QueryKind, [text, image, item]: [string, string, stri
   `${queryKinds.indexOf(kind)} AS kind, CAST(${text} AS VARCHAR) AS query_text, CAST(${image} AS VARCHAR) AS query_image,
     CAST(${item} AS INTEGER) AS query_item, CAST(${weight} AS FLOAT) AS weight, usr, item, ts, part, request, session`
 
-/** Pairs of the rows of `behaviors` whose queries are the items in their column `query_item`. */
+/** Pairs of the rows of `behaviors`; the query of a row is the item in its column `query_item`. */
 export const itemPairs = (behaviors: string, weight: string) =>
   `SELECT ${pairColumns('product', ['NULL', 'NULL', 'query_item'], weight)} FROM ${behaviors}`
 

@@ -27,7 +27,7 @@ export interface LossTerm {
   supervises: boolean
   /** Modalities without which there is no such term. */
   needs: readonly Modality[]
-  /** Option below `levels` without whose values the term is off. */
+  /** Option below `levels` that has to be set for the term to be on. */
   uses?: 'matryoshka'
   /** Its name in the ablation table. */
   ablation: string
