@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import sharp from 'sharp'
-import { Random } from '../../src/base/random.js'
-import { vocabulary } from '../../src/sample/market/attributes.js'
-import { drawItem, drawLook, render } from '../../src/sample/market/drawing.js'
+import { Random } from '../../../src/base/random.js'
+import { vocabulary } from '../../../src/sample/market/attributes.js'
+import { drawItem, drawLook, render } from '../../../src/sample/market/drawing.js'
 
 const product = (category: number, color: number, pattern: number) => ({
   attributes: { category, color, pattern },
