@@ -1,4 +1,5 @@
 /** The command line. A command's code is loaded when it runs, so that help and errors appear at once. */
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings'
 import { Interrupted, UserError } from './base/errors.js'
 import * as ctr from './commands/ctr/declarations.js'
@@ -6,6 +7,11 @@ import * as top from './commands/declarations.js'
 import * as embed from './commands/embed/declarations.js'
 
 export async function main(argv: string[]): Promise<void> {
+  // A reader such as `head` may close the pipe before everything is printed; that is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit()
+  })
   try {
     await program().parseAsync(argv)
   } catch (error) {
@@ -24,10 +30,15 @@ function report(error: unknown): number {
   return 1
 }
 
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
 function program(): CommandUnknownOpts {
   const mim = new Command('mim')
     .description('Click prediction from pictures, titles and behavior logs.')
-    .version('0.1.0')
+    .version(version())
     .exitOverride()
     // Options after the name of a subcommand belong to the subcommand: `mim ctr` has both options and subcommands.
     .enablePositionalOptions()

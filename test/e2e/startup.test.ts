@@ -54,3 +54,14 @@ test('when mim is started by its own name then it runs', () => {
   assert.equal(status, 0)
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
 })
+
+test('when a reader closes the pipe early then mim ends without an error', () => {
+  const pipe = `set -o pipefail; "${join(root, 'bin/mim')}" config ctr | head -n 1`
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', pipe], { encoding: 'utf8' })
+  assert.deepEqual([status, stdout, stderr], [0, 'data:\n', ''])
+})
+
+test('when mim prints its version then it is the one of the package', async () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  assert.equal((await mim(['--version'])).stdout, `${version}\n`)
+})
