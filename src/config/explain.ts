@@ -5,7 +5,12 @@ import { z } from 'zod'
 interface JsonSchema {
   description?: string
   enum?: unknown[]
+  const?: unknown
+  default?: unknown
   properties?: Record<string, JsonSchema>
+  items?: JsonSchema
+  anyOf?: JsonSchema[]
+  oneOf?: JsonSchema[]
 }
 
 type Tree = { [key: string]: unknown }
@@ -21,7 +26,22 @@ function lines({ properties = {} }: JsonSchema, values: Tree, indent: string): s
     const choice = option.enum ? ` (${option.enum.join(' | ')})` : ''
     const comment = option.description ? [`${indent}# ${option.description}${choice}`] : []
     if (option.properties) return [...comment, `${indent}${key}:`, ...lines(option, values[key] as Tree, `${indent}  `)]
-    return [...comment, `${indent}${key}: ${onOneLine(values[key])}`]
+    return [...comment, ...entryLines(option, `${indent}# `), `${indent}${key}: ${onOneLine(values[key])}`]
+  })
+}
+
+/** What the entries of a list may hold: the keys of each kind of entry, with their meaning. */
+function entryLines({ items }: JsonSchema, indent: string): string[] {
+  const kinds = items ? [items, ...(items.anyOf ?? items.oneOf ?? [])] : []
+  return kinds.flatMap(({ properties }) => {
+    if (!properties) return []
+    return Object.entries(properties).map(([key, option], position) => {
+      const name = option.const === undefined ? key : `${key}: ${option.const}`
+      const fallback = option.default === undefined ? '' : ` [${onOneLine(option.default)}]`
+      const choice = option.enum ? ` (${option.enum.join(' | ')})` : ''
+      const about = `${option.description ?? ''}${choice}${fallback}`.trim()
+      return `${indent}${position === 0 ? '- ' : '  '}${name}${about ? `: ${about}` : ''}`
+    })
   })
 }
 

@@ -1,7 +1,7 @@
 /** `--dry-run`: a few steps, an evaluation and a save, to check that all works and to estimate the cost of the run. */
 import { replaceFolder } from '../base/files.js'
-import { Meter, save, start } from './progress.js'
 import type { Estimate, Run } from './run.js'
+import { Meter, save, start } from './savedState.js'
 import { takeStep } from './step.js'
 import type { LoopOptions, TrainingTask } from './task.js'
 
