@@ -56,7 +56,7 @@ export function trainingStage(parent: CommandUnknownOpts, name: string, descript
       ]),
     )
     .optionsGroup('Training:')
-    .option('--seed <n>', 'random seed; the same seed and engine give the same result (seed)', number)
+    .option('--seed <n>', 'random seed; the same seed and engine give the same result on a CPU (seed)', number)
     .option('--engine <name>', 'training engine: auto, tensorflow or wasm (engine, MIM_ENGINE)')
     .option('--device <name>', 'device of the tensorflow engine: auto, cpu or gpu (device)')
 }

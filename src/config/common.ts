@@ -17,7 +17,7 @@ export const seedOption = z
   .int()
   .nonnegative()
   .default(1)
-  .describe('Random seed; the same seed and engine give the same result')
+  .describe('Random seed; the same seed and engine give the same result on a CPU')
 
 /** Location of the inputs. A table is a Parquet file, a glob, a folder of parts, a hive folder or s3://…. */
 export const dataOptions = {
@@ -30,7 +30,7 @@ export const table = (name: string, what: string) => z.string().default(`${name}
 export const splitOption = (rows: string, trains: string) =>
   z
     .strictObject({
-      train: z.number().gt(0).lt(1).default(0.7).describe(`Share of the ${rows} that ${trains}: the earliest`),
+      train: z.number().gt(0).lt(1).default(0.7).describe(`Share of the ${rows}, the earliest ones, that ${trains}`),
       valid: z
         .number()
         .gt(0)

@@ -69,7 +69,7 @@ export const ctrConfig = z.strictObject({
         .positive()
         .default(1)
         .describe(
-          'Factor on stored vectors, e.g. 0.007874 for int8 with scale 1/127; 1: the scale that their table states',
+          'Factor on stored vectors, e.g. 0.007874 for int8 with scale 1/127; 1: no factor; int8 tables use the scale stored with them',
         ),
       normalize: z
         .boolean()
@@ -150,7 +150,9 @@ export const ctrConfig = z.strictObject({
         .int()
         .positive()
         .default(1)
-        .describe('Least occurrences in training impressions and their histories; rarer ids count as unknown'),
+        .describe(
+          'Minimum number of occurrences in training impressions and their histories; rarer ids count as unknown',
+        ),
       idRows: z
         .int()
         .min(3)
@@ -204,7 +206,7 @@ export const ctrConfig = z.strictObject({
             .describe(
               'hard: latest behaviors with the same feature value as the target; soft: nearest by content vectors',
             ),
-          topK: z.int().positive().default(50).describe('Most behaviors that the search keeps'),
+          topK: z.int().positive().default(50).describe('Maximum number of behaviors that the search keeps'),
           feature: z
             .string()
             .default('category')
@@ -240,7 +242,7 @@ export const ctrConfig = z.strictObject({
         .min(0)
         .default(1e-5)
         .describe(
-          'L2 penalty on the embedding rows in a batch, once per row. It weighs more the more ids there are: ' +
+          'L2 penalty on the embedding rows in a batch, once per row. Its effect grows with the number of ids: ' +
             '1e-2 suits thousands of items but prevents learning with hundreds of thousands',
         ),
       branchLoss: z

@@ -16,13 +16,16 @@ import {
 
 export const itemColumns = z
   .strictObject({
-    id: z.string().default('item_id'),
+    id: z.string().default('item_id').describe('Unique id: integer or string'),
     title: z
       .union([z.string(), z.array(z.string()).min(1)])
       .default('title')
       .describe('A column, or several such as [title, category], which are joined in this order'),
-    image: z.string().default('image'),
-    category: z.string().default('category'),
+    image: z.string().default('image').describe('Encoded picture (binary) or its path (string); may be null'),
+    category: z
+      .string()
+      .default('category')
+      .describe('Category, for evaluation, reports and hard negatives; may be missing'),
   })
   .prefault({})
   .describe('Names of the columns of the items table')
@@ -94,7 +97,7 @@ export const pretrainConfig = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      'Checkpoint to start from: a Hugging Face folder, or hf:owner/name[@revision] to download; null: from scratch, by `model`',
+      'Checkpoint to start from: a Hugging Face folder, or hf:owner/name[@revision] to download; null: train from scratch with the architecture in `model`',
     ),
   adapt: z
     .strictObject({

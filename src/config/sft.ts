@@ -20,13 +20,13 @@ import { augmentation, itemColumns, pictureOptions } from './pretrain.js'
 
 const behaviorColumns = z
   .strictObject({
-    user: z.string().default('user_id'),
-    item: z.string().default('item_id'),
-    action: z.string().default('action'),
-    time: z.string().default('ts'),
-    request: z.string().default('request_id'),
-    queryText: z.string().default('query_text'),
-    queryImage: z.string().default('query_image'),
+    user: z.string().default('user_id').describe('User id'),
+    item: z.string().default('item_id').describe('Item id'),
+    action: z.string().default('action').describe('click, favorite, cart, purchase or expose'),
+    time: z.string().default('ts').describe('Timestamp, or integer in data.timeUnit'),
+    request: z.string().default('request_id').describe('Request that the behavior belongs to; optional'),
+    queryText: z.string().default('query_text').describe('Text query; optional'),
+    queryImage: z.string().default('query_image').describe('Picture query; optional'),
   })
   .prefault({})
   .describe('Column names of the behaviors table; the columns of requests and queries are optional')
@@ -90,9 +90,9 @@ export const sftConfig = z.strictObject({
         .describe('A longer pause, in minutes, ends a session of a user'),
       mixture: z
         .strictObject({
-          image: z.number().min(0).default(12),
-          text: z.number().min(0).default(3),
-          product: z.number().min(0).default(2),
+          image: z.number().min(0).default(12).describe('Picture queries'),
+          text: z.number().min(0).default(3).describe('Text queries'),
+          product: z.number().min(0).default(2).describe('Queries that are items'),
         })
         .prefault({})
         .describe('Shares of a batch by kind of query (picture, text, or item), among the kinds that the data has'),

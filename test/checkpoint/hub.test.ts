@@ -108,7 +108,7 @@ test('when the server refuses, or the name is none, then the error says so', asy
     [
       'hf:shop/encoder@v2',
       {},
-      /\[hub-files\]: hf:shop\/encoder@v2: no \/api\/models.+check name, network and HF_TOKEN/,
+      /\[hub-files\]: hf:shop\/encoder@v2: no \/api\/models.+check the name, the network and HF_TOKEN/,
     ],
     ['hf:shop/encoder@v1', { HF_TOKEN: 'hf_wrong' }, /\[hub-files\]: hf:shop\/encoder@v1: Repository not found/],
     ['hf:encoder', {}, /\[hub-name\]: 'hf:encoder'; expected hf:owner\/name/],

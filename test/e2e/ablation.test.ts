@@ -14,7 +14,10 @@ test('when a prefix is as long as the vector then matryoshka-size', async () => 
   const set = ['--set', 'levels.matryoshka=[6, 12]', '--init', pretrained]
   const { code, stderr } = await mim([...stages.sft, ...engine, ...set, '--out', join(folder, 'none')])
   assert.equal(code, 2)
-  assert.match(stderr, /^error \[matryoshka-size\]: levels\.matryoshka 12; expected less than the 12 /)
+  assert.match(
+    stderr,
+    /^error \[matryoshka-size\]: levels\.matryoshka 12; expected less than 12, the width of the content vector/,
+  )
 })
 
 for (const [flags, id] of [

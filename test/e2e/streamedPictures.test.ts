@@ -16,7 +16,7 @@ async function outcome(name: string, command: string[]) {
     '--engine',
     'wasm',
     '--epochs',
-    '1',
+    '2',
     '--set',
     'train.logEvery=1',
     '--out',

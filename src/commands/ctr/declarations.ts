@@ -19,7 +19,7 @@ export const compare = (ctr: CommandUnknownOpts) =>
     .command('compare')
     .description('compare two click models: differences with intervals, by item frequency and history length')
     .argument('<a>', 'run of mim ctr, or a folder with runs of one model, one per seed')
-    .argument('<b>', 'the same for the model to subtract')
+    .argument('<b>', 'baseline, likewise: its metrics are subtracted from those of <a>')
     .option('--json', 'print the comparison as JSON')
 
 export const predict = (ctr: CommandUnknownOpts) =>
@@ -44,7 +44,9 @@ export const predict = (ctr: CommandUnknownOpts) =>
 export const evaluate = (ctr: CommandUnknownOpts) =>
   ctr
     .command('evaluate')
-    .description('compute AUC, GAUC, log loss and calibration of scored impressions, also beyond memory')
+    .description(
+      'compute AUC, GAUC, log loss and calibration of scored impressions; the file may be larger than memory',
+    )
     .argument('<file>', 'Parquet file: output of mim ctr, or any table of labels and probabilities')
     .option('--label <column>', 'label column, 0 or 1', 'label')
     .option('--score <column>', 'column of predicted probabilities', 'probability')

@@ -15,7 +15,7 @@ const minCount = z
   .positive()
   .nullable()
   .default(null)
-  .describe('Least occurrences in training; rarer values count as unknown; null: features.minCount')
+  .describe('Minimum number of occurrences in training; rarer values count as unknown; null: features.minCount')
 
 const kinds = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -100,7 +100,7 @@ export const behaviorFeature = z.discriminatedUnion('kind', [
     minCount,
   }),
   z.strictObject({
-    kind: z.literal('gap').describe('Time from behavior to impression, in powers of two seconds'),
+    kind: z.literal('gap').describe('Time from behavior to impression as a category: ranges of 1, 2, 4, 8, … seconds'),
   }),
 ])
 

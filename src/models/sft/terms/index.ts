@@ -10,7 +10,7 @@ import { text } from './text.js'
  * `mim sft --ablate levels` follow from this list.
  *
  * To add a term: write a file in this folder that exports a `LossTerm` (term.ts), add it to this list, and add its plain
- * formula to test/losses/multiLevel.test.ts. A term that needs an input of its own gets it in stages/sft/batch.ts.
+ * formula to a test of its own in test/models. A term that needs an input of its own gets it in stages/sft/batch.ts.
  */
 export const lossTerms = [fused, prefix, image, text, alignment, distillation] as const
 
