@@ -7,11 +7,6 @@ import * as top from './commands/declarations.js'
 import * as embed from './commands/embed/declarations.js'
 
 export async function main(argv: string[]): Promise<void> {
-  // A reader such as `head` may close the pipe before everything is printed; that is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit()
-  })
   try {
     await program().parseAsync(argv)
   } catch (error) {

@@ -1,43 +1,6 @@
-import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { mimJson } from '../commands/cli.js'
-import { query, smallStages, workplace } from './stages.js'
+import { assertStreams, stages } from './streaming.js'
 
-const folder = await workplace()
-const stages = smallStages(folder)
-const place = (name: string) => join(folder, name)
-
-/** Results of a run but for what differs from run to run, and the loss of each step. */
-async function outcome(name: string, command: string[]) {
-  const { seconds: _, ...metrics } = await mimJson([
-    ...command,
-    '--engine',
-    'wasm',
-    '--epochs',
-    '2',
-    '--set',
-    'train.logEvery=1',
-    '--out',
-    place(name),
-  ])
-  const losses = await query('SELECT step, loss FROM {history} ORDER BY step', {
-    history: place(`${name}/history.parquet`),
-  })
-  return { metrics, losses, log: readFileSync(place(`${name}/log.jsonl`), 'utf8') }
-}
-
-for (const stage of ['pretrain', 'sft'] as const) {
-  test(`when the cache has no room then mim ${stage} decodes for each batch, to the same result`, async () => {
-    const command = [...stages[stage], ...(stage === 'sft' ? ['--init', place('pretrain-cached')] : [])]
-    const cached = await outcome(`${stage}-cached`, command)
-    const none = ['--set', `data.cache=${place('none')}`, '--set', 'data.cacheLimit=0', '--set', 'train.workers=2']
-    const streamed = await outcome(`${stage}-streamed`, [...command, ...none])
-    assert.deepEqual(streamed.metrics, cached.metrics)
-    assert.deepEqual(streamed.losses, cached.losses)
-    assert.ok(cached.losses.length > 10)
-    assert.match(streamed.log, /pictures: \d+ do not fit into data\.cacheLimit and are decoded for each batch/)
-    assert.doesNotMatch(cached.log, /do not fit/)
-  })
-}
+test('when the cache has no room then mim pretrain decodes for each batch, to the same result', async () => {
+  await assertStreams('pretrain', stages.pretrain)
+})

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { mim, mimJson } from '../commands/cli.js'
-import { query, smallStages, workplace } from './stages.js'
+import { query, smallStages, workplace } from '../e2e/stages.js'
 
 const folder = await workplace()
 const { pretrain, embed } = smallStages(folder)

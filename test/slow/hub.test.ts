@@ -5,9 +5,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { rewriteWeights, tensorsOf } from '../checkpoint/folders.js'
 import { mim, mimJson } from '../commands/cli.js'
 import { smallStages, workplace } from '../e2e/stages.js'
-import { rewriteWeights, tensorsOf } from './folders.js'
 
 const folder = await workplace()
 const place = (name: string) => join(folder, name)

@@ -6,9 +6,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { openWeights, type Weights } from '../../src/checkpoint/weights.js'
 import { Database, literal } from '../../src/data/tables/duckdb.js'
 import { mim, mimJson } from '../commands/cli.js'
+import { missing, query, smallStages, workplace } from '../e2e/stages.js'
 import { onEachEngine } from '../engines.js'
 import { refusal } from '../refusal.js'
-import { missing, query, smallStages, workplace } from './stages.js'
 
 /** Tensors of the checkpoint `a` that have other values in `b`; `b` must have them all. */
 function changedTensors(a: string, b: string): string[] {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { parse } from 'yaml'
 import { type Ended, mim } from '../commands/cli.js'
+import { missing, query, smallStages, workplace } from '../e2e/stages.js'
 import { onEachEngine } from '../engines.js'
-import { missing, query, smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const stages = smallStages(folder)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { mim, mimJson } from '../../commands/cli.js'
-import { openTables } from '../../data/tables.js'
+import { mim, mimJson } from '../commands/cli.js'
+import { openTables } from '../data/tables.js'
 
 const { db, folder, write } = await openTables()
 

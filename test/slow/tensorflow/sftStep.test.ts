@@ -1,4 +1,4 @@
 import { onlyOn } from '../../engines.js'
 
 onlyOn('tensorflow')
-await import('../../e2e/oneModality.test.js')
+await import('../../stages/sft/training.test.js')

@@ -1,4 +1,0 @@
-import { onlyOn } from '../../engines.js'
-
-onlyOn('tensorflow')
-await import('../../e2e/chain.test.js')
