@@ -10,7 +10,6 @@ const folder = await workplace()
 const { pretrain, embed } = smallStages(folder)
 const checkpoint = ['--checkpoint', join(folder, 'pretrain')]
 const at = (name: string) => join(folder, name)
-const arrays = ['item_id', 'embedding', 'image_embedding', 'text_embedding', 'content_hash', 'present']
 
 before(async () => {
   await mimJson([...pretrain, '--engine', 'wasm', '--out', at('pretrain')])
@@ -22,10 +21,6 @@ async function catalogue(name: string, sql: string): Promise<string[]> {
   await query(`COPY (${sql}) TO '${at(name)}/items.parquet' (FORMAT parquet)`, { items: at('tiny/items.parquet') })
   return ['--data', at(name)]
 }
-
-/** All numbers of a published table. */
-const numbersOf = (out: string) =>
-  Object.fromEntries(arrays.map((name) => [name, readFileSync(join(out, 'embeddings', `${name}.npy`))]))
 
 const parquetOf = (out: string) =>
   query<{ item_id: bigint; embedding: number[] }>('SELECT * FROM {table} ORDER BY item_id', {
@@ -235,21 +230,4 @@ test('when neighbors are searched then they have the greatest cosines, with and 
   const { code, stderr } = await mim(['neighbors', table, '--item', 'nobody'])
   assert.equal(code, 2)
   assert.match(stderr, /item-unknown/)
-})
-
-test('when products are in float16 then vectors are as good as those of float32, and the model version says so', async () => {
-  const [exact, half] = [at('exact'), at('half')]
-  const first = await mimJson([...embed, ...checkpoint, '--out', exact])
-  const second = await mimJson([...embed, ...checkpoint, '--precision', 'fp16', '--out', half])
-  assert.equal(second['model_version'], `${first['model_version']}-fp16`)
-  const rows = await parquetOf(half)
-  const cosines = (await parquetOf(exact)).map(({ embedding }, i) =>
-    embedding.reduce((sum, x, k) => sum + x * rows[i].embedding[k], 0),
-  )
-  assert.ok(Math.min(...cosines) > 0.9999, `${Math.min(...cosines)}`)
-  assert.ok(!numbersOf(exact)['embedding'].equals(numbersOf(half)['embedding']))
-  const again = await mimJson([...embed, ...checkpoint, '--precision', 'fp16', '--out', half])
-  assert.equal(again['computed'], 0)
-  const { code, stderr } = await mim(['neighbors', half, ...checkpoint, '--text', 'red', '-k', '2'])
-  assert.equal(code, 0, stderr)
 })

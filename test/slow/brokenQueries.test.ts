@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { literal } from '../../src/data/tables/duckdb.js'
 import { mim, mimJson } from '../commands/cli.js'
+import { query, smallStages, workplace } from '../e2e/stages.js'
 import { openDatabase } from '../sample/folders.js'
-import { query, smallStages, workplace } from './stages.js'
 
 const folder = await workplace()
 const stages = smallStages(folder)
