@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { mim, mimJson } from '../commands/cli.js'
@@ -18,6 +18,42 @@ before(async () => {
 /** All numbers of a published table. */
 const numbersOf = (out: string) =>
   Object.fromEntries(arrays.map((name) => [name, readFileSync(join(out, 'embeddings', `${name}.npy`))]))
+
+test('when shards are merged then the table is that of one run, to the bit', async () => {
+  const [whole, parts] = [at('whole'), at('parts')]
+  const formats = ['--set', 'lists=fixed', '--set', 'safetensors=true']
+  const { rows } = await mimJson([...embed, ...checkpoint, ...formats, '--out', whole])
+  const shard = (name: string, env: NodeJS.ProcessEnv = {}, ...more: string[]) =>
+    mimJson([...embed, ...checkpoint, ...formats, '--out', parts, '--shard', name, ...more], env)
+  const first = await shard('0/4', {}, '--batch', '7')
+  const second = await shard('auto/4', { JOB_COMPLETION_INDEX: '1' })
+  const fourth = await shard('3/4')
+  const { code, stderr } = await mim(['embed', 'merge', '--out', parts])
+  assert.equal(code, 2)
+  assert.match(stderr, /^error \[shards-missing\]: .*unfinished or missing: 2-of-4;/)
+  assert.equal(existsSync(join(parts, 'embeddings')), false)
+  const slurm = { SLURM_ARRAY_TASK_ID: '7', SLURM_ARRAY_TASK_MIN: '5', SLURM_ARRAY_TASK_COUNT: '4' }
+  const third = await shard('auto', slurm)
+  const items = [first, second, third, fourth].map((metrics) => Number(metrics['items']))
+  assert.ok(items.every((count) => count > 0))
+  assert.equal(
+    items.reduce((sum, count) => sum + count),
+    120,
+  )
+
+  const merged = await mimJson(['embed', 'merge', '--out', parts])
+  assert.deepEqual([merged['shards'], merged['rows'], merged['items']], [4, rows, 120])
+  const published = (out: string) => readdirSync(join(out, 'embeddings')).sort()
+  assert.deepEqual(published(parts), published(whole))
+  assert.ok(published(whole).includes('embeddings.safetensors'))
+  for (const file of published(whole)) {
+    const bytes = (out: string) => readFileSync(join(out, 'embeddings', file))
+    if (file !== 'manifest.json') assert.ok(bytes(parts).equals(bytes(whole)), file)
+  }
+
+  const again = await shard('2/4')
+  assert.deepEqual([again['computed'], again['unchanged']], [0, third['computed']])
+})
 
 test('when a shard is doubled, of another model or other formats then merging refuses it by name', async () => {
   const out = at('parts')
