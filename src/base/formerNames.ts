@@ -29,6 +29,15 @@ export function withCurrentNames(tree: Tree): Tree {
   return current
 }
 
+/** The path of an option, e.g. of `--set model.gsu.topK=5`, under its current name. */
+export function currentPath(path: string): string {
+  for (const { path: current, was } of options) {
+    const former = [...current.split('.').slice(0, -1), was].join('.')
+    if (path === former || path.startsWith(`${former}.`)) return current + path.slice(former.length)
+  }
+  return path
+}
+
 function withCurrentValues(value: unknown, key = ''): unknown {
   if (Array.isArray(value)) return value.map((inner) => withCurrentValues(inner))
   if (isTree(value)) return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, withCurrentValues(v, k)]))

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type Document, LineCounter, parse, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { messageOf, UserError } from '../base/errors.js'
-import { withCurrentNames } from '../base/formerNames.js'
+import { currentPath, withCurrentNames } from '../base/formerNames.js'
 import { nearest } from './suggest.js'
 
 export interface ConfigSources {
@@ -28,7 +28,7 @@ export function loadConfig<S extends z.ZodType>(
   schema: S,
   { file, sets = [], flags = {} }: ConfigSources,
 ): z.output<S> {
-  const tree = file ? readYaml(file) : {}
+  const tree = file ? withCurrentNames(readYaml(file)) : {}
   for (const text of sets) {
     const split = text.indexOf('=')
     if (split < 1) throw new UserError({ id: 'set-syntax', what: `--set ${text}`, expected: 'path.to.option=value' })
@@ -98,7 +98,9 @@ function plainValue(document: Document, path: string): unknown {
 }
 
 function put(tree: Tree, path: string, value: unknown): void {
-  const keys = path.split('.')
+  const keys = currentPath(path).split('.')
+  if (keys.some((key) => key in Object.prototype))
+    throw new UserError({ id: 'config', what: `${path}: unknown option` })
   const last = keys.pop()!
   let at = tree
   for (const key of keys) {

@@ -161,8 +161,24 @@ describe('Former names', () => {
     assert.equal(price.kind === 'number' && price.transform, 'standardize')
   })
 
-  test('when an option is given under both names then the former one is unknown', () => {
-    const sets = ['data.normalise=true', 'data.normalize=false']
-    assert.match(problem({ sets }), /data\.normalise: unknown option; did you mean 'normalize'\?/)
+  test('when an option is set under the other name than in the file then the later value wins', async () => {
+    const file = await yaml('data: {normalise: true}\nmodel: {gsu: {kind: hard, topK: 10}}')
+    const sets = ['data.normalize=false', 'model.gsu.topK=4', 'model.behaviorSearch.topK=5']
+    const { data, model } = loadConfig(ctrConfig, { file, sets })
+    assert.deepEqual([data.normalize, model.behaviorSearch.kind, model.behaviorSearch.topK], [false, 'hard', 5])
+    const former = loadConfig(ctrConfig, { sets: ['data.normalize=true', 'data.normalise=false'] })
+    assert.equal(former.data.normalize, false)
+  })
+
+  test('when a file has an option under both names then the former one is unknown', async () => {
+    const file = await yaml('data: {normalise: true, normalize: false}')
+    assert.match(problem({ file }), /data\.normalise: unknown option; did you mean 'normalize'\?/)
+  })
+
+  test('when a path leads into what every object has then the option is unknown', () => {
+    for (const path of ['__proto__.x', 'data.constructor.name', 'model.toString']) {
+      assert.match(problem({ sets: [`${path}=1`] }), /: unknown option$/)
+    }
+    assert.equal('x' in {}, false)
   })
 })

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { BehaviorLog, type LogOptions } from '../../src/data/choices/log.js'
 import { buildPositives, type PositiveOptions, type Positives } from '../../src/data/choices/positives.js'
-import type { ContentVectors } from '../../src/data/choices/sources/source.js'
+import { positiveSources, type SourceOptions } from '../../src/data/choices/sources/index.js'
+import type { ContentVectors, SourceOption } from '../../src/data/choices/sources/source.js'
 import type { Items } from '../../src/data/items/items.js'
 import { type Database, literal } from '../../src/data/tables/duckdb.js'
 import { openDatabase, temporaryFolder } from '../sample/folders.js'
@@ -39,8 +40,16 @@ export const behaviorColumns = {
   queryImage: 'query_image',
 }
 
+/** Defaults of the options of all positive sources. */
+export const sourceDefaults = Object.fromEntries(
+  positiveSources.flatMap(({ options }) =>
+    Object.entries<SourceOption>(options).map(([name, option]) => [name, option.default]),
+  ),
+) as SourceOptions
+
 /** Positives of queries and sessions in such a log, all of which weigh alike. */
 export const plainPositives = {
+  ...sourceDefaults,
   columns: behaviorColumns,
   timeUnit: 's',
   sources: ['query-click', 'session'],

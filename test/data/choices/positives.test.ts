@@ -5,7 +5,7 @@ import type { PositiveOptions, Positives } from '../../../src/data/choices/posit
 import { sourceNames } from '../../../src/data/choices/sources/index.js'
 import { type ContentVectors, queryKinds } from '../../../src/data/choices/sources/source.js'
 import { loadItems } from '../../../src/data/items/items.js'
-import { behaviorColumns, openTables, positivesOf } from '../tables.js'
+import { behaviorColumns, openTables, positivesOf, sourceDefaults } from '../tables.js'
 
 const { db, write, rows } = await openTables()
 // Dense numbers are ids − 100, so that a mix-up shows.
@@ -30,6 +30,7 @@ async function build(
     columns: behaviorColumns,
     timeUnit: 's',
     sources: ['query-purchase'],
+    ...sourceDefaults,
     purchaseWeight: 1,
     clickWeight: 0.5,
     exposureWeight: 0.1,

@@ -4,7 +4,7 @@ import { before, describe, test } from 'node:test'
 import { loadItems } from '../../../src/data/items/items.js'
 import { literal } from '../../../src/data/tables/duckdb.js'
 import { mim } from '../../commands/cli.js'
-import { behaviorColumns, positivesOf } from '../../data/tables.js'
+import { behaviorColumns, positivesOf, sourceDefaults } from '../../data/tables.js'
 import { openDatabase, temporaryFolder } from '../folders.js'
 
 const [db, root] = [await openDatabase(), await temporaryFolder()]
@@ -51,11 +51,8 @@ describe('Large logs of searches', () => {
       columns: behaviorColumns,
       timeUnit: 'us',
       sources: ['query-purchase', 'query-click', 'session'],
-      purchaseWeight: 1,
-      clickWeight: 0.5,
-      exposureWeight: 0.1,
+      ...sourceDefaults,
       sessionMinutes: 30,
-      lookBack: 50,
       split: { train: 0.7, valid: 0.1 },
     })
     assert.ok(
