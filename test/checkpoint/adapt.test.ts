@@ -1,30 +1,10 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { interpolated } from '../../src/checkpoint/adapt.js'
 import { readModelFolder } from '../../src/checkpoint/model.js'
-import { mimJson } from '../commands/cli.js'
-import { smallStages, workplace } from '../e2e/stages.js'
 import { sharedFile } from '../fixtures.js'
 import { refusal, setArguments } from '../refusal.js'
-import { tensorsOf } from './folders.js'
-
-const folder = await workplace()
-const place = (name: string) => join(folder, name)
-const { pretrain } = smallStages(folder)
-const start = place('start/checkpoint')
-
-before(async () => {
-  await mimJson([...pretrain, '--epochs', '0', '--out', place('start')])
-})
-
-async function adapt(name: string, epochs: number, options: Record<string, unknown>, init = start) {
-  const args = ['--init', init, '--epochs', `${epochs}`, '--out', place(name), ...setArguments(options)]
-  const metrics = await mimJson([...pretrain, ...args])
-  return { metrics, checkpoint: place(`${name}/checkpoint`) }
-}
-
-const weights = (path: string) => tensorsOf(join(path, 'model.safetensors'))
+import { adapt, place, pretrain, start, weights } from './adapting.js'
 
 describe('Tables of positions', () => {
   const grid = [3, -1, 4, 1, 5, -9, 2, 6, -5, 3, 5, 8, 9, -7, 9, 3]

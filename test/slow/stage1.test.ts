@@ -1,30 +1,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { SafetensorsFile } from '../../src/formats/safetensors.js'
+import { adapt, place, pretrain, start, weights } from '../checkpoint/adapting.js'
 import { rewriteWeights, tensorsOf } from '../checkpoint/folders.js'
-import { mimJson } from '../commands/cli.js'
-import { smallStages, workplace } from '../e2e/stages.js'
 import { sharedFile } from '../fixtures.js'
 import { refusal, setArguments } from '../refusal.js'
 
-const folder = await workplace()
-const place = (name: string) => join(folder, name)
-const { pretrain } = smallStages(folder)
-const start = place('start/checkpoint')
-
-before(async () => {
-  await mimJson([...pretrain, '--epochs', '0', '--out', place('start')])
-})
-
-async function adapt(name: string, epochs: number, options: Record<string, unknown>, init = start) {
-  const args = ['--init', init, '--epochs', `${epochs}`, '--out', place(name), ...setArguments(options)]
-  const metrics = await mimJson([...pretrain, ...args])
-  return { metrics, checkpoint: place(`${name}/checkpoint`) }
-}
-
-const weights = (path: string) => tensorsOf(join(path, 'model.safetensors'))
 const ours = (path: string) => tensorsOf(join(path, 'mim.safetensors'))
 
 describe('Parts of a checkpoint that are frozen', () => {
