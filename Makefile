@@ -70,7 +70,7 @@ check:
 # Tests are listed from sources, so that a stale output does not run; skipped ones are printed with their reasons.
 runner = node --test --test-concurrency=$(CONCURRENCY) --test-reporter=./dist/test/reporter.js --test-reporter-destination=stdout
 outputs = sed 's|^|dist/|; s|ts$$|js|'
-CONCURRENCY ?= 3
+CONCURRENCY ?= 2
 
 # One thread of TensorFlow each, because files run side by side; test-slow leaves it at the default.
 unit:
@@ -79,7 +79,6 @@ unit:
 # Long campaigns. SLOW_SHARE=1/3 runs a third of the files; SLOW_SEED determines which.
 SLOW_SHARE ?= 1
 SLOW_SEED ?= 1
-test-slow: CONCURRENCY = 2
 test-slow: setup build
 	$(runner) $$(node dist/test/chosen.js $(SLOW_SHARE) $(SLOW_SEED) $$(find test/slow -name '*.test.ts' | sort) | $(outputs))
 
