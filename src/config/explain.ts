@@ -23,8 +23,7 @@ export function explain(schema: z.ZodType, values: Tree): string {
 
 function lines({ properties = {} }: JsonSchema, values: Tree, indent: string): string[] {
   return Object.entries(properties).flatMap(([key, option]) => {
-    const choice = option.enum ? ` (${option.enum.join(' | ')})` : ''
-    const comment = option.description ? [`${indent}# ${option.description}${choice}`] : []
+    const comment = option.description ? [`${indent}# ${meaning(option)}`] : []
     if (option.properties) return [...comment, `${indent}${key}:`, ...lines(option, values[key] as Tree, `${indent}  `)]
     return [...comment, ...entryLines(option, `${indent}# `), `${indent}${key}: ${onOneLine(values[key])}`]
   })
@@ -38,11 +37,15 @@ function entryLines({ items }: JsonSchema, indent: string): string[] {
     return Object.entries(properties).map(([key, option], position) => {
       const name = option.const === undefined ? key : `${key}: ${option.const}`
       const fallback = option.default === undefined ? '' : ` [${onOneLine(option.default)}]`
-      const choice = option.enum ? ` (${option.enum.join(' | ')})` : ''
-      const about = `${option.description ?? ''}${choice}${fallback}`.trim()
+      const about = `${meaning(option)}${fallback}`.trim()
       return `${indent}${position === 0 ? '- ' : '  '}${name}${about ? `: ${about}` : ''}`
     })
   })
+}
+
+/** What an option does, and the values that it may have where they are few. */
+function meaning({ description = '', enum: values }: JsonSchema): string {
+  return values ? `${description} (${values.join(' | ')})` : description
 }
 
 function onOneLine(value: unknown): string {
