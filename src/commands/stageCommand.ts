@@ -27,10 +27,8 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
       run.say(`${out} is finished; nothing to do`)
       return run.finished
     }
-    const results = await work(config, run)
-    await run.finish(results)
-    if (dry) return run.cost()
-    return results
+    const results = await run.finish(await work(config, run))
+    return dry ? run.cost() : results
   })
   print(metrics, flags.json)
 }

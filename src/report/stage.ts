@@ -5,6 +5,7 @@ import { curvesSection, type HistoryRow } from './charts/curves.js'
 import { duration, exact } from './charts/scale.js'
 import { type Child, h } from './markup.js'
 import { page, section, type Tile, table } from './page.js'
+import { dataSection, warningsSection } from './sections/data.js'
 
 export interface RunSummary {
   stage: string
@@ -16,6 +17,9 @@ export interface RunSummary {
   history: readonly HistoryRow[]
   /** Charts and galleries of the stage. */
   sections: readonly Child[]
+  /** Facts of the data by name, and warnings in full sentences. */
+  data?: readonly (readonly [name: string, value: string])[]
+  warnings?: readonly string[]
 }
 
 const titles: Record<string, string> = {
@@ -33,7 +37,8 @@ const headlines: Record<string, readonly string[]> = {
   ctr: ['auc', 'gauc', 'logloss', 'auc_unseen'],
 }
 
-export function stageReport({ stage, folder, finished, config, metrics, history, sections }: RunSummary): string {
+export function stageReport(summary: RunSummary): string {
+  const { stage, folder, finished, config, metrics, history, sections, data = [], warnings = [] } = summary
   const { model, engine, provider, seconds, best_step: bestStep } = metrics
   const root = (config['data'] as { root?: unknown } | undefined)?.root
   const known = (value: unknown) => (value === undefined ? undefined : String(value))
@@ -51,8 +56,10 @@ export function stageReport({ stage, folder, finished, config, metrics, history,
     ],
     tiles: tiles(stage, metrics),
     content: [
+      warningsSection(warnings),
       sections,
       curvesSection(history, typeof bestStep === 'number' ? bestStep : undefined),
+      dataSection(data),
       resultsSection(metrics),
       h('details', {}, h('summary', {}, 'configuration'), h('pre', {}, stringify(config))),
     ],

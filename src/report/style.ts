@@ -28,6 +28,8 @@ break-inside:avoid;min-width:0}
 figure.wide{grid-column:1/-1}
 figcaption{margin:0 0 8px}
 figcaption span{display:block;color:var(--quiet);font-size:13px}
+.warnings{background:var(--card);border:1px solid var(--c1);border-radius:10px;margin:14px 0 0;padding:14px 16px 14px 34px}
+.warnings li{overflow-wrap:anywhere}
 .nothing{color:var(--quiet);text-align:center;padding:48px 0;margin:0}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;fill:var(--ink);

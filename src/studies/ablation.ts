@@ -120,9 +120,7 @@ async function runOrFind(folder: string, config: SftConfig, out: string): Promis
   try {
     return await Run.with({ out: folder, stage: 'sft', config, resume: true }, async (run) => {
       if (run.finished) return run.finished
-      const metrics = await sft(config, run)
-      await run.finish(metrics)
-      return metrics
+      return run.finish(await sft(config, run))
     })
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error

@@ -40,9 +40,7 @@ export async function runTrial(out: string, config: CtrConfig, again: string): P
   try {
     return await Run.with({ out, stage: 'ctr', config, resume: true }, async (run) => {
       if (run.finished) return run.finished
-      const metrics = await ctr(config, run)
-      await run.finish(metrics)
-      return metrics
+      return run.finish(await ctr(config, run))
     })
   } catch (error) {
     if (error instanceof Interrupted) throw new Interrupted(`the state is saved; continue with: ${again}`)

@@ -7,8 +7,12 @@ import { parse, stringify } from 'yaml'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { recoverFolder, replaceFile, writeJson } from '../base/files.js'
 import { withCurrentNames } from '../base/formerNames.js'
+import { type Warning, warningText } from '../base/warning.js'
+import type { DataFacts } from '../data/facts.js'
 import { type Child, stageReport } from '../report/index.js'
+import { factLines, factMetrics, factRows } from './facts.js'
 import { History } from './history.js'
+import { loggedWarnings } from './log.js'
 import { Terminal } from './terminal.js'
 
 export interface RunOptions {
@@ -37,6 +41,8 @@ export class Run {
   /** Results of the run if it was finished before. */
   readonly finished: Metrics | undefined
   private readonly sections: Child[] = []
+  private readonly warnings: Warning[] = []
+  private facts: DataFacts | undefined
   private interrupted = false
   private readonly opened = performance.now()
   private estimate: { estimate: Estimate; seconds: number } | undefined
@@ -52,7 +58,10 @@ export class Run {
     private readonly isNew: boolean,
   ) {
     this.history = new History(this.path('history.parquet'))
-    this.log = pino({ base: { stage: options.stage } }, pino.destination({ dest: this.path('log.jsonl'), sync: true }))
+    const log = this.path('log.jsonl')
+    // A resumed run does not repeat the part in which it warned before.
+    if (options.resume) this.warnings.push(...loggedWarnings(log))
+    this.log = pino({ base: { stage: options.stage } }, pino.destination({ dest: log, sync: true }))
     const results = this.path('metrics.json')
     this.finished = options.repeatable ? undefined : finishedIn(results)
     // Results of an unfinished run: the resumed run has none yet.
@@ -136,6 +145,24 @@ export class Run {
     this.log.info(details, line)
   }
 
+  /** Warns in the terminal, the log, `metrics.json` and the report; the same warning once only. */
+  warn(warning: Warning, details: object = {}): void {
+    const text = warningText(warning)
+    if (this.warnings.some((earlier) => warningText(earlier) === text)) return
+    this.warnings.push(warning)
+    this.terminal.say(text)
+    this.log.warn({ ...details, warning }, text)
+  }
+
+  /** Shows the facts of the data in the terminal, the log, `metrics.json` and the report, and warns of what is odd. */
+  tell(facts: DataFacts): void {
+    this.facts = facts
+    const lines = factLines(facts)
+    for (const line of lines) this.terminal.say(line)
+    this.log.info({ data: factMetrics(facts) }, lines.join('\n'))
+    for (const warning of facts.warnings) this.warn(warning)
+  }
+
   /** True once Ctrl-C was pressed: save the state, then throw `interruption()`. */
   get isInterrupted(): boolean {
     return this.interrupted
@@ -188,14 +215,21 @@ export class Run {
     }
   }
 
-  /** Writes the report, then the results, which mark the run as finished. */
-  async finish(metrics: Metrics): Promise<void> {
+  /** Writes the report, then the results, which mark the run as finished; returns them with facts and warnings. */
+  async finish(metrics: Metrics): Promise<Metrics> {
     await this.history.save()
-    const { folder, sections, options } = this
+    const { folder, sections, options, facts, warnings } = this
     const { stage, config } = options
-    const summary = { stage, folder, finished: new Date(), config, metrics, history: this.history.rows, sections }
+    const finished = new Date()
+    const summary = {
+      ...{ stage, folder, finished, config, metrics, history: this.history.rows, sections },
+      data: facts && factRows(facts),
+      warnings: warnings.map(warningText),
+    }
     await replaceFile(this.path('report.html'), (temporary) => writeFileSync(temporary, stageReport(summary)))
-    await writeJson(this.path('metrics.json'), metrics)
+    const results = { ...metrics, data: facts && factMetrics(facts), warnings }
+    await writeJson(this.path('metrics.json'), results)
+    return results
   }
 
   private close(): void {

@@ -17,7 +17,7 @@ export function checkLeaks(data: CtrDataset, { data: { leaks } }: CtrConfig, run
     const what = ['features that reveal the label', ...found.map((leak) => leak.what)].join('\n  ')
     throw new UserError({ id: 'leak', what, remedy: 'remove them, or run without --strict' })
   }
-  for (const { what, feature } of found) run.say(`warning: a leak? ${what}`, { leak: feature })
+  for (const { what, feature } of found) run.warn({ id: 'leak', what: `a leak? ${what}` }, { leak: feature })
 }
 
 /** Logs the size of the data and the coverage of the content vectors. */

@@ -113,10 +113,11 @@ function loopOptions({ train }: PretrainConfig, { modalities }: Split, stepsPerE
 async function report(before: Record<string, number>, after: Record<string, number>, run: Run): Promise<void> {
   const collapsed = collapsedViews(after)
   if (collapsed.length > 0) {
-    const remedy = 'try a lower learning rate, a larger batch or more epochs'
-    run.say(
-      `warning: the vectors of ${collapsed.join(' and ')} have collapsed: they are nearly equal for all items; ${remedy}`,
-    )
+    run.warn({
+      id: 'collapse',
+      what: `the vectors of ${collapsed.join(' and ')} have collapsed: they are nearly equal for all items`,
+      remedy: 'try a lower learning rate, a larger batch or more epochs',
+    })
   }
   await run.show(() => recallSection(recallTasks(before, after)))
   await run.show(() => judgedSection(before, after, collapsed))

@@ -1,5 +1,6 @@
 /** Stage 2, C-SFT: fine-tunes the encoder on behavior. The loss pulls the vector of a query to the vector of its target. */
 import { UserError } from '../../base/errors.js'
+import type { Warning } from '../../base/warning.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import { openCheckpoint } from '../../checkpoint/hub.js'
 import { withProvenance } from '../../checkpoint/provenance.js'
@@ -102,8 +103,7 @@ async function trainAndJudge(
     await run.show(() => recallSection(after.judged.map((found, i) => recallTask(found, before.judged[i].ranks))))
     const { catalogue, positives, queries } = data
     await run.show(() => showSearches(catalogue.items, config.data, positives, queries.folder, after.judged))
-    for (const warning of contentWarnings(before.metrics, after.metrics, config.evaluation.retention))
-      run.say(`warning: ${warning}`)
+    for (const warning of contentWarnings(before.metrics, after.metrics, config.evaluation.retention)) run.warn(warning)
     return { before: before.metrics, after: after.metrics, trained }
   } finally {
     await task.close()
@@ -148,16 +148,17 @@ export function contentWarnings(
   before: Record<string, number>,
   after: Record<string, number>,
   retention: number,
-): string[] {
-  const warnings = []
+): Warning[] {
+  const warnings: Warning[] = []
   const { mean_cosine: cosine, title_to_image_recall_10: recall } = after
-  if (isCollapsed(cosine))
-    warnings.push(`the vectors have collapsed: mean cosine ${cosine.toFixed(3)}; lower the learning rate`)
+  if (isCollapsed(cosine)) {
+    const what = `the vectors have collapsed: mean cosine ${cosine.toFixed(3)}`
+    warnings.push({ id: 'collapse', what, remedy: 'lower the learning rate' })
+  }
   const kept = recall / before['title_to_image_recall_10']
   if (kept < retention) {
-    const share = `${(100 * kept).toFixed(0)} %`
-    const remedy = 'raise levels.alignment or levels.distillation'
-    warnings.push(`title → picture recall@10 is ${share} of stage 1's; ${remedy}`)
+    const what = `title → picture recall@10 is ${(100 * kept).toFixed(0)} % of stage 1's`
+    warnings.push({ id: 'retention', what, remedy: 'raise levels.alignment or levels.distillation' })
   }
   return warnings
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { ctrConfig } from '../../../src/config/ctr.js'
@@ -68,5 +69,15 @@ describe('Leaks', () => {
     const warned = await mim([...options, join(folder, 'warned'), ...all])
     assert.equal(warned.code, 0)
     assert.match(warned.stderr, /warning: a leak\? 'state' alone/)
+    const read = (file: string) => readFileSync(join(folder, 'warned', file), 'utf8')
+    const [warning] = JSON.parse(read('metrics.json')).warnings
+    assert.equal(warning.id, 'leak')
+    assert.match(warning.what, /'state' alone/)
+    assert.match(read('report.html'), /<h2>Warnings<\/h2>.*a leak\? &#39;state&#39; alone/)
+    const logged = read('log.jsonl')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    assert.deepEqual(logged.find(({ level }) => level === 40).warning, warning)
   })
 })

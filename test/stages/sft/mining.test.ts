@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { warningText } from '../../../src/base/warning.js'
 import { sftConfig } from '../../../src/config/sft.js'
 import { loadMined, mineNeighbors, saveMined } from '../../../src/stages/sft/mining.js'
 import { contentWarnings } from '../../../src/stages/sft/stage.js'
@@ -55,10 +56,10 @@ test('when an earlier version saved mined neighbors as JSON then they are loaded
 test('when content is lost or collapses then a warning says so, and what to do', () => {
   const before = { mean_cosine: 0, title_to_image_recall_10: 0.4 }
   const warnings = (mean_cosine: number, recall: number) =>
-    contentWarnings(before, { mean_cosine, title_to_image_recall_10: recall }, 0.5)
+    contentWarnings(before, { mean_cosine, title_to_image_recall_10: recall }, 0.5).map(warningText)
   assert.deepEqual(warnings(0.5, 0.2), [])
-  assert.match(warnings(0.95, 0.2).join(), /^the vectors have collapsed: mean cosine 0\.950; /)
-  assert.match(warnings(0.5, 0.1).join(), /^title → picture recall@10 is 25 % of stage 1's; raise /)
+  assert.match(warnings(0.95, 0.2).join(), /^warning: the vectors have collapsed: mean cosine 0\.950; /)
+  assert.match(warnings(0.5, 0.1).join(), /^warning: title → picture recall@10 is 25 % of stage 1's; raise /)
   // Without titles or pictures there is nothing to keep.
   assert.deepEqual(contentWarnings({ mean_cosine: 0 }, { mean_cosine: 0.1 }, 0.5), [])
 })
