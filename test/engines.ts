@@ -7,7 +7,13 @@ const names = ['tensorflow', 'wasm'] as const
  * Suites that take long on TensorFlow and test models and commands rather than the engine: `make test` runs
  * them on WASM, and test/slow/tensorflow on TensorFlow.
  */
-const slowOnTensorFlow = ['a step of C-SFT', 'click models', 'vectors of ONNX Runtime']
+const slowOnTensorFlow = [
+  'a step of C-SFT',
+  'click models',
+  'GradCache',
+  'Trained foundation models',
+  'vectors of ONNX Runtime',
+]
 
 /** Makes every suite that follows run on `name` alone. */
 export function onlyOn(name: (typeof names)[number]): void {
