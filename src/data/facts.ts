@@ -7,9 +7,10 @@ export interface TableFacts {
   table: string
   path: string
   rows: number
-  /** Distinct ids. */
+  /** Distinct ids; in very large tables they are estimated. */
   users?: number
   items?: number
+  approximate?: boolean
   /** First and last time, ISO 8601 in UTC. */
   from?: string
   to?: string

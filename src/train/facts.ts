@@ -30,13 +30,14 @@ const count = (value: number, of: string) => `${value.toLocaleString('en-US')} $
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 
 /** E.g. `1,500 rows, 40 users, 80 items, 2024-03-01 00:05 to 2024-03-30 23:50 UTC, CTR 21.3 %`. */
-function contentText({ rows, users, items, from, to, times, click_rate, actions }: TableFacts): string {
+function contentText({ rows, users, items, approximate, from, to, times, click_rate, actions }: TableFacts): string {
   const moment = (time: string) => time.slice(0, 16).replace('T', ' ')
   const range = from && to ? `${moment(from)} to ${moment(to)} UTC` : undefined
+  const ids = (value: number, of: string) => (approximate ? `about ${count(value, of)}` : count(value, of))
   const facts = [
     count(rows, 'rows'),
-    users === undefined ? undefined : count(users, 'users'),
-    items === undefined ? undefined : count(items, 'items'),
+    users === undefined ? undefined : ids(users, 'users'),
+    items === undefined ? undefined : ids(items, 'items'),
     range && (times ? `${range} (${times})` : range),
     click_rate === undefined ? undefined : `CTR ${percent(click_rate)}`,
     actions &&

@@ -1,0 +1,46 @@
+/** What the tables of a click model contain and which of their columns it reads. */
+import type { DataFacts } from '../facts.js'
+import type { Database } from '../tables/duckdb.js'
+import { type FactColumns, tableFacts } from '../tables/tableFacts.js'
+import type { ClickOptions } from './plan.js'
+import type { ClickTables } from './tables.js'
+
+type Time = FactColumns['time']
+
+/** Adds the facts of each table to `facts`. */
+export async function addClickFacts(
+  db: Database,
+  { data: { columns }, features, history }: Pick<ClickOptions, 'data' | 'features' | 'history'>,
+  { impressions, behaviors, items }: ClickTables,
+  times: { impressions?: Time; behaviors?: Time },
+  facts: DataFacts,
+): Promise<void> {
+  const { user, item, label, weight, time, action } = columns
+  const named = (names: readonly (string | null | undefined)[]) => names.filter((name) => name != null)
+  const ofHistory = features.history.flatMap((spec) => (spec.kind === 'gap' ? [] : [spec]))
+  const ofBehaviors = ofHistory.map(({ column }) => column)
+  const ofContext = features.context.flatMap(({ column }) => column)
+  const shown = named([user, item, label, weight, time, columns.history, ...ofContext])
+  const targets = ofHistory.map(({ target }) => target)
+  const read = { user, item, label, time: times.impressions }
+  const used = [...shown, ...named(behaviors ? targets : [...targets, ...ofBehaviors])]
+  facts.tables.push(await tableFacts(db, 'impressions', impressions, { ...read, used }))
+  if (behaviors) {
+    const used = [...named([user, item, action, time]), ...ofBehaviors]
+    const found = await tableFacts(db, 'behaviors', behaviors, { user, item, action, time: times.behaviors, used })
+    facts.tables.push(found)
+    noteActions(found.actions ?? {}, history.actions, facts)
+  }
+  if (items) {
+    const used = [item, ...features.items.flatMap(({ column }) => column)]
+    facts.tables.push(await tableFacts(db, 'items', items, { used }))
+  }
+}
+
+/** Notes the behaviors that are left out because of their action. */
+function noteActions(actions: Record<string, number>, wanted: readonly string[], { notes }: DataFacts): void {
+  const left = Object.entries(actions).filter(([action]) => !wanted.includes(action))
+  if (left.length === 0) return
+  const list = left.map(([action, rows]) => `${rows.toLocaleString('en-US')} ${action}`).join(', ')
+  notes.push(`histories leave out behaviors whose action is not in history.actions (${wanted.join(', ')}): ${list}`)
+}
