@@ -1,6 +1,8 @@
 /** Options that several stages share. `mim config STAGE` prints the descriptions of the schemas. */
 import { z } from 'zod'
 import { durationPattern } from '../base/duration.js'
+import { timeUnits } from '../data/tables/timeUnits.js'
+import { nearest } from './suggest.js'
 
 export const engineOptions = {
   engine: z
@@ -22,6 +24,31 @@ export const seedOption = z
 /** Location of the inputs. A table is a Parquet file, a glob, a folder of parts, a hive folder or s3://…. */
 export const dataOptions = {
   root: z.string().default('.').describe('Folder that relative paths below start from'),
+}
+
+export const timeUnit = z
+  .enum(['auto', ...timeUnits])
+  .default('auto')
+  .describe('Unit of times that are numbers since 1970; auto: inferred from their magnitude')
+
+export const timeZone = z
+  .string()
+  .nullable()
+  .default(null)
+  .superRefine((zone, context) => {
+    if (zone === null || isTimeZone(zone)) return
+    const suggestion = nearest(zone, ['UTC', ...Intl.supportedValuesOf('timeZone')])
+    context.addIssue(`expected an IANA time zone${suggestion ? `; did you mean '${suggestion}'?` : ''}`)
+  })
+  .describe('Time zone (IANA name) of times that are stored without one, e.g. Asia/Shanghai; null: UTC')
+
+function isTimeZone(name: string): boolean {
+  try {
+    // Offsets such as +08:00 are no names.
+    return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
+  } catch {
+    return false
+  }
 }
 
 export const table = (name: string, what: string) => z.string().default(`${name}.parquet`).describe(what)

@@ -11,6 +11,8 @@ import {
   seedOption,
   splitOption,
   table,
+  timeUnit,
+  timeZone,
 } from './common.js'
 
 const columns = z
@@ -93,7 +95,14 @@ export const ctrConfig = z.strictObject({
             'all directions; lower: strong directions keep more; 0: variances are kept',
         ),
       columns,
-      timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of times stored as integers'),
+      timeUnit: z
+        .union([timeUnit, z.strictObject({ impressions: timeUnit, behaviors: timeUnit })])
+        .default('auto')
+        .describe(
+          'Unit of times that are numbers since 1970: auto | s | ms | us | ns, or {impressions, behaviors}; auto: ' +
+            'inferred for each table from the magnitude; implausible years then stop the run',
+        ),
+      timeZone,
       leaks: z
         .enum(['warn', 'stop', 'ignore'])
         .default('warn')

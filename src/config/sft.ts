@@ -15,6 +15,8 @@ import {
   seedOption,
   splitOption,
   table,
+  timeUnit,
+  timeZone,
 } from './common.js'
 import { augmentation, itemColumns, pictureOptions } from './pretrain.js'
 
@@ -23,7 +25,7 @@ const behaviorColumns = z
     user: z.string().default('user_id').describe('User id'),
     item: z.string().default('item_id').describe('Item id'),
     action: z.string().default('action').describe('click, favorite, cart, purchase or expose'),
-    time: z.string().default('ts').describe('Timestamp, or integer in data.timeUnit'),
+    time: z.string().default('ts').describe('Time: timestamp, date, number in data.timeUnit, or ISO 8601 text'),
     request: z.string().default('request_id').describe('Request that the behavior belongs to; optional'),
     queryText: z.string().default('query_text').describe('Text query; optional'),
     queryImage: z.string().default('query_image').describe('Picture query; optional'),
@@ -56,7 +58,8 @@ export const sftConfig = z.strictObject({
       behaviors: table('behaviors', 'The behavior log'),
       columns: itemColumns,
       behaviorColumns,
-      timeUnit: z.enum(['s', 'ms', 'us']).default('us').describe('Unit of integer timestamps'),
+      timeUnit,
+      timeZone,
       ...pictureOptions,
       memory: z
         .string()

@@ -239,6 +239,12 @@ export class Run {
   }
 }
 
+/** Options that runs of earlier versions lack are null; the unit of times was microseconds where it is inferred now. */
+function isSame(path: string, now: unknown, was: unknown): boolean {
+  if (path === 'data.timeUnit' && now === 'auto' && was === 'us') return true
+  return JSON.stringify(now ?? null) === JSON.stringify(was ?? null)
+}
+
 /** The results in a file, unless the run stopped at its time limit. */
 function finishedIn(file: string): Metrics | undefined {
   if (!existsSync(file)) return undefined
@@ -249,7 +255,7 @@ function finishedIn(file: string): Metrics | undefined {
 /** Paths where two trees of plain values differ. */
 function differences(now: unknown, was: unknown, path = ''): { path: string; now: unknown; was: unknown }[] {
   const isTree = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null && !Array.isArray(x)
-  if (!isTree(now) || !isTree(was)) return JSON.stringify(now) === JSON.stringify(was) ? [] : [{ path, now, was }]
+  if (!isTree(now) || !isTree(was)) return isSame(path, now, was) ? [] : [{ path, now, was }]
   const keys = [...new Set([...Object.keys(now), ...Object.keys(was)])]
   return keys.flatMap((key) => differences(now[key], was[key], path ? `${path}.${key}` : key))
 }

@@ -4,6 +4,7 @@ import { BehaviorLog, type LogOptions } from '../../src/data/choices/log.js'
 import { buildPositives, type PositiveOptions, type Positives } from '../../src/data/choices/positives.js'
 import { positiveSources, type SourceOptions } from '../../src/data/choices/sources/index.js'
 import type { ContentVectors, SourceOption } from '../../src/data/choices/sources/source.js'
+import { DataFacts } from '../../src/data/facts.js'
 import type { Items } from '../../src/data/items/items.js'
 import { type Database, literal } from '../../src/data/tables/duckdb.js'
 import { openDatabase, temporaryFolder } from '../sample/folders.js'
@@ -52,6 +53,7 @@ export const plainPositives = {
   ...sourceDefaults,
   columns: behaviorColumns,
   timeUnit: 's',
+  timeZone: null,
   sources: ['query-click', 'session'],
   purchaseWeight: 1,
   clickWeight: 1,
@@ -65,7 +67,8 @@ export async function positivesOf(
   items: Items,
   options: LogOptions & PositiveOptions,
   content?: ContentVectors,
+  facts = new DataFacts(),
 ): Promise<{ log: BehaviorLog; positives: Positives }> {
-  const log = await BehaviorLog.open(db, items, options)
+  const log = await BehaviorLog.open(db, items, options, facts)
   return { log, positives: await buildPositives(log, options, async () => content!) }
 }

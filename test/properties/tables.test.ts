@@ -12,7 +12,6 @@ const columns: Record<string, { rule: ColumnRule; good: string[]; bad: string[];
   item_id: { rule: { type: 'id' }, good: ['1', '2', '-3'], bad: ['NULL'], type: 'BIGINT' },
   label: { rule: { type: 'label' }, good: ['0', '1'], bad: ['NULL', '2', '0.5', "'nan'"], type: 'DOUBLE' },
   weight: { rule: { type: 'weight' }, good: ['0', '0.5', '7'], bad: ['NULL', '-1', "'inf'", "'nan'"], type: 'DOUBLE' },
-  ts: { rule: { type: 'time' }, good: ['0', '1700000000'], bad: ['NULL'], type: 'BIGINT' },
   vector: {
     rule: { type: 'vector' },
     good: ['[1, 2]', '[]'],

@@ -1,15 +1,11 @@
 /** The behavior log for C-SFT. DuckDB gives each behavior its part of time, its session and its request. */
+
+import type { DataFacts } from '../facts.js'
 import type { Items } from '../items/items.js'
-import {
-  idsOf,
-  microseconds,
-  numberedIds,
-  openTable,
-  requireSameIds,
-  type Table,
-  type TimeUnit,
-} from '../tables/contract.js'
+import { idsOf, numberedIds, openTable, requireSameIds, type Table } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
+import { openTime, type TimeColumn } from '../tables/time.js'
+import type { TimeUnit } from '../tables/timeUnits.js'
 import { type ItemLists, readLists } from './itemLists.js'
 
 export interface BehaviorColumns {
@@ -25,7 +21,10 @@ export interface BehaviorColumns {
 export interface LogOptions {
   path: string
   columns: BehaviorColumns
-  timeUnit: TimeUnit
+  /** Unit of times that are numbers; auto: inferred. */
+  timeUnit: TimeUnit | 'auto'
+  /** IANA time zone of times without a zone; null: UTC. */
+  timeZone: string | null
   /** A pause longer than this ends a session. */
   sessionMinutes: number
   /** Shares of the behaviors by time, as in the configuration. */
@@ -59,6 +58,7 @@ export class BehaviorLog {
     readonly db: Database,
     readonly table: Table,
     readonly options: LogOptions,
+    readonly time: TimeColumn,
     /**
      * SELECT of all behaviors of known items: usr, item, action, ts (µs), place (order in the log), request, query_text,
      * query_image. Most are impressions without a click; they stay in the file.
@@ -73,9 +73,10 @@ export class BehaviorLog {
 
   /**
    * Opens the log of `items`.
-   * @throws UserError of `openTable` and `requireSameIds`.
+   * @param facts gets the warnings about times
+   * @throws UserError of `openTable`, `requireSameIds` and `openTime`.
    */
-  static async open(db: Database, items: Items, options: LogOptions): Promise<BehaviorLog> {
+  static async open(db: Database, items: Items, options: LogOptions, facts: DataFacts): Promise<BehaviorLog> {
     const { columns, path, split } = options
     const table = await openTable(db, path, {
       [columns.user]: { type: 'id' },
@@ -87,14 +88,16 @@ export class BehaviorLog {
       [columns.queryImage]: { type: 'text', optional: true },
     })
     requireSameIds('item', [await numberedIds(db, items.numbers), idsOf(table, columns.item)])
-    const behaviors = behaviorsOf(table, items, options)
+    const { timeUnit: unit, timeZone: zone } = options
+    const time = await openTime(db, table, columns.time, { unit, zone }, facts)
+    const behaviors = behaviorsOf(table, items, columns, time)
     const { start, a, b } = await db.row<{ start: bigint; a: bigint; b: bigint }>(
       `SELECT coalesce(min(ts), 0) AS start, coalesce(quantile_disc(ts, ${split.train}), 0) AS a,
          coalesce(quantile_disc(ts, ${split.train + split.valid}), 0) AS b FROM (${behaviors})`,
     )
     // The boundary moments belong to the later part: training sees only what is strictly before.
     const partOf = (ts: string) => `CAST(CASE WHEN ${ts} < ${a} THEN 0 WHEN ${ts} < ${b} THEN 1 ELSE 2 END AS UTINYINT)`
-    const log = new BehaviorLog(db, table, options, behaviors, start, partOf, `behavior_log_${++logs}`)
+    const log = new BehaviorLog(db, table, options, time, behaviors, start, partOf, `behavior_log_${++logs}`)
     await log.makeTables()
     return log
   }
@@ -188,11 +191,11 @@ export class BehaviorLog {
   }
 }
 
-function behaviorsOf(table: Table, items: Items, { columns, timeUnit }: LogOptions): string {
+function behaviorsOf(table: Table, items: Items, columns: BehaviorColumns, time: TimeColumn): string {
   const optional = (name: string) =>
     table.columns.has(name) ? `CAST(${identifier(name)} AS VARCHAR)` : 'CAST(NULL AS VARCHAR)'
   return `SELECT ${identifier(columns.user)} AS usr, n.item, ${identifier(columns.action)} AS action,
-      ${microseconds(table, columns.time, timeUnit)} AS ts, 
+      ${time.sql} AS ts,
       CAST(file_index AS BIGINT) * ${fileRows} + file_row_number AS place,
       ${optional(columns.request)} AS request, nullif(trim(${optional(columns.queryText)}), '') AS query_text,
       ${optional(columns.queryImage)} AS query_image

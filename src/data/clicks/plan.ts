@@ -1,14 +1,6 @@
 /** How impressions become columns: features, number tables and SQL, all decided before anything is read. */
 
-import {
-  type IdSource,
-  idsOf,
-  labelOf,
-  microseconds,
-  requireSameIds,
-  type Table,
-  type TimeUnit,
-} from '../tables/contract.js'
+import { type IdSource, idsOf, labelOf, requireSameIds, type Table } from '../tables/contract.js'
 import { identifier, literal } from '../tables/duckdb.js'
 import type { NumericKind } from '../tables/growing.js'
 import type { BehaviorFeatureSpec, FeatureSpec } from './featureSpec.js'
@@ -24,10 +16,11 @@ import {
 } from './features.js'
 import { type NumberPlan, type NumberPlans, numbered } from './numbers.js'
 import { type ClickColumns, type ClickTables, fileColumn, fileRowColumn, partColumn } from './tables.js'
+import { timeColumn } from './times.js'
 
 /** The options of `mim ctr` that say how its tables are read. */
 export interface ClickOptions {
-  data: { columns: ClickColumns; timeUnit: TimeUnit }
+  data: { columns: ClickColumns }
   history: HistoryOptions
   features: {
     user: boolean
@@ -96,8 +89,8 @@ export function planClicks({ data, history, features }: ClickOptions, tables: Cl
       texts: planTexts(planned),
       embedsUsers: features.user,
     },
-    impressions: impressionQuery(data, planned),
-    behaviors: behaviors && behaviorQuery(data, history, behaviors, behaviorFeatures),
+    impressions: impressionQuery(columns, planned),
+    behaviors: behaviors && behaviorQuery(columns, history, behaviors, behaviorFeatures),
     items: items && itemQuery(identifier(columns.item), items, itemFeatures),
   }
 }
@@ -167,7 +160,7 @@ function planTexts({ tables, itemFeatures, context, behaviorFeatures, targets }:
 }
 
 function impressionQuery(
-  { columns, timeUnit }: ClickOptions['data'],
+  columns: ClickColumns,
   { tables: { impressions: table, behaviors }, context, targets, behaviorFeatures }: Planned,
 ): ColumnQuery {
   const { user, item, label, weight, time, history } = columns
@@ -181,7 +174,7 @@ function impressionQuery(
     user === null ? '0 AS usr' : 'u.usr',
     'n.item',
     `CAST(${labelSql} AS UTINYINT) AS label`,
-    `${time === null ? '0' : microseconds(table, time, timeUnit)} AS ts`,
+    `${time === null ? '0' : `t.${timeColumn}`} AS ts`,
     ...(isWeighted ? [`CAST(t.${identifier(weight!)} AS FLOAT) AS weight`] : []),
     ...select,
     ...lists.map((list, i) => `${list} AS list_${i}`),
@@ -205,13 +198,13 @@ function impressionQuery(
 }
 
 function behaviorQuery(
-  { columns: { user, item, action, time }, timeUnit }: ClickOptions['data'],
+  { user, item, action }: ClickColumns,
   { actions }: HistoryOptions,
   table: Table,
   features: readonly BehaviorFeaturePlan[],
 ): ColumnQuery {
   const { select, joins } = selectFeatures(features)
-  const selected = ['u.usr', 'n.item', `${microseconds(table, time!, timeUnit)} AS ts`, ...select]
+  const selected = ['u.usr', 'n.item', `t.${timeColumn} AS ts`, ...select]
   return {
     sql: `SELECT ${selected.join(', ')}
       FROM ${table.source} t

@@ -1,7 +1,9 @@
 /** The tables that a click model learns from, opened and checked. */
 import { UserError } from '../../base/errors.js'
+import type { DataFacts } from '../facts.js'
 import { type ColumnRule, openTable, type Table } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
+import { type ClickTimeOptions, type ClickTimes, openClickTimes, timeColumn } from './times.js'
 
 /** One table, or one for each part of the data. */
 export type ImpressionPaths = string | { train: string; valid: string; test: string }
@@ -17,7 +19,7 @@ export interface ClickColumns {
   history: string | null
 }
 
-export interface ClickSources {
+export interface ClickSources extends ClickTimeOptions {
   impressions: ImpressionPaths
   /** Not read if the history is a column of the impressions. */
   behaviors: string
@@ -29,12 +31,15 @@ export interface ClickSources {
 }
 
 export interface ClickTables {
-  /** Has the columns `partColumn`, `fileColumn` and `fileRowColumn` too. */
+  /** Has the columns `partColumn`, `fileColumn`, `fileRowColumn` and, if there are times, `timeColumn` too. */
   impressions: Table
   /** Whether impressions are one table for each part, which decides the split. */
   isSplit: boolean
+  /** Has the column `timeColumn` too. */
   behaviors?: Table
   items?: Table
+  /** undefined if impressions have no times. */
+  times?: ClickTimes
 }
 
 /** SQL names of columns that say where an impression comes from: 0, 1 or 2 for train, valid and test; file; row of it. */
@@ -43,10 +48,11 @@ export const fileColumn = identifier('mim: file')
 export const fileRowColumn = identifier('mim: row of the file')
 
 /**
- * @throws UserError those of `openTable`; `history-source` if there is neither a column of histories nor users and
+ * @param facts gets the warnings about times
+ * @throws UserError those of `openTable` and `openClickTimes`; `history-source` if there is neither a column of histories nor users and
  * times to build them from.
  */
-export async function openClicks(db: Database, sources: ClickSources): Promise<ClickTables> {
+export async function openClicks(db: Database, sources: ClickSources, facts: DataFacts): Promise<ClickTables> {
   const { columns, impressions: paths, behaviors, items } = sources
   if (columns.history === null && (columns.user === null || columns.time === null)) {
     const missing = columns.user === null ? 'user' : 'time'
@@ -54,17 +60,21 @@ export async function openClicks(db: Database, sources: ClickSources): Promise<C
     const expected = 'a column that lists histories, or users and times to build them from'
     throw new UserError({ id: 'history-source', what, expected })
   }
+  const parts = await openImpressions(db, sources)
+  const log = columns.history === null ? await openTable(db, behaviors, behaviorRules(columns)) : undefined
+  const times = columns.time === null ? undefined : await openClickTimes(db, parts, log, columns.time, sources, facts)
   return {
-    impressions: await openImpressions(db, sources),
+    impressions: asOne(parts, times),
     isSplit: typeof paths !== 'string',
-    behaviors: columns.history === null ? await openTable(db, behaviors, behaviorRules(columns)) : undefined,
+    behaviors: log && { ...log, source: `(SELECT *, ${times!.behaviors!.sql} AS ${timeColumn} FROM ${log.source})` },
     items:
       items === undefined ? undefined : await openTable(db, items, { [columns.item]: { type: 'id', unique: true } }),
+    times,
   }
 }
 
-/** The tables of all parts as one. */
-async function openImpressions(db: Database, { impressions, columns, unlabeled }: ClickSources): Promise<Table> {
+/** The table of impressions, or those of all parts. */
+async function openImpressions(db: Database, { impressions, columns, unlabeled }: ClickSources): Promise<Table[]> {
   const rules: Record<string, ColumnRule> = {
     ...(columns.user === null ? {} : { [columns.user]: { type: 'id' } }),
     [columns.item]: { type: 'id' },
@@ -77,10 +87,16 @@ async function openImpressions(db: Database, { impressions, columns, unlabeled }
     typeof impressions === 'string' ? [impressions] : [impressions.train, impressions.valid, impressions.test]
   const tables: Table[] = []
   for (const path of paths) tables.push(await openTable(db, path, rules))
-  const sources = tables.map(
-    ({ source }, part) =>
-      `SELECT *, ${part} AS ${partColumn}, filename AS ${fileColumn}, file_row_number AS ${fileRowColumn} FROM ${source}`,
-  )
+  return tables
+}
+
+/** The tables of all parts as one. */
+function asOne(tables: readonly Table[], times: ClickTimes | undefined): Table {
+  const sources = tables.map(({ source }, part) => {
+    const place = `${part} AS ${partColumn}, filename AS ${fileColumn}, file_row_number AS ${fileRowColumn}`
+    const time = times ? `, ${times.impressions[part].sql} AS ${timeColumn}` : ''
+    return `SELECT *, ${place}${time} FROM ${source}`
+  })
   return {
     path: tables[0].path,
     source: `(${sources.join(' UNION ALL BY NAME ')})`,

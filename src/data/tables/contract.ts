@@ -27,10 +27,6 @@ export interface Table {
   rows: number
 }
 
-/** Unit of times stored as integers. */
-export type TimeUnit = 's' | 'ms' | 'us'
-
-const integer = /^(TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT)$/
 const number = /^((TINY|SMALL|BIG|UTINY|USMALL|U|UBIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$/
 
 interface TypeRule {
@@ -60,10 +56,9 @@ const types: Record<ColumnType, TypeRule> = {
     rule: '0 or 1',
   },
   time: {
-    fits: /^(TIMESTAMP.*|DATE|U?BIGINT|U?INTEGER)$/,
-    expected: 'timestamp, or int64 since 1970',
-    bad: (c) => `${c} IS NULL`,
-    rule: 'a time in every row',
+    // Values are checked by `openTime`.
+    fits: /^(TIMESTAMP.*|DATE|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|DECIMAL.*|VARCHAR)$/,
+    expected: 'timestamp, date, integer or float64 since 1970, or ISO 8601 text',
   },
   weight: {
     fits: number,
@@ -144,6 +139,20 @@ export async function openTable(db: Database, path: string, rules: Record<string
 const fileColumn = 'mim: file of the row'
 const placeOf = `${identifier(fileColumn)} AS file, file_row_number + 1 AS row`
 
+/** The place of the first row that meets an SQL condition, for errors, and the value of a column there. */
+export async function locate(
+  db: Database,
+  { path }: Table,
+  column: string,
+  condition: string,
+): Promise<{ where: string; value: string | null }> {
+  const source = `read_parquet(${literal(parquetSource(path))}, union_by_name = true, filename = ${literal(fileColumn)})`
+  const value = `CAST(${identifier(column)} AS VARCHAR) AS value`
+  const query = `SELECT ${placeOf}, ${value} FROM ${source} WHERE ${condition} LIMIT 1`
+  const found = await db.row<{ file: string; row: bigint; value: string | null }>(query)
+  return { where: `${found.file}: column '${column}', row ${found.row}`, value: found.value }
+}
+
 async function checkValues(
   db: Database,
   source: string,
@@ -212,12 +221,4 @@ export async function numberedIds(db: Database, numbers: string): Promise<IdSour
   const query = `SELECT column_type AS type FROM (DESCRIBE ${numbers}) WHERE column_name = 'item_id'`
   const { type } = await db.row<{ type: string }>(query)
   return { path: 'the other tables', type }
-}
-
-/** SQL of a time column in microseconds since 1970. */
-export function microseconds(table: Table, column: string, unit: TimeUnit): string {
-  const type = table.columns.get(column) ?? ''
-  const quoted = identifier(column)
-  if (!integer.test(type)) return `epoch_us(CAST(${quoted} AS TIMESTAMPTZ))`
-  return `CAST(${quoted} AS BIGINT) * ${{ s: 1_000_000, ms: 1000, us: 1 }[unit]}`
 }

@@ -9,6 +9,7 @@ import { type ClickPlan, planClicks } from '../../data/clicks/plan.js'
 import { readClicks } from '../../data/clicks/read.js'
 import { type ClickSources, type ImpressionPaths, openClicks } from '../../data/clicks/tables.js'
 import { timeOrders } from '../../data/clicks/timeOrder.js'
+import { DataFacts } from '../../data/facts.js'
 import type { ColumnStore } from '../../data/tables/column.js'
 import { findTable } from '../../data/tables/contract.js'
 import type { Database } from '../../data/tables/duckdb.js'
@@ -20,16 +21,16 @@ import { storeFor } from './store.js'
 
 /**
  * The data set of a configuration. With `trained`, a folder that `saveFeatures` wrote, all impressions are the test part,
- * need no labels and are encoded as in training.
+ * need no labels and are encoded as in training. `facts` gets what is worth telling about the tables.
  * @throws UserError `embeddings-missing`, `search-feature`, `labels-one-class`, and those of reading the tables.
  */
 export async function loadDataset(
   db: Database,
   config: CtrConfig,
-  { trained, store }: { trained?: string; store?: ColumnStore } = {},
+  { trained, store, facts = new DataFacts() }: { trained?: string; store?: ColumnStore; facts?: DataFacts } = {},
 ): Promise<CtrDataset> {
   checkModel(config)
-  const tables = await openClicks(db, { ...sourcesOf(config), unlabeled: trained !== undefined })
+  const tables = await openClicks(db, { ...sourcesOf(config), unlabeled: trained !== undefined }, facts)
   const plan = planClicks(config, tables)
   const kept = store ?? (await storeFor(db, config.data.memory, plan))
   try {
@@ -91,12 +92,14 @@ function checkModel({ data, features, model }: CtrConfig): void {
 }
 
 function sourcesOf({ data, features }: CtrConfig): ClickSources {
-  const { root, columns } = data
+  const { root, columns, timeUnit, timeZone } = data
   return {
     impressions: pathsOf(root, data.impressions),
     behaviors: findTable(root, data.behaviors),
     items: features.items.length > 0 ? findTable(root, data.items) : undefined,
     columns,
+    timeUnit,
+    timeZone,
   }
 }
 

@@ -3,9 +3,11 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
+import { warningText } from '../../base/warning.js'
 import { type CtrConfig, ctrConfig } from '../../config/ctr.js'
 import { loadConfig } from '../../config/load.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
+import { DataFacts } from '../../data/facts.js'
 import { Database } from '../../data/tables/duckdb.js'
 import type { ContentTable } from '../../data/vectors/contentTable.js'
 import type { Value } from '../../engine/index.js'
@@ -45,7 +47,9 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
   const temporary = `${out}.temporary`
   const db = await Database.open({ memory: config.data.memory, temporary })
   try {
-    const data = await loadDataset(db, config, { trained: join(run, 'checkpoint') })
+    const facts = new DataFacts()
+    const data = await loadDataset(db, config, { trained: join(run, 'checkpoint'), facts })
+    for (const warning of facts.warnings) terminal.say(warningText(warning))
     try {
       const { provider, columns } = await score(db, data, config, options, terminal)
       const { select, join: joins } = columns

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import type { CtrConfig } from '../../config/ctr.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
+import { DataFacts } from '../../data/facts.js'
 import { Database } from '../../data/tables/duckdb.js'
 import { shareArrays } from '../../data/tables/sharedMemory.js'
 import { openEngine } from '../../engine/index.js'
@@ -18,7 +19,9 @@ export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, u
   const temporary = run.path('temporary')
   const db = await Database.open({ memory: config.data.memory, temporary })
   try {
-    const data = shareArrays(await loadDataset(db, config))
+    const facts = new DataFacts()
+    const data = shareArrays(await loadDataset(db, config, { facts }))
+    run.tell(facts)
     try {
       return await trainAndTest(db, data, config, run)
     } finally {

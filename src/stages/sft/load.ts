@@ -6,6 +6,7 @@ import { countChoices } from '../../data/choices/coOccurrence.js'
 import { BehaviorLog, parts } from '../../data/choices/log.js'
 import { buildPositives, type Positives, withReadableQueries } from '../../data/choices/positives.js'
 import { type ContentVectors, queryKinds } from '../../data/choices/sources/source.js'
+import { DataFacts } from '../../data/facts.js'
 import { type Catalogue, prepareCatalogue } from '../../data/items/catalogue.js'
 import { folderOf, type Items, loadItems } from '../../data/items/items.js'
 import type { Pictures } from '../../data/pictures/pictures.js'
@@ -75,7 +76,9 @@ export async function loadSftData(
     // Lazy, so that the behaviors are checked before the items are encoded.
     const first = () => (encoded ??= encode(catalogue))
     const content = async () => ({ vectors: (await first()).content, width: contentWidth(shape) })
-    const found = await findPairs(db, items, config, content)
+    const facts = new DataFacts()
+    const found = await findPairs(db, items, config, content, facts)
+    run.tell(facts)
     const folder = folderOf(found.log.options.path)
     const pictures = await queryPictures(found.positives.queryImages, folder, options, run)
     opened.push(pictures)
@@ -113,15 +116,22 @@ async function findPairs(
   items: Items,
   { data, positives: options, split }: SftConfig,
   content: () => Promise<ContentVectors>,
+  facts: DataFacts,
 ): Promise<FoundPairs> {
   const started = performance.now()
-  const log = await BehaviorLog.open(db, items, {
-    path: findTable(data.root, data.behaviors),
-    columns: data.behaviorColumns,
-    timeUnit: data.timeUnit,
-    sessionMinutes: options.sessionMinutes,
-    split,
-  })
+  const log = await BehaviorLog.open(
+    db,
+    items,
+    {
+      path: findTable(data.root, data.behaviors),
+      columns: data.behaviorColumns,
+      timeUnit: data.timeUnit,
+      timeZone: data.timeZone,
+      sessionMinutes: options.sessionMinutes,
+      split,
+    },
+    facts,
+  )
   const positives = await buildPositives(log, options, content)
   return { log, positives, seconds: (performance.now() - started) / 1000 }
 }

@@ -29,6 +29,7 @@ async function build(
     path,
     columns: behaviorColumns,
     timeUnit: 's',
+    timeZone: null,
     sources: ['query-purchase'],
     ...sourceDefaults,
     purchaseWeight: 1,

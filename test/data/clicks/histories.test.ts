@@ -4,7 +4,8 @@ import type { NumberTable } from '../../../src/data/clicks/numbers.js'
 import { planClicks } from '../../../src/data/clicks/plan.js'
 import { type Impressions, readClicks } from '../../../src/data/clicks/read.js'
 import { type ClickColumns, openClicks } from '../../../src/data/clicks/tables.js'
-import type { TimeUnit } from '../../../src/data/tables/contract.js'
+import { DataFacts } from '../../../src/data/facts.js'
+import type { TimeUnit } from '../../../src/data/tables/timeUnits.js'
 import { openTables } from '../tables.js'
 
 const { db, write, rows } = await openTables()
@@ -15,18 +16,18 @@ interface Options {
   impressions: string
   behaviors?: string
   columns?: ClickColumns
-  timeUnit?: TimeUnit
+  timeUnit?: TimeUnit | 'auto'
   actions?: string[]
   length?: number
 }
 
-async function read({ behaviors = '', timeUnit = 'us', actions = ['click'], length = 10, ...options }: Options) {
-  const sources = { columns, behaviors, ...options }
-  const data = { columns: sources.columns, timeUnit }
+async function read({ behaviors = '', timeUnit = 's', actions = ['click'], length = 10, ...options }: Options) {
+  const sources = { columns, behaviors, timeUnit, timeZone: null, ...options }
+  const data = { columns: sources.columns }
   const features = { user: true, items: [], context: [], history: [] }
   const plan = planClicks(
     { data, history: { actions, length, padding: null }, features },
-    await openClicks(db, sources),
+    await openClicks(db, sources, new DataFacts()),
   )
   return readClicks(db, plan)
 }
@@ -165,6 +166,13 @@ describe('Histories', () => {
     ['seconds of 32 bits', 's', (t) => `epoch(TIMESTAMP '${t}')::INTEGER`],
     ['milliseconds', 'ms', (t) => `epoch_ms(TIMESTAMP '${t}')`],
     ['microseconds', 'us', (t) => `epoch_us(TIMESTAMP '${t}')`],
+    ['nanoseconds', 'ns', (t) => `epoch_ns(TIMESTAMP '${t}')`],
+    ['nanoseconds without a sign', 'ns', (t) => `epoch_ns(TIMESTAMP '${t}')::UBIGINT`],
+    ['decimals', 's', (t) => `epoch(TIMESTAMP '${t}')::DECIMAL(38, 0)`],
+    ['fractions', 's', (t) => `epoch(TIMESTAMP '${t}')::DOUBLE`],
+    ['decimal fractions', 'ms', (t) => `epoch_ms(TIMESTAMP '${t}')::DECIMAL(18, 3)`],
+    ['texts', 'us', (t) => `'${t}'`],
+    ['texts with a T', 'us', (t) => `'${t.replace(' ', 'T')}.000'`],
     ['timestamps', 'us', (t) => `TIMESTAMP '${t}'`],
     ['timestamps of milliseconds', 's', (t) => `TIMESTAMP_MS '${t}'`],
     ['timestamps of nanoseconds', 'ms', (t) => `TIMESTAMP_NS '${t}'`],
@@ -173,7 +181,7 @@ describe('Histories', () => {
   for (const [name, timeUnit, sql] of encodings) {
     test(`when times are ${name} then a history ends strictly before the impression`, async () => {
       // The other table has timestamps: the two need not agree.
-      const other = (time: string) => `TIMESTAMP '${time}'`
+      const other = (time: string) => (sql(time).startsWith('TIMESTAMPTZ') ? sql(time) : `TIMESTAMP '${time}'`)
       for (const [ofImpressions, ofBehaviors] of [
         [sql, other],
         [other, sql],
@@ -181,7 +189,10 @@ describe('Histories', () => {
         const shown = moments.map((t, i) => `('a', ${i}, 1, ${ofImpressions(t)})`)
         const clicked = moments.map((t, i) => `('a', ${10 + i}, 'click', ${ofBehaviors(t)})`)
         const [impressions, behaviors] = [await rows('i', impression, ...shown), await rows('b', behavior, ...clicked)]
-        assert.deepEqual(await histories({ impressions, behaviors, timeUnit }), ['a 0:', 'a 1: 10', 'a 2: 10 11'])
+        for (const unit of [timeUnit, 'auto'] as const) {
+          const found = await histories({ impressions, behaviors, timeUnit: unit })
+          assert.deepEqual(found, ['a 0:', 'a 1: 10', 'a 2: 10 11'])
+        }
       }
     })
   }

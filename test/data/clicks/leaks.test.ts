@@ -17,16 +17,16 @@ await write('items', 'SELECT i AS item_id FROM range(20) r(i)')
 // Seconds apart; a click is logged at the moment of its impression, or, if it leaks, a second before.
 await write(
   'impressions',
-  `SELECT ${draw(2, 9)} AS user_id, ${draw(3, 20)} AS item_id, ${label} AS label, 10 * i AS ts,
+  `SELECT ${draw(2, 9)} AS user_id, ${draw(3, 20)} AS item_id, ${label} AS label, 1700000000 + 10 * i AS ts,
      ${label} * 5.0 + ${draw(4, 3)} AS dwell, CASE WHEN ${label} = 1 THEN 'paid' ELSE 's' || ${draw(5, 4)} END AS state,
      1000 + 3 * i AS request_id, ${draw(6, 5)} AS shop FROM range(3000) r(i)`,
 )
 const clicks = (before: number) => `SELECT ${draw(2, 9)} AS user_id, ${draw(3, 20)} AS item_id, 'click' AS action,
-  10 * i - ${before} AS ts FROM range(3000) r(i) WHERE ${label} = 1`
+  1700000000 + 10 * i - ${before} AS ts FROM range(3000) r(i) WHERE ${label} = 1`
 await write('behaviors', clicks(0))
 await write('early', clicks(1))
 
-const sets = ['model.name=din', 'data.timeUnit=s', 'features.items=[]']
+const sets = ['model.name=din', 'features.items=[]']
 const leaksOf = async (...more: string[]) => {
   const config = loadConfig(ctrConfig, { sets: [...sets, `data.root=${folder}`, ...more] })
   return findLeaks(await loadDataset(db, config))

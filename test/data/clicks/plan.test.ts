@@ -28,7 +28,7 @@ const ofBehaviors = {
   minCount: null,
 }
 const options: ClickOptions = {
-  data: { columns, timeUnit: 's' },
+  data: { columns },
   history: { actions: ['click'], length: 5, padding: null },
   features: { user: true, items: [], context: [category], history: [ofBehaviors] },
 }
@@ -56,7 +56,7 @@ describe('Plans of impressions', () => {
 
   test('when histories are listed then no behaviors are read', () => {
     const features = { ...options.features, history: [] }
-    const listed = { features, data: { columns: { ...columns, history: 'seen' }, timeUnit: 's' as const } }
+    const listed = { features, data: { columns: { ...columns, history: 'seen' } } }
     const { impressions, behaviors, numbers } = plan(listed, { behaviors: undefined })
     assert.equal(behaviors, undefined)
     assert.match(impressions.sql, /t\."seen" AS list_0/)

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { planClicks } from '../../../src/data/clicks/plan.js'
 import { readClicks } from '../../../src/data/clicks/read.js'
 import { openClicks } from '../../../src/data/clicks/tables.js'
+import { DataFacts } from '../../../src/data/facts.js'
 import { openTable } from '../../../src/data/tables/contract.js'
 import { type Database, literal } from '../../../src/data/tables/duckdb.js'
 import { openDatabase, temporaryFolder } from '../../sample/folders.js'
@@ -36,11 +37,12 @@ const category = { kind: 'category' as const, name: null, column: 'category', ta
 /** Impressions, and the categories that they have. */
 async function impressionsOf(path: string) {
   const options = {
-    data: { columns, timeUnit: 'us' as const },
+    data: { columns },
     history: { actions: [], length: 1000, padding: null },
     features: { user: true, items: [], context: [category], history: [] },
   }
-  const plan = planClicks(options, await openClicks(db, { impressions: path, behaviors: '', columns }))
+  const sources = { impressions: path, behaviors: '', columns, timeUnit: 'auto' as const, timeZone: null }
+  const plan = planClicks(options, await openClicks(db, sources, new DataFacts()))
   const { impressions, numbers } = await readClicks(db, plan)
   const named = `SELECT value FROM ${numbers.byTable['category'].name} ORDER BY number`
   const { value } = await db.columns(named, { value: 'string' })

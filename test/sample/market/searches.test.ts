@@ -49,7 +49,8 @@ describe('Large logs of searches', () => {
     const { positives } = await positivesOf(db, items, {
       path: join(out, 'behaviors.parquet'),
       columns: behaviorColumns,
-      timeUnit: 'us',
+      timeUnit: 'auto',
+      timeZone: null,
       sources: ['query-purchase', 'query-click', 'session'],
       ...sourceDefaults,
       sessionMinutes: 30,

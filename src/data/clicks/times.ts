@@ -1,0 +1,153 @@
+/** Times of impressions and behaviors: read alike, and checked against each other. */
+import { UserError } from '../../base/errors.js'
+import type { DataFacts } from '../facts.js'
+import type { Table } from '../tables/contract.js'
+import { type Database, identifier } from '../tables/duckdb.js'
+import { openTime, requireOneClock, type TimeColumn, type TimeOptions } from '../tables/time.js'
+import type { TimeUnit } from '../tables/timeUnits.js'
+
+/** SQL name of the column with the time of a row in microseconds since 1970. */
+export const timeColumn = identifier('mim: time')
+
+export interface ClickTimeOptions {
+  /** Unit of times that are numbers, for all tables or by table; auto: inferred. */
+  timeUnit: TimeUnit | 'auto' | Record<'impressions' | 'behaviors', TimeUnit | 'auto'>
+  /** IANA time zone of times without a zone; null: UTC. */
+  timeZone: string | null
+}
+
+export interface ClickTimes {
+  /** Of the table of impressions, or of those of train, valid and test. */
+  impressions: TimeColumn[]
+  /** undefined if histories are listed. */
+  behaviors?: TimeColumn
+}
+
+/**
+ * Opens the time column of the tables.
+ * @param facts gets the warnings `split-order`, `times-apart`, `times-rounded`, `time-zone`, `time-range`
+ * @throws UserError those of `openTime`; `time-zone`, `split-order`, `times-disjoint` if the tables do not fit together
+ */
+export async function openClickTimes(
+  db: Database,
+  impressions: readonly Table[],
+  behaviors: Table | undefined,
+  column: string,
+  { timeUnit, timeZone: zone }: ClickTimeOptions,
+  facts: DataFacts,
+): Promise<ClickTimes> {
+  const optionsOf = (table: 'impressions' | 'behaviors'): TimeOptions => ({
+    unit: typeof timeUnit === 'string' ? timeUnit : timeUnit[table],
+    zone,
+  })
+  const shown: TimeColumn[] = []
+  for (const table of impressions) shown.push(await openTime(db, table, column, optionsOf('impressions'), facts))
+  if (!behaviors) {
+    requireOneClock(shown, zone, facts)
+    checkOrder(shown, facts)
+    return { impressions: shown }
+  }
+  const done = await openTime(db, behaviors, column, optionsOf('behaviors'), facts)
+  requireOneClock([...shown, done], zone, facts)
+  checkOrder(shown, facts)
+  checkSpans(shown, done, facts)
+  const steps: number[] = []
+  for (const [i, time] of shown.entries()) steps.push(await observedStep(db, impressions[i], time))
+  return {
+    impressions: shown,
+    behaviors: atEnd(done, await observedStep(db, behaviors, done), Math.min(...steps), facts),
+  }
+}
+
+type Span = Required<Pick<TimeColumn, 'where' | 'first' | 'last' | 'from' | 'to'>>
+
+const isSpan = (time: TimeColumn): time is TimeColumn & Span => time.first !== undefined
+const spanText = ({ from, to }: Span) => `${from} to ${to}`
+const storedText = ({ stored }: TimeColumn) => (stored ? ` (${stored})` : '')
+
+const partNames = ['train', 'valid', 'test']
+
+/** Tables of parts: no part may come before the training part. */
+function checkOrder(parts: readonly TimeColumn[], facts: DataFacts): void {
+  const [train] = parts
+  for (const [i, part] of parts.entries()) {
+    if (i === 0 || !isSpan(train) || !isSpan(part) || part.first > train.last) continue
+    const what = `${partNames[i]} is from ${spanText(part)}${storedText(part)}, but train from ${spanText(train)}`
+    const where = part.where
+    if (part.last < train.first) {
+      const expected = 'later times than those of train'
+      const remedy = 'check data.impressions, data.timeUnit and data.timeZone'
+      throw new UserError({ id: 'split-order', where, what, expected, remedy })
+    }
+    if (part.first < train.last) {
+      facts.warn({ id: 'split-order', where, what: `${what}: training sees the future of ${partNames[i]}` })
+    }
+  }
+}
+
+const day = 86_400e6
+/** Behaviors that end this long before the first impression belong to other times. */
+const mostApart = 3650 * day
+
+/** Histories need behaviors before impressions. */
+function checkSpans(parts: readonly TimeColumn[], behaviors: TimeColumn, facts: DataFacts): void {
+  const spans = parts.filter(isSpan)
+  if (spans.length === 0 || !isSpan(behaviors)) return
+  const [earliest] = spans.toSorted((a, b) => a.first - b.first)
+  const [latest] = spans.toSorted((a, b) => b.last - a.last)
+  const shown = `${earliest.from} to ${latest.to}${storedText(latest)}`
+  const gap = earliest.first - behaviors.last
+  const what = `behaviors are from ${spanText(behaviors)}${storedText(behaviors)}, impressions from ${shown}`
+  const where = behaviors.where
+  if (behaviors.first >= latest.last || gap > mostApart) {
+    const expected = 'behaviors before impressions, from which histories are built'
+    const remedy = 'check the tables, data.timeUnit and data.timeZone'
+    throw new UserError({ id: 'times-disjoint', where, what, expected, remedy })
+  }
+  if (gap > Math.max(day, latest.last - earliest.first)) {
+    const days = Math.round(gap / day)
+    const remedy = 'check data.timeUnit and data.timeZone if the log is not that old'
+    facts.warn({ id: 'times-apart', where, what: `${what}: ${days} days lie between them`, remedy })
+  }
+}
+
+/** Rows that show how fine times are, and fewest rows that do. */
+const sampled = 10_000
+const fewest = 100
+const steps = [day, 3600e6, 60e6, 1e6, 1e3]
+const stepNames: Record<number, string> = {
+  [day]: 'day',
+  3600e6: 'hour',
+  60e6: 'minute',
+  1e6: 'second',
+  1e3: 'millisecond',
+}
+
+/** The greatest step, in microseconds, in which the times of the first rows of a table are apart. */
+async function observedStep(db: Database, { source }: Table, { sql, step, first }: TimeColumn): Promise<number> {
+  if (step === day || first === undefined) return step
+  const cases = steps.map((step) => `WHEN us % ${step} = 0 THEN ${step}`).join(' ')
+  const { rows, distinct, least } = await db.row<{ rows: bigint; distinct: bigint; least: number | null }>(
+    `SELECT count(*) AS rows, count(DISTINCT us) AS distinct, min(CASE ${cases} ELSE 1 END) AS least
+     FROM (SELECT ${sql} - ${first} AS us FROM ${source} LIMIT ${sampled})`,
+  )
+  return rows < fewest || distinct < 2 ? step : Math.max(step, Number(least))
+}
+
+/**
+ * Behaviors whose times are cut to a coarser step than those of impressions happened anywhere in it. They count from
+ * its end, because an earlier impression of the step would see the future.
+ */
+function atEnd(behaviors: TimeColumn, step: number, ofImpressions: number, facts: DataFacts): TimeColumn {
+  const { where, sql } = behaviors
+  const name = stepNames[Math.max(step, ofImpressions)]
+  if (ofImpressions >= 3600e6 && ofImpressions > step) {
+    const what = `times of impressions are whole ${name}s: histories end before the ${name} of the impression`
+    facts.warn({ id: 'times-rounded', where, what })
+  }
+  if (step <= ofImpressions) return behaviors
+  const what = `times of behaviors are whole ${name}s: a behavior counts from the end of its ${name}`
+  if (step >= 3600e6) facts.warn({ id: 'times-rounded', where, what, remedy: 'write exact times for better histories' })
+  else facts.notes.push(what)
+  return { ...behaviors, sql: `${sql} + ${step - 1}` }
+}

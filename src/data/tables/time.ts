@@ -1,0 +1,186 @@
+/** The time column of a table: SQL of its times in microseconds, and their span. */
+import { UserError } from '../../base/errors.js'
+import type { DataFacts } from '../facts.js'
+import { locate, type Table } from './contract.js'
+import { type Database, identifier, literal } from './duckdb.js'
+import { badValue, isFraction, type Span, type StoredTime, spanOf, storedTime } from './storedTime.js'
+import {
+  isoText,
+  isPlausible,
+  microsecondsIn,
+  plausibleYears,
+  type TimeUnit,
+  unitNames,
+  unitOf,
+  yearsOf,
+} from './timeUnits.js'
+
+export interface TimeOptions {
+  /** Unit of times that are numbers; auto: inferred from their magnitude. */
+  unit: TimeUnit | 'auto'
+  /** IANA time zone of times without a zone; null: UTC. */
+  zone: string | null
+}
+
+export interface TimeColumn {
+  /** The table and its column, for errors. */
+  where: string
+  /** Numbers count from 1970 in UTC; naive times have no zone. */
+  clock: 'number' | 'naive' | 'zoned'
+  /** SQL expression over the columns of the table: microseconds since 1970, BIGINT. */
+  sql: string
+  /** Least difference of two times that can be stored, in microseconds: a day for dates. */
+  step: number
+  /** First and last time in microseconds since 1970; undefined for a table without rows. */
+  first?: number
+  last?: number
+  /** The same as ISO 8601 in UTC. */
+  from?: string
+  to?: string
+  /** How times are stored, e.g. `seconds since 1970 (inferred)`; undefined for timestamps with a time zone. */
+  stored?: string
+}
+
+/**
+ * Checks the time column of an open table and finds its span, in one pass over the column.
+ * @param facts gets the warning `time-range` if an explicit unit gives implausible years
+ * @throws UserError `time-parts` if files of the table store times in different ways; `time-value` for a time that is
+ * missing, infinite, no ISO 8601 text, or too far from 1970 for microseconds in 64 bits; `time-zone` if only some texts
+ * have a zone; and unless the unit is explicit: `time-unit` if the unit of numbers cannot be inferred, `time-range` for
+ * a timestamp in an implausible year.
+ */
+export async function openTime(
+  db: Database,
+  table: Table,
+  column: string,
+  options: TimeOptions,
+  facts: DataFacts,
+): Promise<TimeColumn> {
+  const stored = await storedTime(db, table, column)
+  const span = await spanOf(db, stored)
+  const isNumber = stored.family === 'number'
+  const time = isNumber ? await numberTime(db, stored, span, options) : await stampTime(db, stored, span, options)
+  const { first, last } = time
+  if (first === undefined || last === undefined) return time
+  const known = { ...time, from: isoText(first), to: isoText(last) }
+  if (isPlausible(first) && isPlausible(last)) return known
+  if (options.unit === 'auto') throw await oddYear(db, stored, isPlausible(first) ? span.most : span.least)
+  const what = `times are from ${known.from} to ${known.to}${isNumber ? `, read as ${unitNames[options.unit]}` : ''}`
+  facts.warn({ id: 'time-range', where: stored.where, what, remedy: 'check the times and data.timeUnit' })
+  return known
+}
+
+/** Times further from 1970 have no microseconds in 64 bits. */
+const mostMicroseconds = 9.22e18
+
+async function numberTime(db: Database, stored: StoredTime, span: Span, { unit }: TimeOptions): Promise<TimeColumn> {
+  const { where, value, type } = stored
+  const used = unit === 'auto' ? await inferUnit(db, stored, span) : unit
+  const factor = microsecondsIn[used]
+  const most = mostMicroseconds / factor
+  const [first, last] = [span.least, span.most].map((x) => (x === undefined ? x : Math.round(Number(x) * factor)))
+  const isBeyond = [first, last].some((x) => x !== undefined && Math.abs(x) > mostMicroseconds)
+  if (isBeyond) throw await badValue(db, stored, `abs(CAST(${value} AS DOUBLE)) > ${most}`)
+  const integer = factor < 1 ? `${value} // ${1 / factor}` : `${value} * ${factor}`
+  const name = `${isFraction(type) ? 'fractional ' : ''}${unitNames[used]} since 1970`
+  return {
+    where,
+    clock: 'number',
+    sql: `CAST(${isFraction(type) ? `round(${value} * ${factor})` : integer} AS BIGINT)`,
+    step: isFraction(type) ? 1 : Math.max(1, factor),
+    first,
+    last,
+    stored: unit === 'auto' ? `${name} (inferred)` : name,
+  }
+}
+
+/**
+ * The unit in which all numbers of a column are times in plausible years.
+ * @throws UserError `time-unit`
+ */
+async function inferUnit(db: Database, stored: StoredTime, { least, most }: Span): Promise<TimeUnit> {
+  if (least === undefined || most === undefined) return 's'
+  const [low, high] = [unitOf(Number(least)), unitOf(Number(most))]
+  if (low !== undefined && low === high) return low
+  if (low === undefined || high === undefined) throw await oddYear(db, stored, low === undefined ? least : most)
+  const [one, other] = [await placeOf(db, stored, least), await placeOf(db, stored, most)]
+  throw new UserError({
+    id: 'time-unit',
+    where: other.where,
+    what: `${other.value} is in ${unitNames[high]}, but ${one.value} (${one.where}) is in ${unitNames[low]}`,
+    expected: 'one unit in the whole column',
+    remedy: 'write the table again with one unit, or set data.timeUnit',
+  })
+}
+
+/** The error of a value in an implausible year, with its row. */
+async function oddYear(db: Database, stored: StoredTime, raw: Span['least']): Promise<UserError> {
+  const { where, value } = await placeOf(db, stored, raw!)
+  const years = `${plausibleYears.from} to ${plausibleYears.to}`
+  if (stored.family !== 'number') {
+    const [what, expected] = [`the time ${value} is not plausible`, `a year from ${years}`]
+    const remedy = 'correct or drop the row; if the times are right, data.timeUnit=us accepts all years'
+    return new UserError({ id: 'time-range', where, what, expected, remedy })
+  }
+  const isCalendarDay = /^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/.test(String(value))
+  const remedy = isCalendarDay
+    ? 'if this is a date written as YYYYMMDD, write the column as dates'
+    : 'set data.timeUnit to s, ms, us or ns, or correct the row'
+  return new UserError({
+    id: 'time-unit',
+    where,
+    what: `the unit of times cannot be inferred: ${value} is the year ${yearsOf(Number(raw))}`,
+    expected: `years from ${years}`,
+    remedy,
+  })
+}
+
+const placeOf = (db: Database, { table, column, value }: StoredTime, raw: number | bigint) =>
+  locate(db, table, column, `${value} = ${raw}`)
+
+async function stampTime(db: Database, stored: StoredTime, span: Span, { zone }: TimeOptions): Promise<TimeColumn> {
+  const { family, value, where, column } = stored
+  const isNaive = !span.isZoned
+  const local = (timestamp: string) => `epoch_us(timezone(${literal(zone ?? 'UTC')}, ${timestamp}))`
+  const isRead = isNaive && zone !== null
+  const names = [
+    ...(family === 'date' ? ['dates'] : family === 'text' ? ['text'] : []),
+    ...(isNaive ? [`without a time zone, read as ${zone ?? 'UTC'}`] : []),
+  ]
+  const [first, last] = await Promise.all(
+    [span.least, span.most].map(async (raw) => {
+      if (raw === undefined || !isRead) return raw === undefined ? raw : Number(raw)
+      return Number((await db.row<{ us: bigint }>(`SELECT ${local(`make_timestamp(${raw})`)} AS us`)).us)
+    }),
+  )
+  return {
+    where,
+    clock: isNaive ? 'naive' : 'zoned',
+    sql: isRead ? local(`CAST(${identifier(column)} AS TIMESTAMP)`) : value,
+    step: family === 'date' ? 86_400e6 : 1,
+    first,
+    last,
+    stored: names.length > 0 ? names.join(' ') : undefined,
+  }
+}
+
+/**
+ * Times of several tables can be compared if all have a time zone or none has; numbers count from 1970 in UTC.
+ * @param facts gets the warning `time-zone` if times without a zone, read as UTC, meet numbers
+ * @throws UserError `time-zone`
+ */
+export function requireOneClock(times: readonly TimeColumn[], zone: string | null, facts: DataFacts): void {
+  const [naive, zoned, number] = (['naive', 'zoned', 'number'] as const).map((clock) =>
+    times.find((time) => time.clock === clock),
+  )
+  if (!naive || zone !== null) return
+  const remedy = 'set data.timeZone to the zone of times without one, e.g. UTC or Asia/Shanghai'
+  if (zoned) {
+    const what = `times have no time zone, but ${zoned.where} has one`
+    throw new UserError({ id: 'time-zone', where: naive.where, what, expected: 'a zone everywhere or nowhere', remedy })
+  }
+  if (number) {
+    const what = `times have no time zone and are read as UTC, as ${number.where} counts from 1970 in UTC`
+    facts.warn({ id: 'time-zone', where: naive.where, what, remedy: 'if they are local times, set data.timeZone' })
+  }
+}
