@@ -88,6 +88,19 @@ describe('Mistakes', () => {
     }
   })
 
+  test('when a time zone or a unit of times does not exist then it is refused, with the nearest name', () => {
+    for (const schema of [ctrConfig, sftConfig]) {
+      const zone = (name: string) => problem({ sets: [`data.timeZone='${name}'`] }, 'config', schema)
+      assert.match(zone('Asia/Shangai'), /data\.timeZone: "Asia\/Shangai"; .*did you mean 'Asia\/Shanghai'\?/)
+      assert.match(zone('+08:00'), /data\.timeZone: .*expected an IANA time zone/)
+      assert.match(problem({ sets: ['data.timeUnit=seconds'] }, 'config', schema), /data\.timeUnit: "seconds"/)
+      for (const name of ['UTC', 'Asia/Shanghai', 'Europe/Kyiv'])
+        assert.equal(loadConfig(schema, { sets: [`data.timeZone=${name}`] }).data.timeZone, name)
+    }
+    const { data } = loadConfig(ctrConfig, { sets: ['data.timeUnit={impressions: s}'] })
+    assert.deepEqual(data.timeUnit, { impressions: 's', behaviors: 'auto' })
+  })
+
   test('when a file is missing, a folder, no YAML, no mapping or has a dangling alias then the error says so', async () => {
     await mkdir(join(folder, 'folder'))
     assert.match(

@@ -147,9 +147,11 @@ export async function locate(
   condition: string,
 ): Promise<{ where: string; value: string | null }> {
   const source = `read_parquet(${literal(parquetSource(path))}, union_by_name = true, filename = ${literal(fileColumn)})`
-  const value = `CAST(${identifier(column)} AS VARCHAR) AS value`
+  // DuckDB has no text of the first times that it can store.
+  const value = `TRY(CAST(${identifier(column)} AS VARCHAR)) AS value`
   const query = `SELECT ${placeOf}, ${value} FROM ${source} WHERE ${condition} LIMIT 1`
-  const found = await db.row<{ file: string; row: bigint; value: string | null }>(query)
+  const [found] = await db.rows<{ file: string; row: bigint; value: string | null }>(query)
+  if (!found) return { where: `${path}: column '${column}'`, value: null }
   return { where: `${found.file}: column '${column}', row ${found.row}`, value: found.value }
 }
 

@@ -139,16 +139,15 @@ async function scanned<T>(db: Database, time: StoredTime, query: () => Promise<T
   } catch (error) {
     const [, text] = /^(?:Conversion|Out of Range) Error: (.*)/.exec(messageOf(error)) ?? []
     if (text === undefined) throw error
-    const { where, table, column } = time
-    const found = await firstBeyond(db, table.path, column)
-    const [what, expected] = [found?.value ?? text, 'times that DuckDB reads; nanoseconds end in the year 2262']
-    const remedy = 'correct or drop the row'
-    throw new UserError({ id: 'time-value', where: found?.where ?? where, what, expected, remedy })
+    const { table, column } = time
+    const { where = time.where, value } = await firstBeyond(db, table.path, column)
+    const [what, expected] = [value ?? text, 'times within the range of their type; nanoseconds end in the year 2262']
+    throw new UserError({ id: 'time-value', where, what, expected, remedy: 'correct or drop the row' })
   }
 }
 
 /** The first timestamp beyond the range of nanoseconds, to which parts are converted if one part has them. */
-async function firstBeyond(db: Database, path: string, column: string) {
+async function firstBeyond(db: Database, path: string, column: string): Promise<{ where?: string; value?: string }> {
   const name = identifier(column)
   const files = await db.rows<{ file: string }>(
     `SELECT DISTINCT file_name AS file FROM parquet_schema(${literal(parquetSource(path))}) ORDER BY ALL`,
@@ -157,8 +156,13 @@ async function firstBeyond(db: Database, path: string, column: string) {
     const beyond = `epoch_us(${name}) NOT BETWEEN -9223372036854775 AND 9223372036854775`
     const query = `SELECT CAST(${name} AS VARCHAR) AS value, file_row_number + 1 AS row
       FROM read_parquet(${literal(file)}, file_row_number = true) WHERE ${beyond} LIMIT 1`
-    const [found] = await db.rows<{ value: string; row: bigint }>(query).catch(() => [])
-    if (found) return { where: `${file}: column '${column}', row ${found.row}`, value: found.value }
+    try {
+      const [found] = await db.rows<{ value: string; row: bigint }>(query)
+      if (found) return { where: `${file}: column '${column}', row ${found.row}`, value: found.value }
+    } catch {
+      // A file that cannot be read even alone.
+      return { where: `${file}: column '${column}'` }
+    }
   }
-  return undefined
+  return {}
 }

@@ -70,17 +70,21 @@ export async function openTime(
   return known
 }
 
-/** Times further from 1970 have no microseconds in 64 bits. */
-const mostMicroseconds = 9.22e18
+/** Of times further from 1970 the difference of two has no microseconds in 64 bits. */
+const mostMicroseconds = 4.6e18
+
+/** @throws UserError `time-value` for a time too far from 1970; `factor` gives microseconds in the unit of values. */
+async function requireNear(db: Database, stored: StoredTime, times: readonly (number | undefined)[], factor: number) {
+  if (times.every((time) => time === undefined || Math.abs(time) <= mostMicroseconds)) return
+  throw await badValue(db, stored, `abs(CAST(${stored.value} AS DOUBLE)) > ${mostMicroseconds / factor}`)
+}
 
 async function numberTime(db: Database, stored: StoredTime, span: Span, { unit }: TimeOptions): Promise<TimeColumn> {
   const { where, value, type } = stored
   const used = unit === 'auto' ? await inferUnit(db, stored, span) : unit
   const factor = microsecondsIn[used]
-  const most = mostMicroseconds / factor
   const [first, last] = [span.least, span.most].map((x) => (x === undefined ? x : Math.round(Number(x) * factor)))
-  const isBeyond = [first, last].some((x) => x !== undefined && Math.abs(x) > mostMicroseconds)
-  if (isBeyond) throw await badValue(db, stored, `abs(CAST(${value} AS DOUBLE)) > ${most}`)
+  await requireNear(db, stored, [first, last], factor)
   const integer = factor < 1 ? `${value} // ${1 / factor}` : `${value} * ${factor}`
   const name = `${isFraction(type) ? 'fractional ' : ''}${unitNames[used]} since 1970`
   return {
@@ -118,8 +122,11 @@ async function oddYear(db: Database, stored: StoredTime, raw: Span['least']): Pr
   const { where, value } = await placeOf(db, stored, raw!)
   const years = `${plausibleYears.from} to ${plausibleYears.to}`
   if (stored.family !== 'number') {
-    const [what, expected] = [`the time ${value} is not plausible`, `a year from ${years}`]
-    const remedy = 'correct or drop the row; if the times are right, data.timeUnit=us accepts all years'
+    const [what, expected] = [`the time ${value ?? isoText(Number(raw))} is not plausible`, `a year from ${years}`]
+    const isConverted = isoText(Number(raw)).startsWith('1970')
+    const remedy = isConverted
+      ? "if numbers were converted in the wrong unit, convert them again (in pandas: to_datetime(ts, unit='s'))"
+      : 'correct or drop the row; if the times are right, data.timeUnit=us accepts all years'
     return new UserError({ id: 'time-range', where, what, expected, remedy })
   }
   const isCalendarDay = /^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/.test(String(value))
@@ -147,12 +154,13 @@ async function stampTime(db: Database, stored: StoredTime, span: Span, { zone }:
     ...(family === 'date' ? ['dates'] : family === 'text' ? ['text'] : []),
     ...(isNaive ? [`without a time zone, read as ${zone ?? 'UTC'}`] : []),
   ]
-  const [first, last] = await Promise.all(
-    [span.least, span.most].map(async (raw) => {
-      if (raw === undefined || !isRead) return raw === undefined ? raw : Number(raw)
-      return Number((await db.row<{ us: bigint }>(`SELECT ${local(`make_timestamp(${raw})`)} AS us`)).us)
-    }),
-  )
+  const stamps = [span.least, span.most].map((raw) => (raw === undefined ? raw : Number(raw)))
+  await requireNear(db, stored, stamps, 1)
+  const moments = stamps.map(async (raw) => {
+    if (raw === undefined || !isRead) return raw
+    return Number((await db.row<{ us: bigint }>(`SELECT ${local(`make_timestamp(${raw})`)} AS us`)).us)
+  })
+  const [first, last] = await Promise.all(moments)
   return {
     where,
     clock: isNaive ? 'naive' : 'zoned',
