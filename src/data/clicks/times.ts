@@ -14,56 +14,67 @@ export interface ClickTimeOptions {
   timeUnit: TimeUnit | 'auto' | Record<'impressions' | 'behaviors', TimeUnit | 'auto'>
   /** IANA time zone of times without a zone; null: UTC. */
   timeZone: string | null
+  /** Whether impressions are scored: they may be few, and of users without earlier behaviors. */
+  unlabeled?: boolean
 }
+
+/** First and last time; undefined for tables without rows. */
+export type TimeSpan = Pick<TimeColumn, 'first' | 'last' | 'from' | 'to' | 'stored'>
 
 export interface ClickTimes {
   /** Of the table of impressions, or of those of train, valid and test. */
   impressions: TimeColumn[]
+  /** Span of all impressions. */
+  shown: TimeSpan
   /** undefined if histories are listed. */
   behaviors?: TimeColumn
 }
 
 /**
  * Opens the time column of the tables.
- * @param facts gets the warnings `split-order`, `times-apart`, `times-rounded`, `time-zone`, `time-range`
+ * @param facts gets the warnings `split-order`, `times-apart`, `times-rounded`, `time-zone`, `time-range`, and
+ * `times-disjoint` if impressions are scored
  * @throws UserError those of `openTime`; `time-zone`, `split-order`, `times-disjoint` if the tables do not fit together
  */
 export async function openClickTimes(
   db: Database,
-  impressions: readonly Table[],
-  behaviors: Table | undefined,
+  tables: readonly Table[],
+  log: Table | undefined,
   column: string,
-  { timeUnit, timeZone: zone }: ClickTimeOptions,
+  { timeUnit, timeZone: zone, unlabeled }: ClickTimeOptions,
   facts: DataFacts,
 ): Promise<ClickTimes> {
   const optionsOf = (table: 'impressions' | 'behaviors'): TimeOptions => ({
     unit: typeof timeUnit === 'string' ? timeUnit : timeUnit[table],
     zone,
   })
-  const shown: TimeColumn[] = []
-  for (const table of impressions) shown.push(await openTime(db, table, column, optionsOf('impressions'), facts))
-  if (!behaviors) {
-    requireOneClock(shown, zone, facts)
-    checkOrder(shown, facts)
-    return { impressions: shown }
-  }
-  const done = await openTime(db, behaviors, column, optionsOf('behaviors'), facts)
-  requireOneClock([...shown, done], zone, facts)
-  checkOrder(shown, facts)
-  checkSpans(shown, done, facts)
+  const impressions: TimeColumn[] = []
+  for (const table of tables) impressions.push(await openTime(db, table, column, optionsOf('impressions'), facts))
+  const behaviors = log && (await openTime(db, log, column, optionsOf('behaviors'), facts))
+  requireOneClock(behaviors ? [...impressions, behaviors] : impressions, zone, facts)
+  checkOrder(impressions, facts)
+  const shown = wholeSpan(impressions)
+  if (!behaviors) return { impressions, shown }
+  checkSpans(shown, behaviors, unlabeled === true, facts)
   const steps: number[] = []
-  for (const [i, time] of shown.entries()) steps.push(await observedStep(db, impressions[i], time))
-  return {
-    impressions: shown,
-    behaviors: atEnd(done, await observedStep(db, behaviors, done), Math.min(...steps), facts),
-  }
+  for (const [i, time] of impressions.entries()) steps.push(await observedStep(db, tables[i], time))
+  const step = await observedStep(db, log!, behaviors)
+  return { impressions, shown, behaviors: atEnd(behaviors, step, Math.min(...steps), facts) }
 }
 
-type Span = Required<Pick<TimeColumn, 'where' | 'first' | 'last' | 'from' | 'to'>>
+function wholeSpan(parts: readonly TimeColumn[]): TimeSpan {
+  const spans = parts.filter(isSpan)
+  if (spans.length === 0) return {}
+  const { first, from } = spans.reduce((a, b) => (b.first < a.first ? b : a))
+  const { last, to } = spans.reduce((a, b) => (b.last > a.last ? b : a))
+  const stored = [...new Set(spans.flatMap(({ stored }) => stored ?? []))].join('; ')
+  return { first, from, last, to, stored: stored === '' ? undefined : stored }
+}
 
-const isSpan = (time: TimeColumn): time is TimeColumn & Span => time.first !== undefined
-const spanText = ({ from, to }: Span) => `${from} to ${to}`
-const storedText = ({ stored }: TimeColumn) => (stored ? ` (${stored})` : '')
+type Span = Required<Pick<TimeColumn, 'first' | 'last' | 'from' | 'to'>>
+
+const isSpan = <T extends TimeSpan>(time: T): time is T & Span => time.first !== undefined
+const spanText = ({ from, to, stored }: TimeSpan) => `${from} to ${to}${stored ? ` (${stored})` : ''}`
 
 const partNames = ['train', 'valid', 'test']
 
@@ -72,7 +83,7 @@ function checkOrder(parts: readonly TimeColumn[], facts: DataFacts): void {
   const [train] = parts
   for (const [i, part] of parts.entries()) {
     if (i === 0 || !isSpan(train) || !isSpan(part) || part.first > train.last) continue
-    const what = `${partNames[i]} is from ${spanText(part)}${storedText(part)}, but train from ${spanText(train)}`
+    const what = `${partNames[i]} is from ${spanText(part)}, but train from ${spanText(train)}`
     const where = part.where
     if (part.last < train.first) {
       const expected = 'later times than those of train'
@@ -90,21 +101,19 @@ const day = 86_400e6
 const mostApart = 3650 * day
 
 /** Histories need behaviors before impressions. */
-function checkSpans(parts: readonly TimeColumn[], behaviors: TimeColumn, facts: DataFacts): void {
-  const spans = parts.filter(isSpan)
-  if (spans.length === 0 || !isSpan(behaviors)) return
-  const [earliest] = spans.toSorted((a, b) => a.first - b.first)
-  const [latest] = spans.toSorted((a, b) => b.last - a.last)
-  const shown = `${earliest.from} to ${latest.to}${storedText(latest)}`
-  const gap = earliest.first - behaviors.last
-  const what = `behaviors are from ${spanText(behaviors)}${storedText(behaviors)}, impressions from ${shown}`
+function checkSpans(shown: TimeSpan, behaviors: TimeColumn, isScored: boolean, facts: DataFacts): void {
+  if (!isSpan(shown) || !isSpan(behaviors)) return
+  const gap = shown.first - behaviors.last
+  const what = `behaviors are from ${spanText(behaviors)}, impressions from ${spanText(shown)}`
   const where = behaviors.where
-  if (behaviors.first >= latest.last || gap > mostApart) {
+  if (behaviors.first >= shown.last || gap > mostApart) {
     const expected = 'behaviors before impressions, from which histories are built'
     const remedy = 'check the tables, data.timeUnit and data.timeZone'
-    throw new UserError({ id: 'times-disjoint', where, what, expected, remedy })
+    if (!isScored) throw new UserError({ id: 'times-disjoint', where, what, expected, remedy })
+    facts.warn({ id: 'times-disjoint', where, what: `${what}; expected ${expected}`, remedy })
+    return
   }
-  if (gap > Math.max(day, latest.last - earliest.first)) {
+  if (gap > Math.max(day, shown.last - shown.first)) {
     const days = Math.round(gap / day)
     const remedy = 'check data.timeUnit and data.timeZone if the log is not that old'
     facts.warn({ id: 'times-apart', where, what: `${what}: ${days} days lie between them`, remedy })

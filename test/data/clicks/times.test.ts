@@ -98,6 +98,9 @@ describe('Times of impressions and behaviors', () => {
       const behaviors = await clickedAt(at(time))
       await assert.rejects(read({ impressions, behaviors }), { id: 'times-disjoint', message })
     }
+    const behaviors = await clickedAt(at(third))
+    const scored = await read({ impressions, behaviors, unlabeled: true })
+    assert.deepEqual([scored.histories, scored.warnings], [['0:', '1:'], ['times-disjoint']])
     // The same with toy times, of which the units are wrong.
     const toys = { impressions: await shownAt('i', '100', '200'), behaviors: await clickedAt('50', '150') }
     const timeUnit = { impressions: 's', behaviors: 'ns' } as const
@@ -125,6 +128,9 @@ describe('Times of impressions and behaviors', () => {
       times?.impressions.map(({ from }) => from),
       ['2024-03-01T10:00:00Z', '2024-03-01T11:00:00Z', '2024-03-02T10:30:00Z'],
     )
+    const { from, to, stored } = times!.shown
+    assert.deepEqual([from, to], ['2024-03-01T10:00:00Z', '2024-03-02T10:30:00Z'])
+    assert.match(stored!, /^seconds since 1970 \(inferred\); milliseconds since .*; without a time zone/)
   })
 
   test('when the test part is before the training part then the run is refused; when they overlap it warns', async () => {
