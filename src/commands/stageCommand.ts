@@ -22,7 +22,7 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
 ): Promise<void> {
   const config = configOf(schema, flags, own)
   const { out, resume, overwrite, dryRun: dry } = flags
-  const metrics = await Run.with({ out, stage, config, resume, overwrite, repeatable, dry }, async (run) => {
+  const metrics = await Run.with({ out, stage, config, schema, resume, overwrite, repeatable, dry }, async (run) => {
     if (run.finished) {
       run.say(`${out} is finished; nothing to do`)
       return run.finished

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Interrupted, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
-import type { SftConfig } from '../config/sft.js'
+import { type SftConfig, sftConfig } from '../config/sft.js'
 import { writeRows } from '../data/tables/writeRows.js'
 import { type Difference, meanInterval } from '../metrics/index.js'
 import { lossTerms, type TermName } from '../models/sft/terms/index.js'
@@ -118,7 +118,7 @@ export async function ablate(
 
 async function runOrFind(folder: string, config: SftConfig, out: string): Promise<Metrics> {
   try {
-    return await Run.with({ out: folder, stage: 'sft', config, resume: true }, async (run) => {
+    return await Run.with({ out: folder, stage: 'sft', config, schema: sftConfig, resume: true }, async (run) => {
       if (run.finished) return run.finished
       return run.finish(await sft(config, run))
     })

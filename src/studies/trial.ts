@@ -38,7 +38,7 @@ export function trialConfig(
  */
 export async function runTrial(out: string, config: CtrConfig, again: string): Promise<Metrics> {
   try {
-    return await Run.with({ out, stage: 'ctr', config, resume: true }, async (run) => {
+    return await Run.with({ out, stage: 'ctr', config, schema: ctrConfig, resume: true }, async (run) => {
       if (run.finished) return run.finished
       return run.finish(await ctr(config, run))
     })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { parse, stringify } from 'yaml'
+import type { z } from 'zod'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { recoverFolder, replaceFile, writeJson } from '../base/files.js'
 import { withCurrentNames } from '../base/formerNames.js'
@@ -19,6 +20,8 @@ export interface RunOptions {
   out: string
   stage: string
   config: Record<string, unknown>
+  /** Of the configuration: fills in options that the version lacked which began a run. */
+  schema?: z.ZodType<Record<string, unknown>>
   /** Continue an earlier run in the folder; start a new one if there is none. */
   resume?: boolean
   /** Remove an earlier run first. */
@@ -104,7 +107,7 @@ export class Run {
   }
 
   private static async open(options: RunOptions): Promise<Run> {
-    const { out, stage, config, resume, overwrite, repeatable } = options
+    const { out, stage, config, schema, resume, overwrite, repeatable } = options
     const configFile = join(out, 'config.yaml')
     if (overwrite && existsSync(out)) {
       if (!existsSync(configFile) && readdirSync(out).length > 0) {
@@ -119,8 +122,9 @@ export class Run {
         const remedy = 'add --resume to continue it, --overwrite to replace it, or choose another --out'
         throw new UserError({ id: 'run-exists', what: `${out} already contains a run`, remedy })
       }
-      const before = withCurrentNames(parse(readFileSync(configFile, 'utf8')) as Record<string, unknown>)
-      const changes = differences({ stage, ...config }, before).filter(({ path }) => !resumable.has(path))
+      const changes = differences({ stage, ...config }, savedConfig(configFile, schema)).filter(
+        ({ path }) => !resumable.has(path),
+      )
       if (changes.length > 0) {
         const list = changes.map(
           ({ path, now, was }) => `${path} is ${JSON.stringify(now)}, was ${JSON.stringify(was)}`,
@@ -237,6 +241,13 @@ export class Run {
     process.off('SIGTERM', this.onSignal)
     this.log.flush()
   }
+}
+
+/** The configuration that a run began with, complete with the defaults of later options. */
+function savedConfig(file: string, schema: RunOptions['schema']): Record<string, unknown> {
+  const { stage, ...saved } = withCurrentNames(parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
+  const completed = schema?.safeParse(saved)
+  return { stage, ...(completed?.success ? completed.data : saved) }
 }
 
 /** Options that runs of earlier versions lack are null; the unit of times was microseconds where it is inferred now. */

@@ -60,6 +60,8 @@ test('when content is lost or collapses then a warning says so, and what to do',
   assert.deepEqual(warnings(0.5, 0.2), [])
   assert.match(warnings(0.95, 0.2).join(), /^warning: the vectors have collapsed: mean cosine 0\.950; /)
   assert.match(warnings(0.5, 0.1).join(), /^warning: title → picture recall@10 is 25 % of stage 1's; raise /)
+  const [{ id }] = contentWarnings(before, { mean_cosine: 0.5, title_to_image_recall_10: 0.1 }, 0.5)
+  assert.equal(id, 'retention')
   // Without titles or pictures there is nothing to keep.
   assert.deepEqual(contentWarnings({ mean_cosine: 0 }, { mean_cosine: 0.1 }, 0.5), [])
 })
