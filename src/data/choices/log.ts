@@ -1,5 +1,6 @@
 /** The behavior log for C-SFT. DuckDB gives each behavior its part of time, its session and its request. */
 import type { Items } from '../items/items.js'
+import { pathSql } from '../pictures/column.js'
 import {
   idsOf,
   microseconds,
@@ -195,6 +196,6 @@ function behaviorsOf(table: Table, items: Items, { columns, timeUnit }: LogOptio
       ${microseconds(table, columns.time, timeUnit)} AS ts, 
       CAST(file_index AS BIGINT) * ${fileRows} + file_row_number AS place,
       ${optional(columns.request)} AS request, nullif(trim(${optional(columns.queryText)}), '') AS query_text,
-      ${optional(columns.queryImage)} AS query_image
+      ${pathSql(optional(columns.queryImage))} AS query_image
     FROM ${table.source} t JOIN ${items.numbers} n ON t.${identifier(columns.item)} = n.item_id`
 }
