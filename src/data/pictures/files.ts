@@ -73,6 +73,7 @@ const tooLarge = (bytes: number) =>
  */
 export function picturePath(path: string, { folder, allowOutside }: PicturePlace): string {
   try {
+    if (path.includes('\0')) throw new Reason('missing: a path cannot contain the character NUL')
     const full = resolve(folder, path)
     if (!allowOutside && leavesFolder(resolve(folder), full)) throw outside()
     let real = join(realFolder(dirname(full)), basename(full))
@@ -123,7 +124,6 @@ function unreadable(error: unknown, path: string): never {
   const { code } = error as NodeJS.ErrnoException
   if (code === 'ENOENT' || code === 'ENOTDIR') throw new Reason(`missing: no such file${hintOf(path)}`)
   if (code === 'ENAMETOOLONG') throw new Reason(`missing: ${path.length} characters are too long for a path`)
-  if (code === 'ERR_INVALID_ARG_VALUE') throw new Reason('missing: a path cannot contain the character NUL')
   if (code === 'ELOOP') throw new Reason('missing: a link that leads back to itself')
   if (code === 'EACCES' || code === 'EPERM') throw new Reason(`${unreadableKind}: no permission`)
   throw new Reason(`${unreadableKind}: ${code ?? error}`)
