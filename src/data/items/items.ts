@@ -110,6 +110,7 @@ async function itemPictures(db: Database, table: Table, column: string, joined: 
       }),
     ),
     folder,
+    where: `${table.path}: column '${column}'`,
     async *read() {
       let pending: (PictureInput | null)[] = []
       for await (const batch of db.batches(query, pictureKinds)) {
@@ -122,7 +123,7 @@ async function itemPictures(db: Database, table: Table, column: string, joined: 
     },
     async origin(): Promise<PictureOrigin> {
       // Paths fit into memory, pictures written as text do not.
-      if (type === 'VARCHAR' && (await db.count(`(${query}) WHERE path ILIKE 'data:%'`)) === 0) {
+      if (type === 'VARCHAR' && (await db.count(`(${query}) WHERE ltrim(path) ILIKE 'data:%'`)) === 0) {
         const { path } = await db.columns(query, { path: 'string' })
         return { paths: SharedTexts.of(path).packed }
       }

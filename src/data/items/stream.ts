@@ -26,6 +26,8 @@ export interface ItemStream {
   idType: string
   /** Folder that paths of pictures are relative to. */
   folder: string
+  /** Table and column of the pictures, for errors. */
+  where: string
   /** Changes whenever an item is added to or removed from the whole catalogue. */
   fingerprint: string
   /** The ids of the shard, ascending. */
@@ -67,6 +69,7 @@ export async function openItemStream(
     kind,
     idType: columns.get(id)!,
     folder: folderOf(path),
+    where: `${path}: column '${image}'`,
     fingerprint: `${total}-${mixed}`,
     async *sortedIds() {
       const query = `SELECT ${identifier(id)} AS ids FROM ${rows} ORDER BY 1`

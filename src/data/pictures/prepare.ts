@@ -18,6 +18,8 @@ export interface PictureSource {
   fingerprint: string
   /** Folder that paths are relative to. */
   folder: string
+  /** Table and column, for errors. */
+  where: string
   /** The pictures in order, in pieces; null for none. */
   read(): AsyncIterable<(PictureInput | null)[]>
   /** Locations to read pictures from later. */
@@ -109,7 +111,7 @@ async function reject({ hashes, rejected }: PictureList, source: PictureSource, 
   const { maxBad, list } = options
   if (list) await source.list(rejected, list)
   const pictures = hashes.reduce((n, hash) => n + (isMissing(hash) ? 0 : 1), rejected.length)
-  refuseBroken(rejected, { pictures, where: source.folder, list }, maxBad)
+  refuseBroken(rejected, { pictures, where: source.where, list }, maxBad)
 }
 
 /** The hashes of the pictures of a source, and the broken ones. */

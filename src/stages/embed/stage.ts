@@ -154,11 +154,11 @@ function storeBatch(
 async function checkBroken(
   rejected: RejectedList,
   pictures: number,
-  { folder }: ItemStream,
+  { where }: ItemStream,
   { data }: EmbedConfig,
   run: Run,
 ): Promise<void> {
-  const judged: Judged = { pictures, where: folder, list: run.path(rejectedFile) }
+  const judged: Judged = { pictures, where, list: run.path(rejectedFile) }
   await rejected.write(judged.list!)
   if (rejected.count > data.maxBadImages * pictures) throw tooManyBroken(rejected, judged, data.maxBadImages)
   const warning = brokenWarning(rejected.counts, judged)

@@ -86,7 +86,7 @@ async function load(config: PretrainConfig, run: Run) {
     prepareCatalogue(items, encoder, options, progress),
   )
   opened.use(catalogue.pictures)
-  tellPictures(run, 'pictures', catalogue.pictures, { folder: items.pictures.folder, list })
+  tellPictures(run, 'pictures', catalogue.pictures, { where: items.pictures.where, list })
   opened.release()
   return { items, model, catalogue }
 }

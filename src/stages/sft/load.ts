@@ -72,7 +72,7 @@ export async function loadSftData(
     const content = async () => ({ vectors: (await first()).content, width: contentWidth(shape) })
     const found = await findPairs(db, items, config, content)
     const folder = folderOf(found.log.options.path)
-    const pictures = await queryPictures(db, found.positives.queryImages, folder, options, run)
+    const pictures = await queryPictures(db, found, folder, options, run)
     opened.push(pictures)
     const positives = withReadableQueries(found.positives, pictures.present)
     sayPairs(run, positives, found)
@@ -93,7 +93,7 @@ async function openCatalogueOf(items: Items, text: TextEncoder, options: Picture
   const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
     prepareCatalogue(items, text, options, progress),
   )
-  tellPictures(run, 'pictures', catalogue.pictures, { folder: items.pictures.folder, list: options.list })
+  tellPictures(run, 'pictures', catalogue.pictures, { where: items.pictures.where, list: options.list })
   return catalogue
 }
 
@@ -138,7 +138,7 @@ function sayPairs(run: Run, { bySource, kind, part, count }: Positives, found: F
 
 async function queryPictures(
   db: Database,
-  paths: string[],
+  { log, positives: { queryImages: paths } }: FoundPairs,
   folder: string,
   options: PictureOptions,
   run: Run,
@@ -148,6 +148,7 @@ async function queryPictures(
     count: paths.length,
     fingerprint: await fingerprintOf(folder, [{ path: paths }]),
     folder,
+    where: `${log.options.path}: column '${log.options.columns.queryImage}'`,
     async *read() {
       for (let from = 0; from < paths.length; from += 256) yield paths.slice(from, from + 256)
     },
@@ -157,6 +158,6 @@ async function queryPictures(
   const pictures = await decoding(run, 'query pictures', paths.length, (progress) =>
     preparePictures(source, { ...options, list }, progress),
   )
-  tellPictures(run, 'query pictures', pictures, { folder, list })
+  tellPictures(run, 'query pictures', pictures, { where: source.where, list })
   return pictures
 }

@@ -25,18 +25,18 @@ export async function decoding<T>(
 }
 
 /** Warns of broken pictures and reports pictures that do not fit into the cache. */
-export function tellPictures(run: Run, title: string, pictures: Pictures, { folder, list }: TellOptions): void {
+export function tellPictures(run: Run, title: string, pictures: Pictures, { where, list }: TellOptions): void {
   const { rejected, present, streamed } = pictures
   const count = present.reduce((sum, one) => sum + one, rejected.length)
-  const warning = brokenWarning(countKinds(rejected), { pictures: count, where: folder, list }, title)
+  const warning = brokenWarning(countKinds(rejected), { pictures: count, where, list }, title)
   if (warning) run.warn(warning)
   if (streamed > 0)
     run.say(`${title}: ${streamed} do not fit into data.cacheLimit and are decoded again for each batch`)
 }
 
 interface TellOptions {
-  /** Folder that paths are relative to. */
-  folder: string
+  /** Table and column. */
+  where: string
   /** Parquet file that lists the broken ones. */
   list: string | undefined
 }
