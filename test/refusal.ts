@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { main } from '../src/cli.js'
 
 /** Options as arguments of --set; values are written as JSON, which is YAML. */
@@ -8,19 +8,24 @@ export function setArguments(options: Record<string, unknown>): string[] {
 }
 
 /**
- * Runs a stage that must be refused: exit code 2, one line on standard error with the id, and no run folder at `out`.
- * Gives the line. It runs in this process, because to load `mim` takes longer than to refuse.
+ * Runs a stage that must be refused: exit code 2, one line on standard error with the id, and no run folder at `out`,
+ * or one with the files `left`. Gives the line. It runs in this process, because to load `mim` takes longer than to refuse.
  */
-export function refusal(args: readonly string[], out: string, id: string): Promise<string> {
+export function refusal(
+  args: readonly string[],
+  out: string,
+  id: string,
+  left: readonly string[] = [],
+): Promise<string> {
   // One after the other: they share standard error and the exit code.
-  const line = last.catch(() => {}).then(() => refuse(args, out, id))
+  const line = last.catch(() => {}).then(() => refuse(args, out, id, left))
   last = line
   return line
 }
 
 let last: Promise<unknown> = Promise.resolve()
 
-async function refuse(args: readonly string[], out: string, id: string): Promise<string> {
+async function refuse(args: readonly string[], out: string, id: string, left: readonly string[]): Promise<string> {
   const { write } = process.stderr
   let stderr = ''
   process.stderr.write = (text: string | Uint8Array) => {
@@ -37,6 +42,7 @@ async function refuse(args: readonly string[], out: string, id: string): Promise
   }
   assert.equal(code, 2, stderr)
   assert.match(stderr, new RegExp(`^error \\[${id}\\]: [^\\n]+\\n$`))
-  assert.equal(existsSync(out), false, 'a run folder was left')
+  assert.deepEqual(existsSync(out) ? readdirSync(out) : [], left, 'what a refused run leaves')
+  assert.equal(existsSync(out), left.length > 0, 'a run folder was left')
   return stderr.trimEnd()
 }

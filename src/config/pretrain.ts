@@ -21,7 +21,12 @@ export const itemColumns = z
       .union([z.string(), z.array(z.string()).min(1)])
       .default('title')
       .describe('A column, or several such as [title, category], which are joined in this order'),
-    image: z.string().default('image').describe('Encoded picture (binary) or its path (string); may be null'),
+    image: z
+      .string()
+      .default('image')
+      .describe(
+        'Picture: encoded (binary), its path or data: URI (string), or struct<bytes, path>; null, empty or blank: none',
+      ),
     category: z
       .string()
       .default('category')
@@ -36,7 +41,7 @@ export const pictureLimits = {
     .min(0)
     .max(1)
     .default(0.01)
-    .describe('Largest share of broken pictures; above it the run stops'),
+    .describe('Largest share of broken pictures among all pictures; above it the run stops'),
   maxImagePixels: z
     .int()
     .positive()

@@ -4,6 +4,8 @@ import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { UserError } from '../base/errors.js'
 import { folderOf } from '../data/items/items.js'
+import { pictureIn, picturePath } from '../data/pictures/files.js'
+import { isUri } from '../data/pictures/uri.js'
 import { findTable, openTable, type Table } from '../data/tables/contract.js'
 import { Database, identifier, literal } from '../data/tables/duckdb.js'
 import { checkSeed } from './market/parameters.js'
@@ -182,8 +184,8 @@ async function copyPictures(
     const paths = `SELECT DISTINCT t.${identifier(column)} AS old, ${inside(column)} AS new ${kept} AND old IS NOT NULL`
     for await (const batch of db.batches(paths, { old: 'string', new: 'string' })) {
       await inParallel(batch.old, async (old, i) => {
-        if (old === null || isAbsolute(old) || /^[a-z0-9]+:\/\//i.test(old)) return
-        const source = bases.map((base) => join(base, old)).find((path) => existsSync(path))
+        if (old === null || pictureIn(null, old) === null || isUri(old) || isAbsolute(old)) return
+        const source = bases.map((base) => fileAt(old, base)).find((path) => path !== undefined)
         const target = resolve(folder, batch.new[i] ?? '')
         if (!source || relative(folder, target).startsWith('..')) copied.missingPictures++
         else {
@@ -193,5 +195,14 @@ async function copyPictures(
         }
       })
     }
+  }
+}
+
+/** Path of a picture file; undefined if it cannot be read, e.g. because it is a folder. */
+function fileAt(path: string, folder: string): string | undefined {
+  try {
+    return picturePath(path, { folder, allowOutside: true })
+  } catch {
+    return undefined
   }
 }

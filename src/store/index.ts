@@ -20,12 +20,14 @@ export {
 } from './rows.js'
 export {
   currentFormat,
+  currentTable,
   EmbeddingTable,
   type Found,
   type ListKind,
   listKinds,
   type Manifest,
   manifestFile,
+  parquetFolder,
   publishedFolder,
   readManifest,
   tableFolder,

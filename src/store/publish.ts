@@ -1,9 +1,11 @@
 /**
- * Versions of an embedding table, one of them published: `embeddings` is a link to `tables/N`. A link is replaced
- * atomically, so at any moment, even after `kill -9`, it points to a complete table.
+ * Versions of an embedding table, one of them published: `table` is a link to `tables/N`, and `embeddings` one to the
+ * Parquet files in it. A link is replaced atomically, so at any moment, even after `kill -9`, it points to a complete
+ * table.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { currentTable, parquetFolder } from './table.js'
 
 const folderName = 'tables'
 
@@ -14,8 +16,9 @@ const numbers = (tables: string) =>
     .sort((a, b) => a - b)
 
 /**
- * Creates a table folder, lets `write` fill it and points `link` to it. Keeps the newest `keep` tables, this one
- * included. A folder in place of the link (older versions of mim had one) becomes table 0.
+ * Creates a table folder, lets `write` fill it and points `link`, the path of `embeddings`, to it. Keeps the newest
+ * `keep` tables, this one included. A folder in place of a link becomes table 0: older versions of mim made one, and so
+ * do copies that resolve links.
  */
 export async function publishTable(
   link: string,
@@ -32,8 +35,6 @@ export async function publishTable(
   mkdirSync(`${target}.part`)
   await write(`${target}.part`)
   renameSync(`${target}.part`, target)
-  const found = lstatSync(link, { throwIfNoEntry: false })
-  if (found && !found.isSymbolicLink()) renameSync(link, join(tables, '0'))
   pointTo(link, number)
   for (const old of numbers(tables).slice(0, -keep)) rmSync(join(tables, String(old)), { recursive: true })
 }
@@ -45,8 +46,22 @@ export function recoverTable(link: string): void {
 }
 
 function pointTo(link: string, number: number): void {
+  const table = join(dirname(link), currentTable)
+  replaceLink(table, join(folderName, String(number)))
+  // Stays the same from one table to the next.
+  replaceLink(link, join(currentTable, parquetFolder))
+}
+
+function replaceLink(link: string, target: string): void {
+  const found = lstatSync(link, { throwIfNoEntry: false })
+  if (found?.isSymbolicLink() && readlinkSync(link) === target) return
+  if (found && !found.isSymbolicLink()) {
+    const aside = join(dirname(link), folderName, '0')
+    rmSync(aside, { recursive: true, force: true })
+    renameSync(link, aside)
+  }
   const temporary = `${link}.part`
   rmSync(temporary, { force: true })
-  symlinkSync(join(folderName, String(number)), temporary)
+  symlinkSync(target, temporary)
   renameSync(temporary, link)
 }

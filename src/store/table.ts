@@ -1,17 +1,21 @@
 /**
  * A published embedding table, opened to look up vectors by id. The folder contains `manifest.json`, the sorted ids,
- * the arrays of `RowFiles`, and the same rows as Parquet. Opening reads the manifest and one of every 512 ids; look-ups
+ * the arrays of `RowFiles`, and in a folder of their own the same rows as Parquet. Opening reads the manifest and one of every 512 ids; look-ups
  * read from disk. Several tables, e.g. two versions, may be open at once.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { UserError } from '../base/errors.js'
 import { Resources } from '../base/resources.js'
 import { type Id, type IdKind, SortedIds } from './ids.js'
 import { asFloats, flags, RowFiles, type VectorName, type VectorType } from './rows.js'
 
-/** Folder of the published table within the run folder. */
+/** Folder of the published Parquet files within the run folder: a link into the table. */
 export const tableFolder = 'embeddings'
+/** Link to the published table within the run folder. */
+export const currentTable = 'table'
+/** Folder of the Parquet files within the table, with no other files: pandas and Polars refuse these. */
+export const parquetFolder = 'parquet'
 export const manifestFile = 'manifest.json'
 export const currentFormat = 1
 
@@ -58,12 +62,20 @@ export function readManifest(folder: string): Manifest | undefined {
   })
 }
 
-/** Resolves `path`, a table folder or a run folder that contains one, to the table folder; undefined for neither. */
+/**
+ * Resolves `path` to a table folder: `path` is one, its folder of Parquet files, or a run folder; undefined for others.
+ * Tables of older versions of mim have the Parquet files with the others.
+ */
 export function publishedFolder(path: string): string | undefined {
+  if (!existsSync(path)) return undefined
   // Links are resolved: another table may be published while this one is read.
-  return [path, join(path, tableFolder)]
-    .filter((folder) => existsSync(join(folder, manifestFile)))
-    .map((folder) => realpathSync(folder))[0]
+  const real = realpathSync(path)
+  const candidates = [real, join(real, currentTable), join(real, tableFolder)]
+  if (basename(real) === parquetFolder) candidates.push(dirname(real))
+  // A copy of a run folder may have folders in place of links.
+  if (basename(real) === tableFolder) candidates.push(join(dirname(real), currentTable))
+  const found = candidates.find((folder) => existsSync(join(folder, manifestFile)))
+  return found && realpathSync(found)
 }
 
 /** Vectors of some ids. */

@@ -75,7 +75,7 @@ export class Run {
 
   /**
    * Opens the folder `out` for `work`. If the work fails by the user's mistake before anything was trained, a folder
-   * that was new is removed again.
+   * that was new is removed again, except for lists of what is wrong with the data.
    * @throws UserError `run-exists` if it contains a run and neither resume nor overwrite is given; `run-differs` if the
    * run to resume had another configuration; `out-no-run` if overwrite would remove a folder that is not a run.
    */
@@ -87,7 +87,7 @@ export class Run {
     } catch (error) {
       // Once there is a state or a model the folder is worth keeping, whatever the mistake.
       const isEmpty = run.isNew && !existsSync(run.path('last')) && !existsSync(run.path('checkpoint'))
-      if (error instanceof UserError && isEmpty) rmSync(run.folder, { recursive: true, force: true })
+      if (error instanceof UserError && isEmpty) removeRun(run.folder)
       throw error
     } finally {
       run.close()
@@ -110,13 +110,13 @@ export class Run {
     const { out, stage, config, schema, resume, overwrite, repeatable } = options
     const configFile = join(out, 'config.yaml')
     if (overwrite && existsSync(out)) {
-      if (!existsSync(configFile) && readdirSync(out).length > 0) {
+      if (!existsSync(configFile) && !readdirSync(out).every(isList)) {
         const what = `${out} has files but no config.yaml: it is not a run folder`
         throw new UserError({ id: 'out-no-run', what, remedy: 'choose another --out' })
       }
       rmSync(out, { recursive: true })
     }
-    const isNew = !existsSync(out)
+    const isNew = !existsSync(out) || hasListsAlone(out)
     if (existsSync(configFile) && !repeatable) {
       if (!resume) {
         const remedy = 'add --resume to continue it, --overwrite to replace it, or choose another --out'
@@ -254,6 +254,21 @@ function savedConfig(file: string, schema: RunOptions['schema']): Record<string,
 function isSame(path: string, now: unknown, was: unknown): boolean {
   if (path === 'data.timeUnit' && now === 'auto' && was === 'us') return true
   return JSON.stringify(now ?? null) === JSON.stringify(was ?? null)
+}
+
+/** Lists that errors refer to, e.g. `rejected.parquet`. */
+const isList = (name: string) => /^rejected\w*\.parquet$/.test(name)
+
+function hasListsAlone(folder: string): boolean {
+  const names = readdirSync(folder)
+  return names.length > 0 && names.every(isList)
+}
+
+/** Removes a run folder; one with lists keeps these. */
+function removeRun(folder: string): void {
+  const names = readdirSync(folder)
+  const left = names.some(isList) ? names.filter((name) => !isList(name)).map((name) => join(folder, name)) : [folder]
+  for (const path of left) rmSync(path, { recursive: true, force: true })
 }
 
 /** The results in a file, unless the run stopped at its time limit. */

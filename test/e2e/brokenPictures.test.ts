@@ -93,6 +93,7 @@ test('when some pictures are broken then the run ends well and lists each with p
 })
 
 test('when more pictures are broken than allowed then the run stops and names their kinds', async () => {
-  const line = await refusal(arguments_(0.01), join(folder, 'many'), 'pictures-bad')
+  const out = join(folder, 'many')
+  const line = await refusal(arguments_(0.01), out, 'pictures-bad', ['rejected.parquet'])
   assert.match(line, /7 of 300 pictures are broken \(1 corrupt, 1 empty, .*\).+; expected at most 1 %/)
 })

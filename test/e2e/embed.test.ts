@@ -34,7 +34,7 @@ test('when two shards are merged then the table is that of one run, to the bit',
   const merged = await mimJson(['embed', 'merge', '--out', parts])
   assert.deepEqual([merged['shards'], merged['items']], [2, 120])
   for (const name of ['item_id', 'embedding', 'content_hash']) {
-    const bytes = (out: string) => readFileSync(join(out, 'embeddings', `${name}.npy`))
+    const bytes = (out: string) => readFileSync(join(out, 'table', `${name}.npy`))
     assert.ok(bytes(parts).equals(bytes(whole)), name)
   }
 })
@@ -157,7 +157,7 @@ test('when a table is checked then coverage, drift and problems are reported', a
 test('when vectors have collapsed or are not numbers then the check says so and fails', async () => {
   const out = at('broken')
   cpSync(at('whole'), out, { recursive: true, verbatimSymlinks: true })
-  const file = join(out, 'embeddings/embedding.npy')
+  const file = join(out, 'table/embedding.npy')
   const bytes = readFileSync(file)
   const rowBytes = 12 * 4
   const row = bytes.subarray(128, 128 + rowBytes)

@@ -37,16 +37,17 @@ test('when query pictures are broken then training and judgment are as if nobody
       ...['--init', pretrained, '--json', '--out', out],
     ])
     assert.equal(code, 0, stderr)
-    const { positives, seconds: _, ...metrics } = JSON.parse(stdout)
+    const { positives, seconds: _, warnings, ...metrics } = JSON.parse(stdout)
     const pairs = Object.values(positives as Record<string, number>).reduce((a, b) => a + b, 0)
     const losses = await query('SELECT step, loss FROM {history} ORDER BY step', {
       history: join(out, 'history.parquet'),
     })
-    return { metrics, losses, pairs, stderr }
+    return { metrics, losses, pairs, stderr, warned: warnings.map(({ id }: { id: string }) => id) }
   }
   const [broken, lacking] = [await trained('broken'), await trained('lacking')]
   assert.deepEqual(broken.losses, lacking.losses)
   assert.deepEqual(broken.metrics, lacking.metrics)
+  assert.ok(broken.warned.includes('pictures-broken') && !lacking.warned.includes('pictures-broken'))
   const [, dropped] = broken.stderr.match(/(\d+) left out because their query picture is broken/) ?? []
   assert.ok(Number(dropped) > 0, broken.stderr)
   assert.equal(Number(dropped), broken.pairs - lacking.pairs)

@@ -14,7 +14,7 @@ before(async () => {
   await mimJson([...pretrain, '--engine', 'wasm', '--out', at('pretrain')])
 })
 
-const vectorsOf = (out: string) => readFileSync(join(out, 'embeddings/embedding.npy'))
+const vectorsOf = (out: string) => readFileSync(join(out, 'table/embedding.npy'))
 
 const parquetOf = (out: string) =>
   query<{ item_id: bigint; embedding: number[] }>('SELECT * FROM {table} ORDER BY item_id', {

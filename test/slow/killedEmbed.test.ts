@@ -19,7 +19,7 @@ const changed = ['--data', at('changed')]
 /** All numbers of the published table, which must open; and its Parquet rows. */
 async function published(out: string) {
   EmbeddingTable.open(join(out, 'embeddings')).close()
-  const numbers = arrays.map((name) => readFileSync(join(out, 'embeddings', `${name}.npy`)))
+  const numbers = arrays.map((name) => readFileSync(join(out, 'table', `${name}.npy`)))
   const [{ rows, hash }] = await query<{ rows: bigint; hash: bigint }>(
     'SELECT count(*) AS rows, bit_xor(hash(t)) AS hash FROM (SELECT * FROM {table}) t',
     { table: join(out, 'embeddings/*.parquet') },

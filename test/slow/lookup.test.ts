@@ -26,7 +26,7 @@ before(async () => {
   for (const type of ['float32', 'int8'] as const) {
     tables[type] = await madeTable(at(type), 'BIGINT', Array.from(ids), type, pick)
     mkdirSync(at(`${type}-parquet`))
-    copyFileSync(at(`${type}/part-00000.parquet`), at(`${type}-parquet/part-00000.parquet`))
+    copyFileSync(at(`${type}/parquet/part-00000.parquet`), at(`${type}-parquet/part-00000.parquet`))
   }
 })
 

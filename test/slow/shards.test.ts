@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { before, test } from 'node:test'
 import { mim, mimJson } from '../commands/cli.js'
 import { smallStages, workplace } from '../e2e/stages.js'
@@ -17,7 +17,7 @@ before(async () => {
 
 /** All numbers of a published table. */
 const numbersOf = (out: string) =>
-  Object.fromEntries(arrays.map((name) => [name, readFileSync(join(out, 'embeddings', `${name}.npy`))]))
+  Object.fromEntries(arrays.map((name) => [name, readFileSync(join(out, 'table', `${name}.npy`))]))
 
 test('when shards are merged then the table is that of one run, to the bit', async () => {
   const [whole, parts] = [at('whole'), at('parts')]
@@ -43,11 +43,15 @@ test('when shards are merged then the table is that of one run, to the bit', asy
 
   const merged = await mimJson(['embed', 'merge', '--out', parts])
   assert.deepEqual([merged['shards'], merged['rows'], merged['items']], [4, rows, 120])
-  const published = (out: string) => readdirSync(join(out, 'embeddings')).sort()
+  const published = (out: string) =>
+    readdirSync(join(out, 'table'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(realpathSync(join(out, 'table')), join(realpathSync(entry.parentPath), entry.name)))
+      .sort()
   assert.deepEqual(published(parts), published(whole))
   assert.ok(published(whole).includes('embeddings.safetensors'))
   for (const file of published(whole)) {
-    const bytes = (out: string) => readFileSync(join(out, 'embeddings', file))
+    const bytes = (out: string) => readFileSync(join(out, 'table', file))
     if (file !== 'manifest.json') assert.ok(bytes(parts).equals(bytes(whole)), file)
   }
 

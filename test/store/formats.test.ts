@@ -32,7 +32,7 @@ for (const [idType, { arrow: arrowType, id }] of Object.entries(kinds)) {
 }
 
 for (const { idType, arrowType, ids, at } of tables) {
-  const part = (type: string) => join(at(type), 'part-00000.parquet')
+  const part = (type: string) => join(at(type), 'parquet/part-00000.parquet')
   const numbers = (type: string, name: string) => readFileSync(join(at(type), `${name}.npy`)).subarray(headerBytes)
 
   describe(`Tables of ${idType} ids as other formats`, () => {
@@ -93,7 +93,7 @@ test('when no format is set then lists are of variable length and there are no s
   const table = await madeTable(join(folder, 'plain'), 'BIGINT', [1n, 2n], 'float32')
   table.close()
   assert.equal(existsSync(join(folder, 'plain/embeddings.safetensors')), false)
-  const path = literal(join(folder, 'plain/part-00000.parquet'))
+  const path = literal(join(folder, 'plain/parquet/part-00000.parquet'))
   const schemas = await db.count(`parquet_kv_metadata(${path}) WHERE decode(key) = 'ARROW:schema'`)
   assert.equal(schemas, 0)
 })

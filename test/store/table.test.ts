@@ -26,7 +26,7 @@ const tableOf = (name: string, idType: string, ids: Id[], type: VectorType = 'fl
 const openFiles = () => (existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0)
 
 const sorted = (ids: Id[]) => ids.sort(compareIds)
-const parquet = (name: string) => `read_parquet('${join(folder, name)}/*.parquet')`
+const parquet = (name: string) => `read_parquet('${join(folder, name)}/parquet/*.parquet')`
 
 /** Ids of each kind, more than a block of them, with those that are hard to get right. */
 const kinds: Record<string, { idType: string; ids: Id[]; absent: Id[] }> = {
@@ -96,7 +96,7 @@ test('when vectors are int8 then they are near, a quarter of the size, and Parqu
   )
   assert.equal(type, 'TINYINT[]')
   const { scale } = await db.row<{ scale: string }>(
-    `SELECT decode(value) AS scale FROM parquet_kv_metadata('${join(folder, 'int8')}/part-00000.parquet')
+    `SELECT decode(value) AS scale FROM parquet_kv_metadata('${join(folder, 'int8')}/parquet/part-00000.parquet')
      WHERE decode(key) = 'scale'`,
   )
   assert.deepEqual(

@@ -9,7 +9,7 @@ import { findTable } from '../../data/tables/contract.js'
 import { Database } from '../../data/tables/duckdb.js'
 import { gallery, page } from '../../report/index.js'
 import { indexRecall, itemCards, type Listed, listed, queryVector, rowOf } from '../../stages/embed/neighbors.js'
-import { EmbeddingTable, HnswIndex, nearestRows, tableFolder } from '../../store/index.js'
+import { currentTable, EmbeddingTable, HnswIndex, nearestRows, tableFolder } from '../../store/index.js'
 import { Terminal } from '../../train/terminal.js'
 import type { OptionsOf } from '../options.js'
 import type * as declarations from './declarations.js'
@@ -66,7 +66,7 @@ async function indexOf(table: EmbeddingTable, terminal: Terminal): Promise<HnswI
 
 /** The configuration of the run that wrote the table; options replace its paths. */
 function configOfRun(path: string, { data, checkpoint }: Flags): EmbedConfig {
-  const run = basename(resolve(path)) === tableFolder ? dirname(resolve(path)) : path
+  const run = [tableFolder, currentTable].includes(basename(resolve(path))) ? dirname(resolve(path)) : path
   const file = join(run, 'config.yaml')
   const { stage: _, ...known } = existsSync(file) ? (parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {}
   const config = embedConfig.parse('merge' in known ? {} : known)

@@ -2,6 +2,7 @@
 
 import type { DataFacts } from '../facts.js'
 import type { Items } from '../items/items.js'
+import { pathSql } from '../pictures/column.js'
 import { idsOf, numberedIds, openTable, requireSameIds, type Table } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
 import { openTime, type TimeColumn } from '../tables/time.js'
@@ -198,6 +199,6 @@ function behaviorsOf(table: Table, items: Items, columns: BehaviorColumns, time:
       ${time.sql} AS ts,
       CAST(file_index AS BIGINT) * ${fileRows} + file_row_number AS place,
       ${optional(columns.request)} AS request, nullif(trim(${optional(columns.queryText)}), '') AS query_text,
-      ${optional(columns.queryImage)} AS query_image
+      ${pathSql(optional(columns.queryImage))} AS query_image
     FROM ${table.source} t JOIN ${items.numbers} n ON t.${identifier(columns.item)} = n.item_id`
 }

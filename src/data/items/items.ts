@@ -1,8 +1,10 @@
 /** The catalogue: items sorted by id, each with an item number (from 0) that all other code uses. */
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { pictureKinds, pictureSql, picturesOf, selectPictures } from '../pictures/column.js'
 import type { PictureInput } from '../pictures/files.js'
-import { fingerprintOfFiles, type PictureSource } from '../pictures/prepare.js'
+import { fingerprintOf, type PictureSource } from '../pictures/prepare.js'
+import { writeRejected } from '../pictures/rejected.js'
 import type { PictureOrigin } from '../pictures/stream.js'
 import { openTable, type Table } from '../tables/contract.js'
 import { Database, identifier } from '../tables/duckdb.js'
@@ -82,14 +84,12 @@ export async function readPictures(
   if (!table.columns.has(image) || wanted.length === 0) return new Map()
   using db = await Database.open()
   const joined = await numberItems(db, table, id)
-  const { item, picture } = await db.columns(
-    `SELECT n.item, t.${identifier(image)} AS picture FROM ${joined} WHERE n.item IN (${wanted.join(', ')})`,
-    { item: 'int32', picture: isPath(table, image) ? 'string' : 'blob' },
-  )
-  return new Map(Array.from(item, (number, i) => [number, picture[i]]))
+  const pictures = selectPictures(pictureSql(image, table.columns.get(image)))
+  const query = `SELECT n.item, ${pictures} FROM ${joined} WHERE n.item IN (${wanted.join(', ')})`
+  const read = await db.columns(query, { item: 'int32', ...pictureKinds })
+  const found = picturesOf(read)
+  return new Map(Array.from(read.item, (number, i) => [number, found[i]]))
 }
-
-const isPath = (table: Table, image: string) => /VARCHAR/.test(table.columns.get(image) ?? '')
 
 /** Pictures read at a time: enough to keep the decoders busy, few enough for memory. */
 const piecePictures = 256
@@ -97,19 +97,24 @@ const piecePictures = 256
 async function itemPictures(db: Database, table: Table, column: string, joined: string): Promise<PictureSource> {
   const folder = folderOf(table.path)
   const type = table.columns.get(column)
-  const kind = isPath(table, column) ? 'string' : 'blob'
-  const query = `SELECT n.item, ${type ? identifier(column) : 'CAST(NULL AS BLOB)'} AS picture FROM ${joined} ORDER BY n.item`
+  const sql = pictureSql(column, type)
+  const ordered = `FROM ${joined} ORDER BY n.item`
+  const query = `SELECT n.item, ${selectPictures(sql)} ${ordered}`
   return {
     count: table.rows,
-    fingerprint:
-      kind === 'string'
-        ? fingerprintOfFiles(folder, (await db.columns(query, { picture: kind })).picture)
-        : await fingerprintOfBytes(db, query),
+    fingerprint: await fingerprintOf(
+      folder,
+      db.batches(`SELECT md5(${sql.bytes}) AS hash, ${sql.path} AS path ${ordered}`, {
+        hash: 'string',
+        path: 'string',
+      }),
+    ),
     folder,
+    where: `${table.path}: column '${column}'`,
     async *read() {
-      let pending: (Uint8Array | string | null)[] = []
-      for await (const { picture } of db.batches(query, { picture: kind })) {
-        pending.push(...(picture as (Uint8Array | string | null)[]))
+      let pending: (PictureInput | null)[] = []
+      for await (const batch of db.batches(query, pictureKinds)) {
+        pending.push(...picturesOf(batch))
         for (; pending.length >= piecePictures; pending = pending.slice(piecePictures)) {
           yield pending.slice(0, piecePictures)
         }
@@ -117,24 +122,19 @@ async function itemPictures(db: Database, table: Table, column: string, joined: 
       if (pending.length > 0) yield pending
     },
     async origin(): Promise<PictureOrigin> {
-      if (kind === 'string') {
-        const { picture } = await db.columns(query, { picture: kind })
-        return { paths: SharedTexts.of(picture).packed }
+      // Paths fit into memory, pictures written as text do not.
+      if (type === 'VARCHAR' && (await db.count(`(${query}) WHERE ltrim(path) ILIKE 'data:%'`)) === 0) {
+        const { path } = await db.columns(query, { path: 'string' })
+        return { paths: SharedTexts.of(path).packed }
       }
       const places = `SELECT file_index AS file, file_row_number AS "row" FROM ${joined} ORDER BY n.item`
       const { file, row } = await db.columns(places, { file: 'int32', row: 'int32' })
       const names = `SELECT DISTINCT file_index AS file, filename FROM ${table.source} ORDER BY file`
       const files = (await db.rows<{ filename: string }>(names)).map(({ filename }) => filename)
-      return { column, files, file: shareArray(file), row: shareArray(row) }
+      return { column, type: type!, files, file: shareArray(file), row: shareArray(row) }
     },
+    list: (rejected, file) => writeRejected(db, itemNumbers, rejected, file),
   }
-}
-
-async function fingerprintOfBytes(db: Database, query: string): Promise<string> {
-  const { fingerprint } = await db.row<{ fingerprint: string | null }>(
-    `SELECT md5(string_agg(coalesce(md5(picture), '') ORDER BY item)) AS fingerprint FROM (${query})`,
-  )
-  return fingerprint ?? ''
 }
 
 /** The folder that paths in a table are relative to. */

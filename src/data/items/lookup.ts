@@ -1,5 +1,6 @@
 /** Looks up titles, categories and pictures of a few items. */
 import type { Id } from '../../store/index.js'
+import { pictureKinds, pictureSql, picturesOf, selectPictures } from '../pictures/column.js'
 import type { PictureInput } from '../pictures/files.js'
 import { openTable } from '../tables/contract.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
@@ -25,19 +26,20 @@ export async function lookUpItems(
     [image]: { type: 'image', optional: true },
   })
   const column = (name: string, type: string) => (columns.has(name) ? identifier(name) : `CAST(NULL AS ${type})`)
-  const kind = columns.get(image) === 'VARCHAR' ? 'string' : 'blob'
+  const pictures = selectPictures(pictureSql(image, columns.get(image)))
   const items = new Map<Id, FoundItem>()
   const list = ids.map((one) => literal(String(one))).join(', ')
   if (list === '') return { folder: folderOf(path), items }
   const read = await db.columns(
     `SELECT CAST(${identifier(id)} AS VARCHAR) AS id, ${titleSql(columns, title)} AS title,
-       CAST(${column(category, 'VARCHAR')} AS VARCHAR) AS category, ${column(image, 'BLOB')} AS picture
+       CAST(${column(category, 'VARCHAR')} AS VARCHAR) AS category, ${pictures}
      FROM ${source} WHERE CAST(${identifier(id)} AS VARCHAR) IN (${list})`,
-    { id: 'string', title: 'string', category: 'string', picture: kind },
+    { id: 'string', title: 'string', category: 'string', ...pictureKinds },
   )
+  const found = picturesOf(read)
   const idOf = new Map(ids.map((one) => [String(one), one]))
   read.id.forEach((text, i) => {
-    items.set(idOf.get(text!)!, { title: read.title[i], category: read.category[i], picture: read.picture[i] })
+    items.set(idOf.get(text!)!, { title: read.title[i], category: read.category[i], picture: found[i] })
   })
   return { folder: folderOf(path), items }
 }

@@ -1,6 +1,7 @@
 /** Streams a catalogue of any size, in the order of its files. */
 import { UserError } from '../../base/errors.js'
 import { type Id, type IdKind, idKind } from '../../store/index.js'
+import { pictureKinds, pictureSql, picturesOf, selectPictures } from '../pictures/column.js'
 import type { PictureInput } from '../pictures/files.js'
 import { openTable, type Table } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
@@ -25,6 +26,8 @@ export interface ItemStream {
   idType: string
   /** Folder that paths of pictures are relative to. */
   folder: string
+  /** Table and column of the pictures, for errors. */
+  where: string
   /** Changes whenever an item is added to or removed from the whole catalogue. */
   fingerprint: string
   /** The ids of the shard, ascending. */
@@ -59,25 +62,25 @@ export async function openItemStream(
   const idColumn = { integer: 'int64', unsigned: 'string', string: 'string' } as const
   const idsOf = (values: BigInt64Array | (string | null)[]): Id[] =>
     kind === 'unsigned' ? (values as string[]).map(BigInt) : ([...values] as Id[])
-  const picture = columns.get(image) === 'VARCHAR' ? 'string' : 'blob'
-  const pictureSql = columns.has(image) ? identifier(image) : 'CAST(NULL AS BLOB)'
+  const pictures = selectPictures(pictureSql(image, columns.get(image)))
   return {
     count: shard ? await db.count(rows) : Number(total),
     shard,
     kind,
     idType: columns.get(id)!,
     folder: folderOf(path),
+    where: `${path}: column '${image}'`,
     fingerprint: `${total}-${mixed}`,
     async *sortedIds() {
       const query = `SELECT ${identifier(id)} AS ids FROM ${rows} ORDER BY 1`
       for await (const { ids } of db.batches(query, { ids: idColumn[kind] })) yield idsOf(ids)
     },
     async *read() {
-      const query = `SELECT ${identifier(id)} AS ids, ${titleSql(columns, title)} AS titles, ${pictureSql} AS pictures
+      const query = `SELECT ${identifier(id)} AS ids, ${titleSql(columns, title)} AS titles, ${pictures}
         FROM ${rows}`
-      const kinds = { ids: idColumn[kind], titles: 'string', pictures: picture } as const
+      const kinds = { ids: idColumn[kind], titles: 'string', ...pictureKinds } as const
       for await (const batch of db.batches(query, kinds)) {
-        yield { ids: idsOf(batch.ids), titles: batch.titles, pictures: batch.pictures }
+        yield { ids: idsOf(batch.ids), titles: batch.titles, pictures: picturesOf(batch) }
       }
     },
   }

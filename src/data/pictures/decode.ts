@@ -5,6 +5,7 @@ import { messageOf } from '../../base/errors.js'
 import { type PictureInput, type PicturePlace, pictureBytes } from './files.js'
 import { type Decoded, decodeSmallJpeg, type JpegHeader, jpegHeader } from './jpeg.js'
 import { type Kernel, pixelWords, resample, type Window } from './resample.js'
+import { isCutOff, unsupported } from './unsupported.js'
 
 // Many pictures are decoded in parallel, so each needs one thread only; no picture comes twice.
 sharp.concurrency(1)
@@ -63,8 +64,9 @@ export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: Decode
     if (small) return resampled(small, windowOf(small, size, fit))
     const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error' })
     const upright = header ?? (await sizeOf(image))
-    if (upright.width * upright.height === 1) throw new Error('blank: a single pixel')
+    if (Math.min(upright.width, upright.height) === 1) throw new Error(`blank: ${blankSize(upright)}`)
     const window = windowOf(upright, size, fit)
+    if (upright.isInk) return resampled(await decodeInk(image), window)
     // A picture with a plain header is upright and opaque.
     if (!header) image.autoOrient().flatten({ background: '#ffffff' })
     image.raw()
@@ -80,9 +82,11 @@ export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: Decode
   }
 }
 
+const blankSize = ({ width, height }: Size) => (width === height ? 'a single pixel' : `${width} × ${height} pixels`)
+
 const isSmall = (header: JpegHeader | undefined, maxPixels: number) => {
-  const pixels = header?.isPlain ? header.width * header.height : Infinity
-  return pixels > 1 && pixels <= Math.min(smallPixels, maxPixels)
+  if (!header?.isPlain || Math.min(header.width, header.height) === 1) return false
+  return header.width * header.height <= Math.min(smallPixels, maxPixels)
 }
 
 /** Size to resize to, the center crop of it, and the filter. */
@@ -97,23 +101,39 @@ function resampled({ data, width, height }: Decoded, window: Window & { kernel: 
   return resample(pixelWords(data, width * height), width, height, window, window.kernel)
 }
 
-/** Width and height of the upright picture. */
-async function sizeOf(image: Sharp): Promise<Size> {
-  const { autoOrient, format } = await image.metadata()
+const depths = new Set(['uchar', 'ushort'])
+
+/** Width and height of the upright picture; whether it is CMYK without a profile. */
+async function sizeOf(image: Sharp): Promise<Size & { isInk: boolean }> {
+  const { autoOrient, format, space, depth, hasProfile } = await image.metadata()
   if (!formats.has(format)) throw new Error('unsupported image format')
-  return autoOrient
+  // Their scale is unknown: white may be 1, 255 or anything.
+  if (!depths.has(depth)) throw new Error(`unsupported: samples of type ${depth}; convert it to 8 or 16 bits`)
+  return { ...autoOrient, isInk: space === 'cmyk' && depth === 'uchar' && !hasProfile }
+}
+
+/**
+ * The pixels of CMYK without a color profile, each color as its light times the light of black, as browsers and Pillow
+ * compute it. libvips would take it for the inks of a printing press, which are darker.
+ */
+async function decodeInk(image: Sharp): Promise<Decoded> {
+  const inks = image.autoOrient().pipelineColourspace('cmyk').toColourspace('cmyk').raw()
+  const { data, info } = await inks.toBuffer({ resolveWithObject: true })
+  const out = new Uint8Array(info.width * info.height * 3)
+  for (let from = 0, to = 0; to < out.length; from += 4, to += 3) {
+    const light = 255 - data[from + 3]
+    for (let c = 0; c < 3; c++) out[to + c] = Math.round(((255 - data[from + c]) * light) / 255)
+  }
+  return { data: out, width: info.width, height: info.height }
 }
 
 /** Why a picture is broken: the kind of failure, which reports count, then a colon and details. */
 function reasonOf(message: string, bytes: Uint8Array, maxPixels: number): string {
-  if (/unsupported image format/.test(message)) {
-    const start = Buffer.from(bytes.subarray(0, 16)).toString('latin1')
-    return `no picture: the file starts with ${JSON.stringify(start)}`
-  }
+  if (/^(blank|unsupported): /.test(message)) return message
   if (/exceeds pixel limit/.test(message)) return `too large: more than ${maxPixels} pixels`
-  return message.startsWith('blank') ? message : `corrupt: ${message.split('\n')[0]}`
+  // libvips' own message may be about a picture that another thread decodes.
+  return unsupported(bytes) ?? (isCutOff(bytes) ? 'corrupt: the file is cut off' : 'corrupt: it cannot be decoded')
 }
-
 /**
  * Pictures of up to so many pixels are resized here, and JPEGs decoded, because the set-up of libvips takes longer. Of
  * larger JPEGs libvips decodes only a fraction, which is faster. Enlarging is done here too, because libvips is off by

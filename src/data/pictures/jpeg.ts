@@ -55,6 +55,8 @@ export interface JpegHeader {
   height: number
   /** Whether it is gray or YCbCr, without a color profile, and complete. */
   isPlain: boolean
+  /** Set if it is CMYK without a color profile. */
+  isInk?: true
 }
 
 /**
@@ -72,7 +74,8 @@ export function jpegHeader(bytes: Uint8Array): JpegHeader | undefined {
       const [height, width, components] = [uint16(bytes, start + 5), uint16(bytes, start + 7), bytes[start + 9]]
       const isWhole = uint16(bytes, bytes.length - 2) === endMark
       const isPlain = isWhole && !hasProfile && (components === 1 || components === 3)
-      return width > 0 && height > 0 ? { width, height, isPlain } : undefined
+      const ink = components === 4 && !hasProfile ? { isInk: true as const } : {}
+      return width > 0 && height > 0 ? { width, height, isPlain, ...ink } : undefined
     }
     start += 2 + uint16(bytes, start + 2)
   }

@@ -1,13 +1,13 @@
 /** Decodes and resizes all pictures once: finds broken ones and caches as many as fit. */
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { replaceFile } from '../../base/files.js'
 import { prefetch } from '../../base/prefetch.js'
 import { shareArray } from '../tables/sharedMemory.js'
 import { hashSize, PictureStore, type Place } from './cache.js'
 import type { DecodeOptions } from './decode.js'
-import { type PictureInput, pictureBytes } from './files.js'
+import { type PictureInput, pictureBytes, pictureIn, pictureName, pictureStamp, unreadableKind } from './files.js'
 import { Pictures, type PreparedPictures } from './pictures.js'
 import { type Rejected, refuseBroken } from './rejected.js'
 import type { PictureOrigin, StreamedPictures } from './stream.js'
@@ -18,10 +18,14 @@ export interface PictureSource {
   fingerprint: string
   /** Folder that paths are relative to. */
   folder: string
+  /** Table and column, for errors. */
+  where: string
   /** The pictures in order, in pieces; null for none. */
   read(): AsyncIterable<(PictureInput | null)[]>
   /** Locations to read pictures from later. */
   origin(): Promise<PictureOrigin>
+  /** Writes the broken ones to a Parquet file; without any it deletes the file. */
+  list(rejected: readonly Rejected[], file: string): Promise<void>
 }
 
 export interface PictureOptions extends DecodeOptions {
@@ -33,6 +37,8 @@ export interface PictureOptions extends DecodeOptions {
   maxBad: number
   /** Whether paths may leave the folder of the table. */
   allowOutside: boolean
+  /** Parquet file that lists the broken ones. */
+  list?: string
 }
 
 /** The `data` options of a stage for pictures. */
@@ -48,15 +54,16 @@ export function pictureOptions(
   { cache, cacheLimit, maxBadImages, maxImagePixels, allowOutside }: PictureSettings,
   size: number,
   fit: PictureOptions['fit'],
+  list?: string,
 ): PictureOptions {
-  return { size, fit, cache, cacheLimit, maxBad: maxBadImages, maxPixels: maxImagePixels, allowOutside }
+  return { size, fit, cache, cacheLimit, maxBad: maxBadImages, maxPixels: maxImagePixels, allowOutside, list }
 }
 
 /** Most bytes of pictures kept in memory. */
 const memoryLimit = 2 ** 30
 
 /** To be raised when the stored data changes its meaning. */
-const cacheVersion = 3
+const cacheVersion = 4
 
 /** A list has `hashSize` bytes per picture: its hash, or zeros for a missing or broken one. */
 const noHash = Buffer.alloc(hashSize)
@@ -66,15 +73,15 @@ const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /**
  * Decodes and resizes all pictures of `source`, each distinct one once, or finds them in the cache. If `progress` throws,
- * it stops and keeps the pictures decoded so far.
- * @throws UserError `pictures-bad` where more than the share `maxBad` of them is broken.
+ * it stops and keeps the pictures decoded so far. It lists broken ones in the file `list` before it refuses them.
+ * @throws UserError `pictures-bad` or `picture-urls` where more than the share `maxBad` of them is broken.
  */
 export async function preparePictures(
   source: PictureSource,
   options: PictureOptions,
   progress: (done: number) => void = () => {},
 ): Promise<Pictures> {
-  const { size, fit, cache, maxPixels, maxBad, cacheLimit, allowOutside } = options
+  const { size, fit, cache, maxPixels, cacheLimit, allowOutside } = options
   const key = JSON.stringify([cacheVersion, size, fit, maxPixels])
   const folder = join(cache, `pictures-${digest(key)}`)
   const store = new PictureStore(cache, folder, size * size * 3, cacheLimit * 1e9)
@@ -87,16 +94,24 @@ export async function preparePictures(
     } finally {
       store.publish()
     }
-    refuseBroken(list.rejected, source, maxBad)
-    await writeList(listFile, list)
-  }
-  refuseBroken(list.rejected, source, maxBad)
+    await reject(list, source, options)
+    // What cannot be read now may be readable in the next run, with no change that the fingerprint shows.
+    if (!list.rejected.some(({ reason }) => reason.startsWith(unreadableKind))) await writeList(listFile, list)
+  } else await reject(list, source, options)
   const found = locate(store, list)
   store.touch()
   const isWhole = found.places.every((place) => place !== undefined)
   const place = { folder: source.folder, allowOutside }
   const streamed = isWhole ? undefined : { origin: await source.origin(), place, decoding: { size, fit, maxPixels } }
   return new Pictures(prepared(store, list, found, size, streamed))
+}
+
+/** Lists the broken pictures; stops if they are too many. */
+async function reject({ hashes, rejected }: PictureList, source: PictureSource, options: PictureOptions) {
+  const { maxBad, list } = options
+  if (list) await source.list(rejected, list)
+  const pictures = hashes.reduce((n, hash) => n + (isMissing(hash) ? 0 : 1), rejected.length)
+  refuseBroken(rejected, { pictures, where: source.where, list }, maxBad)
 }
 
 /** The hashes of the pictures of a source, and the broken ones. */
@@ -120,7 +135,7 @@ async function fill(
     for await (const pictures of source.read()) {
       yield Promise.all(
         pictures.map(async (picture) => {
-          const path = typeof picture === 'string' ? picture : null
+          const path = pictureName(picture)
           if (picture === null) return { path, bytes: null }
           return { path, bytes: await pictureBytes(picture, place).catch((error: Error) => error) }
         }),
@@ -240,12 +255,20 @@ function readExactly(file: number, into: Uint8Array, position: number, path: str
   }
 }
 
-/** A fingerprint of picture files by path, size and modification time. */
-export function fingerprintOfFiles(folder: string, paths: Iterable<string | null>): string {
+/** For a fingerprint: hashes of the pictures that a table contains, null for others, and their paths. */
+export interface PictureStamps {
+  hash?: readonly (string | null)[]
+  path: readonly (string | null)[]
+}
+
+/** A fingerprint of pictures: of files by path, size and modification time. */
+export async function fingerprintOf(folder: string, pieces: AsyncIterable<PictureStamps> | Iterable<PictureStamps>) {
   const hash = createHash('sha256').update(folder)
-  for (const path of paths) {
-    const found = path === null ? undefined : statSync(resolve(folder, path), { throwIfNoEntry: false })
-    hash.update(`\n${path} ${found?.size} ${found?.mtimeMs}`)
+  for await (const { hash: hashes, path: paths } of pieces) {
+    for (const [i, path] of paths.entries()) {
+      const isPath = pictureIn(null, path) !== null
+      hash.update(`\n${hashes?.[i] ?? (isPath ? pictureStamp(path!, folder) : '')}`)
+    }
   }
   return hash.digest('hex')
 }

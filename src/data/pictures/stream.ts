@@ -1,14 +1,15 @@
 /** Pictures that do not fit into the cache: read and decoded each time they are needed. */
 import { UserError } from '../../base/errors.js'
-import { Database, identifier, literal } from '../tables/duckdb.js'
+import { Database, literal } from '../tables/duckdb.js'
 import { type PackedTexts, SharedTexts } from '../tables/sharedMemory.js'
+import { pictureKinds, pictureSql, picturesOf, selectPictures } from './column.js'
 import type { DecodeOptions } from './decode.js'
 import type { PictureInput, PicturePlace } from './files.js'
 
 /** Locations of the encoded pictures: paths, or rows (from 0) of files with a Parquet column. Plain data. */
 export type PictureOrigin =
   | { paths: PackedTexts }
-  | { column: string; files: string[]; file: Int32Array; row: Int32Array }
+  | { column: string; type: string; files: string[]; file: Int32Array; row: Int32Array }
 
 /** Plain data to make a `PictureStream`, also in another thread. */
 export interface StreamedPictures {
@@ -56,7 +57,8 @@ export class PictureStream {
       const paths = new SharedTexts(origin.paths)
       return new Map(items.map((item) => [item, paths.at(item)!]))
     }
-    const { column, files, file, row } = origin
+    const { column, type, files, file, row } = origin
+    const pictures = selectPictures(pictureSql(column, type))
     const byFile = new Map<number, Map<number, number>>()
     for (const item of items) {
       const rows = byFile.get(file[item]) ?? new Map<number, number>()
@@ -66,10 +68,10 @@ export class PictureStream {
     const found = new Map<number, PictureInput>()
     // One query per file: it then reads only the row groups with the rows.
     for (const [number, rows] of byFile) {
-      const query = `SELECT file_row_number AS row, ${identifier(column)} AS picture
+      const query = `SELECT file_row_number AS row, ${pictures}
         FROM read_parquet(${literal(files[number])}) WHERE file_row_number IN (${[...rows.keys()].join(', ')})`
-      const read = await this.db.columns(query, { row: 'int32', picture: 'blob' })
-      for (const [i, picture] of read.picture.entries()) if (picture) found.set(rows.get(read.row[i])!, picture)
+      const read = await this.db.columns(query, { row: 'int32', ...pictureKinds })
+      for (const [i, picture] of picturesOf(read).entries()) if (picture) found.set(rows.get(read.row[i])!, picture)
     }
     return found
   }

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { UserError } from '../../base/errors.js'
+import { pictureTypes } from '../pictures/column.js'
 import { type Database, identifier, literal } from './duckdb.js'
 
 /** Type of a column; see the data contract in the README. */
@@ -37,6 +38,8 @@ interface TypeRule {
   bad?: (column: string, type: string) => string
   show?: (column: string) => string
   rule?: string
+  /** How to get rid of a type that is not accepted. */
+  remedy?: (type: string) => string | undefined
 }
 
 const types: Record<ColumnType, TypeRule> = {
@@ -48,7 +51,11 @@ const types: Record<ColumnType, TypeRule> = {
     rule: 'an id in every row',
   },
   text: { fits: /^VARCHAR$/, expected: 'string' },
-  image: { fits: /^(VARCHAR|BLOB)$/, expected: 'binary (an encoded picture) or string (its path)' },
+  image: {
+    fits: pictureTypes,
+    expected: 'one picture: binary (encoded), string (its path or a data: URI) or struct<bytes, path>',
+    remedy: (type) => (type.endsWith(']') ? 'mim takes one picture per item: write the first of each list' : undefined),
+  },
   label: {
     fits: new RegExp(`${number.source.slice(0, -1)}(\\[\\d*\\])?$`),
     expected: '0 or 1',
@@ -117,14 +124,14 @@ export async function openTable(db: Database, path: string, rules: Record<string
       const remedy = `add it, or name the right one in the configuration; the table has ${[...columns.keys()].join(', ')}`
       throw new UserError({ id: 'column-missing', where: path, what: `column '${name}' is missing`, remedy })
     }
-    const { fits, expected } = types[type]
+    const { fits, expected, remedy: remedyOf } = types[type]
     if (found && !fits.test(found)) {
       // A column of nulls may have any type, depending on the writer.
       if (optional && (await db.count(`${read}) WHERE ${identifier(name)} IS NOT NULL`)) === 0) {
         columns.delete(name)
         continue
       }
-      const remedy = 'cast the column when writing the file'
+      const remedy = remedyOf?.(found) ?? 'cast the column when writing the file'
       throw new UserError({ id: 'column-type', where: path, what: `column '${name}' is ${found}`, expected, remedy })
     }
   }

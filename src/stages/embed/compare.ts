@@ -2,20 +2,21 @@ import { lstatSync } from 'node:fs'
 import { EmbeddingTable, type Id } from '../../store/index.js'
 import type { Description } from './describe.js'
 import type { Comparison, ItemStatus } from './items.js'
-import { type EmbedWork, olderHashes } from './work.js'
+import { type EmbedWork, olderItems } from './work.js'
 
 /** Compares items by their content hashes with the vectors of an interrupted run and of the older table. */
 export const compareWith =
   (older: EmbeddingTable | undefined, work: EmbedWork | undefined) =>
   (ids: readonly Id[], hashes: readonly string[]): Comparison => {
     const rows = work ? work.ids.find(ids) : new Int32Array(ids.length)
-    const before = older ? olderHashes(older, ids) : []
+    const before = older ? olderItems(older, ids) : []
     const statuses = hashes.map((hash, i): ItemStatus => {
       if (work?.hashAt(rows[i]) === hash) return 'resumed'
       if (!before[i]) return 'new'
-      return before[i] === hash ? 'unchanged' : 'changed'
+      return before[i].hash === hash ? 'unchanged' : 'changed'
     })
-    return { rows, statuses }
+    const wereBroken = statuses.map((status, i) => status === 'unchanged' && before[i]!.isBroken)
+    return { rows, statuses, wereBroken }
   }
 
 /** Differences that make rows of table `other` unusable in table `one`, e.g. "type int8, not float32". */

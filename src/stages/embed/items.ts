@@ -1,6 +1,8 @@
 /** Reads the items of a catalogue, compares them with the vectors that exist and batches those to encode. */
 import { mapAhead } from '../../base/prefetch.js'
 import type { ItemPiece, ItemStream } from '../../data/items/stream.js'
+import { type DecodeOptions, decodeAll } from '../../data/pictures/decode.js'
+import { pictureName } from '../../data/pictures/files.js'
 import type { Id } from '../../store/index.js'
 import { ItemReaders, type ReadItems, readerCount } from './readers.js'
 
@@ -15,6 +17,8 @@ export type ItemStatus = 'resumed' | 'unchanged' | 'changed' | 'new'
 
 export interface Comparison {
   statuses: ItemStatus[]
+  /** Whether the older table has the vectors of the same title with the same broken picture. */
+  wereBroken: boolean[]
   /** Row of each item in the work files. */
   rows: ArrayLike<number>
 }
@@ -23,8 +27,10 @@ export interface Comparison {
 export interface ComparedItems extends Comparison, ReadItems {
   ids: Id[]
   titles: (string | null)[]
-  /** Paths of pictures; null for pictures within the table. */
+  /** Paths of pictures, shortened; null for pictures within the table. */
   paths: (string | null)[]
+  /** Why the picture of an item that is not encoded is broken. */
+  reasons: (string | undefined)[]
 }
 
 /** Reads all items with the bytes of their pictures and compares each with the vectors that exist. */
@@ -39,8 +45,31 @@ export async function* compareItems(
     read: await readers.read(items),
   }))
   for await (const { items, read } of pieces) {
-    const paths = items.pictures.map((picture) => (typeof picture === 'string' ? picture : null))
-    yield { ids: items.ids, titles: items.titles, paths, ...read, ...compare(items.ids, read.hashes) }
+    const compared = { ...read, ...compare(items.ids, read.hashes) }
+    const isKept = (i: number) => compared.statuses[i] === 'unchanged' || compared.statuses[i] === 'resumed'
+    const reasons = read.pictures.map((p, i) => (p instanceof Error && isKept(i) ? p.message : undefined))
+    yield { ids: items.ids, titles: items.titles, paths: items.pictures.map(pictureName), reasons, ...compared }
+  }
+}
+
+/**
+ * Decodes pictures that were broken before once more, because limits or decoders may have changed. An item whose picture
+ * is still broken keeps its vectors and gets the reason.
+ */
+export async function* retried(
+  compared: AsyncIterable<ComparedItems>,
+  options: DecodeOptions,
+): AsyncGenerator<ComparedItems> {
+  for await (const items of compared) {
+    const { statuses, reasons, wereBroken } = items
+    const again = items.pictures.map((picture, i) => (wereBroken[i] && picture instanceof Uint8Array ? picture : null))
+    if (again.some((picture) => picture !== null)) {
+      for (const [i, decoded] of (await decodeAll(again, { folder: '' }, options)).entries()) {
+        if (decoded instanceof Error) reasons[i] = decoded.message
+        else if (decoded) statuses[i] = 'changed'
+      }
+    }
+    yield items
   }
 }
 
@@ -64,22 +93,33 @@ export interface Item {
   hash: string
 }
 
+/** The broken picture of an item. */
+export interface BrokenPicture extends Pick<Item, 'id' | 'path'> {
+  reason: string
+}
+
 /** Items to encode, and the items skipped since the batch before. */
 export interface Batch {
   items: Item[]
+  /** Number of items with a picture, skipped ones included. */
+  pictures: number
+  /** Broken pictures of skipped items. */
+  broken: BrokenPicture[]
   /** Rows of unchanged items. */
   unchanged: number[]
   /** Number of items that an interrupted run has computed. */
   resumed: number
 }
 
-const emptyBatch = (): Batch => ({ items: [], unchanged: [], resumed: 0 })
+const emptyBatch = (): Batch => ({ items: [], pictures: 0, broken: [], unchanged: [], resumed: 0 })
 
 /** Batches of `size` new or changed items; the last may be smaller. */
 export async function* batches(compared: AsyncIterable<ComparedItems>, size: number): AsyncGenerator<Batch> {
   let batch = emptyBatch()
-  for await (const { ids, rows, titles, pictures, paths, hashes, statuses } of compared) {
+  for await (const { ids, rows, titles, pictures, paths, hashes, statuses, reasons } of compared) {
     for (const [i, status] of statuses.entries()) {
+      if (pictures[i] !== null) batch.pictures++
+      if (reasons[i] !== undefined) batch.broken.push({ id: ids[i], path: paths[i], reason: reasons[i] })
       if (status === 'unchanged') batch.unchanged.push(rows[i])
       if (status === 'resumed') batch.resumed++
       if (status === 'unchanged' || status === 'resumed') continue

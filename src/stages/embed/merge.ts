@@ -5,6 +5,8 @@ import { UserError } from '../../base/errors.js'
 import { recoverFolder } from '../../base/files.js'
 import { Resources } from '../../base/resources.js'
 import type { Shard } from '../../data/items/shard.js'
+import { brokenWarning, mergeRejected, rejectedFile, sumOf } from '../../data/pictures/rejected.js'
+import { Database } from '../../data/tables/duckdb.js'
 import { modalitiesSection } from '../../report/index.js'
 import { Cursor, EmbeddingTable, flags, type Id, mergedRows, recoverTable, tableFolder } from '../../store/index.js'
 import type { Run } from '../../train/run.js'
@@ -40,7 +42,7 @@ export async function mergeShards(
   using older = openOlder(published, description, (line) => run.say(line))
   const tables = parts.map(({ table }) => table)
   const cursors = [...tables, ...(older ? [older] : [])].map(({ ids, rows }) => new Cursor(ids, rows))
-  const counts = { items: 0, empty: 0, gone: 0 }
+  const counts = { items: 0, pictures: 0, empty: 0, gone: 0 }
   const chunks = mergedRows(
     cursors,
     (found, id) => {
@@ -52,6 +54,7 @@ export async function mergeShards(
       }
       const fresh = found[parts.indexOf(withId[0])]!
       counts.items++
+      if (fresh.flags & flags.image) counts.pictures++
       if (fresh.flags & flags.embedding) return fresh
       counts.empty++
       return undefined
@@ -60,15 +63,30 @@ export async function mergeShards(
   )
   const expected = tables.reduce((rows, { manifest }) => rows + manifest.rows, 0)
   const result = await publish(run, published, chunks, { description, expected, keep: keepTables })
+  const broken = await mergeLists(parts, counts.pictures, run)
   await run.show(() => modalitiesSection({ ...result, skipped: counts.empty }))
   return {
     shards: parts.length,
     ...counts,
+    pictures: counts.pictures + broken,
+    broken,
     ...result,
     width: description.widths.embedding,
     model_version: description.model_version,
     seconds: (Date.now() - started) / 1000,
   }
+}
+
+/** Lists the broken pictures of all parts and warns of them; returns their number. `readable` are the other pictures. */
+async function mergeLists(parts: readonly Part[], readable: number, run: Run): Promise<number> {
+  using db = await Database.open()
+  const lists = parts.map(({ name }) => run.path(shardsFolder, name, rejectedFile)).filter((file) => existsSync(file))
+  const list = run.path(rejectedFile)
+  const kinds = await mergeRejected(db, lists, list)
+  const broken = sumOf(kinds)
+  const warning = brokenWarning(kinds, { pictures: readable + broken, where: run.path(shardsFolder), list })
+  if (warning) run.warn(warning)
+  return broken
 }
 
 interface Part {

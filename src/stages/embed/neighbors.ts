@@ -27,14 +27,19 @@ export interface CatalogueSource {
   path: string
   columns: ItemColumns
   maxImagePixels: number
+  allowOutside: boolean
 }
 
 /** Loads the titles and thumbnails of items; returns a function that makes the card of one. */
-export async function itemCards(db: Database, { path, columns, maxImagePixels }: CatalogueSource, ids: readonly Id[]) {
+export async function itemCards(
+  db: Database,
+  { path, columns, maxImagePixels: maxPixels, allowOutside }: CatalogueSource,
+  ids: readonly Id[],
+) {
   const { folder, items } = await lookUpItems(db, path, columns, ids)
   const cards = new Map<Id, Card>()
   for (const [id, { title, picture }] of items) {
-    cards.set(id, { text: title, picture: await thumbnail(picture, { folder, maxPixels: maxImagePixels }) })
+    cards.set(id, { text: title, picture: await thumbnail(picture, { folder, maxPixels, allowOutside }) })
   }
   return (id: Id, more: Partial<Card> = {}): Card => ({ ...(cards.get(id) ?? { text: `item ${id}` }), ...more })
 }

@@ -1,4 +1,5 @@
 /** Embedding tables as Parquet: per item its id, vectors, model version and content hash. */
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { DuckDBDataChunk, DuckDBType, DuckDBVector } from '@duckdb/node-api'
@@ -55,6 +56,7 @@ export class ParquetParts implements AsyncDisposable {
   }
 
   static async open(folder: string, shape: Shape): Promise<ParquetParts> {
+    mkdirSync(folder, { recursive: true })
     using opened = new Resources()
     const writers: PartWriter[] = []
     while (writers.length < writerCount) writers.push(opened.use(await PartWriter.open(shape)))

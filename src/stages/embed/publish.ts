@@ -8,6 +8,7 @@ import {
   IdWriter,
   idFile,
   manifestFile,
+  parquetFolder,
   publishTable,
   RowFiles,
   vectorNames,
@@ -37,7 +38,7 @@ export async function writeTable(
 ): Promise<TableCounts> {
   using ids = new IdWriter(folder, description.ids)
   using rows = RowFiles.create(folder, description, 0)
-  await using parquet = asParquet ? await ParquetParts.open(folder, description) : undefined
+  await using parquet = asParquet ? await ParquetParts.open(join(folder, parquetFolder), description) : undefined
   const counts: TableCounts = { rows: 0, both: 0, picture_only: 0, title_only: 0 }
   for (const chunk of chunks) {
     ids.add(chunk.ids)

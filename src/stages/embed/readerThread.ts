@@ -1,12 +1,12 @@
 /** A thread that reads picture files and hashes the content of items. Threads pay off: most of the time is system calls. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { ResultMessage, TaskMessage } from '../../base/threads.js'
-import { type PicturePlace, pictureBytesNow } from '../../data/pictures/files.js'
+import { type PictureInput, type PicturePlace, pictureBytesNow } from '../../data/pictures/files.js'
 import { contentHash } from './contentHash.js'
 
 export interface ReadTask {
-  /** Paths of pictures; null for items without one. */
-  paths: readonly (string | null)[]
+  /** Pictures, most of them paths; null for items without one. */
+  pictures: readonly (PictureInput | null)[]
   titles: readonly (string | null)[]
 }
 
@@ -18,8 +18,8 @@ export interface ReadAnswer {
 
 const source = workerData as PicturePlace
 
-parentPort!.on('message', ({ id, task: { paths, titles } }: TaskMessage<ReadTask>) => {
-  const found = paths.map((path) => (path === null ? null : read(path)))
+parentPort!.on('message', ({ id, task: { pictures: wanted, titles } }: TaskMessage<ReadTask>) => {
+  const found = wanted.map((picture) => (picture === null ? null : read(picture)))
   const hashes = found.map((picture, i) => contentHash(titles[i], typeof picture === 'string' ? null : picture))
   // All bytes in one buffer, which is transferred without a copy.
   const all = new Uint8Array(found.reduce((sum, picture) => sum + (isBytes(picture) ? picture.length : 0), 0))
@@ -37,9 +37,9 @@ parentPort!.on('message', ({ id, task: { paths, titles } }: TaskMessage<ReadTask
 
 const isBytes = (picture: Uint8Array | string | null) => picture instanceof Uint8Array
 
-function read(path: string): Uint8Array | string {
+function read(picture: PictureInput): Uint8Array | string {
   try {
-    return pictureBytesNow(path, source)
+    return pictureBytesNow(picture, source)
   } catch (error) {
     return (error as Error).message
   }

@@ -32,7 +32,7 @@ export class ItemReaders implements AsyncDisposable {
       )
       return { pictures: found, hashes: found.map((p, i) => contentHash(titles[i], p instanceof Error ? null : p)) }
     }
-    const answer = await this.reader().run({ paths: pictures as (string | null)[], titles })
+    const answer = await this.reader().run({ pictures, titles })
     return {
       pictures: answer.pictures.map((picture) => (typeof picture === 'string' ? new Error(picture) : picture)),
       hashes: answer.hashes,

@@ -2,31 +2,23 @@
  * Computes one content vector per item in batches with ONNX Runtime. The catalogue is streamed, so it may be larger
  * than memory; vectors are written to disk as they come, and the finished table is published in one step.
  */
-import { UserError } from '../../base/errors.js'
 import { mapAhead } from '../../base/prefetch.js'
 import type { EmbedConfig } from '../../config/embed.js'
 import type { Shard } from '../../data/items/shard.js'
 import { type ItemStream, openItemStream } from '../../data/items/stream.js'
-import { writeRejectedIds } from '../../data/pictures/rejected.js'
+import type { DecodeOptions } from '../../data/pictures/decode.js'
+import { brokenWarning, type Judged, RejectedList, rejectedFile, tooManyBroken } from '../../data/pictures/rejected.js'
 import { findTable } from '../../data/tables/contract.js'
 import { Database } from '../../data/tables/duckdb.js'
 import { modalitiesSection } from '../../report/index.js'
+import { pictureOptions } from '../../runtime/encoder.js'
 import type { EncoderLanes } from '../../runtime/lanes.js'
 import type { Encoded } from '../../runtime/laneThread.js'
-import {
-  type Chunk,
-  Cursor,
-  EmbeddingTable,
-  flags,
-  type Id,
-  mergedRows,
-  recoverTable,
-  tableFolder,
-} from '../../store/index.js'
+import { type Chunk, Cursor, EmbeddingTable, flags, mergedRows, recoverTable, tableFolder } from '../../store/index.js'
 import type { Run } from '../../train/run.js'
 import { compareWith, openOlder } from './compare.js'
-import { describeTable, openCheckpoint } from './describe.js'
-import { type Batch, batches, compareItems } from './items.js'
+import { describeTable, encoderSetup, openCheckpoint } from './describe.js'
+import { type Batch, type BrokenPicture, batches, compareItems, retried } from './items.js'
 import { chooseBatch, openLanes } from './lanes.js'
 import { showNeighbors } from './neighbors.js'
 import { publish, writePart } from './publish.js'
@@ -54,8 +46,10 @@ export async function embed(
   using work = await EmbedWork.open(run.path('work'), stream, description, purpose)
 
   const batch = config.batch === 'auto' ? await chooseBatch(lanes, model, run) : config.batch
-  const { counts, rejected } = await encodeItems(config, run, { stream, older, work, lanes, batch })
-  await writeRejectedIds(db, stream.idType, rejected, run.path('rejected.parquet'))
+  const decoding = pictureOptions(encoderSetup(config, model, run.path('onnx')))
+  using rejected = await RejectedList.open(stream.idType, run.path('spill'))
+  const counts = await encodeItems(config, run, { stream, older, work, lanes, batch, decoding, rejected })
+  await checkBroken(rejected, counts.pictures, stream, config, run)
   // Frees their memory before the table is written.
   await lanes.close()
 
@@ -78,6 +72,7 @@ export async function embed(
     items: stream.count,
     batch,
     ...counts,
+    broken: rejected.count,
     ...(shard ? {} : { gone }),
     ...result,
     width: description.widths.embedding,
@@ -90,13 +85,7 @@ export async function embed(
   }
 }
 
-type Counts = Record<'computed' | 'unchanged' | 'resumed' | 'empty' | 'broken', number>
-
-interface Rejected {
-  id: Id
-  path: string | null
-  reason: string
-}
+type Counts = Record<'pictures' | 'computed' | 'unchanged' | 'resumed' | 'empty', number>
 
 interface Encoding {
   stream: ItemStream
@@ -105,17 +94,18 @@ interface Encoding {
   lanes: EncoderLanes
   /** Items per batch. */
   batch: number
+  decoding: DecodeOptions
+  rejected: RejectedList
 }
 
-/** Encodes all new and changed items and stores their vectors in `work`. */
+/** Encodes all new and changed items and stores their vectors in `work`, their broken pictures in `rejected`. */
 async function encodeItems(
   config: EmbedConfig,
   run: Run,
-  { stream, older, work, lanes, batch: size }: Encoding,
-): Promise<{ counts: Counts; rejected: Rejected[] }> {
-  const counts: Counts = { computed: 0, unchanged: 0, resumed: 0, empty: 0, broken: 0 }
-  const rejected: Rejected[] = []
-  const compared = compareItems(stream, config.data.allowOutside, compareWith(older, work))
+  { stream, older, work, lanes, batch: size, decoding, rejected }: Encoding,
+): Promise<Counts> {
+  const counts: Counts = { pictures: 0, computed: 0, unchanged: 0, resumed: 0, empty: 0 }
+  const compared = retried(compareItems(stream, config.data.allowOutside, compareWith(older, work)), decoding)
   // Two batches per lane: it encodes one while it decodes the pictures of the next.
   const results = mapAhead(batches(compared, size), 2 * lanes.count, async (batch) => {
     const pictures = batch.items.map(({ picture }) => picture)
@@ -124,56 +114,55 @@ async function encodeItems(
   })
   const bar = run.terminal.bar('items', stream.count)
   for await (const { batch, encoded } of results) {
-    const broken = storeBatch(batch, encoded, work, counts)
-    rejected.push(...broken)
-    refuseBroken(broken, counts.broken, stream, config, run)
+    await rejected.add(storeBatch(batch, encoded, work, counts))
+    // Too many whatever follows: there are no more pictures than items.
+    if (rejected.count > config.data.maxBadImages * stream.count)
+      await checkBroken(rejected, counts.pictures, stream, config, run)
     bar.update(counts.computed + counts.unchanged + counts.resumed + counts.empty)
     if (run.isInterrupted) throw run.interruption()
   }
   bar.stop()
-  return { counts, rejected }
+  return counts
 }
 
 /** Stores the vectors of a batch and counts its items; returns the broken pictures. */
 function storeBatch(
-  { items, unchanged, resumed }: Batch,
+  { items, pictures, broken, unchanged, resumed }: Batch,
   encoded: Encoded[],
   work: EmbedWork,
   counts: Counts,
-): Rejected[] {
-  const broken: Rejected[] = []
+): BrokenPicture[] {
+  const all = [...broken]
   for (const row of unchanged) work.markUnchanged(row)
   for (const [i, { vectors, broken: reason }] of encoded.entries()) {
     const { id, row, path, hash } = items[i]
-    if (reason !== undefined) broken.push({ id, path, reason })
+    if (reason !== undefined) all.push({ id, path, reason })
     if (vectors) work.write(row, vectors, hash, reason !== undefined)
     else work.markEmpty(row)
     counts[vectors ? 'computed' : 'empty']++
   }
+  counts.pictures += pictures
   counts.unchanged += unchanged.length
   counts.resumed += resumed
-  counts.broken += broken.length
-  return broken
+  return all
 }
 
-/** @throws UserError `pictures-bad` when more than the allowed share of the catalogue's pictures is broken. */
-function refuseBroken(
-  broken: readonly Rejected[],
-  total: number,
-  { count, folder }: ItemStream,
+/**
+ * Lists the broken pictures and warns of them.
+ * @throws UserError `pictures-bad` or `picture-urls` when more than the allowed share of `pictures` is broken.
+ */
+async function checkBroken(
+  rejected: RejectedList,
+  pictures: number,
+  { where }: ItemStream,
   { data }: EmbedConfig,
   run: Run,
-): void {
-  for (const { id, reason } of broken) run.log.warn({ item_id: String(id), reason }, 'broken picture')
-  if (broken.length === 0 || total <= data.maxBadImages * count) return
-  const [{ id, reason }] = broken
-  throw new UserError({
-    id: 'pictures-bad',
-    where: folder,
-    what: `${total} of ${count} pictures are broken, most recently the picture of item ${id}: ${reason}`,
-    expected: `at most ${100 * data.maxBadImages} %`,
-    remedy: 'repair them (log.jsonl lists them) or raise data.maxBadImages',
-  })
+): Promise<void> {
+  const judged: Judged = { pictures, where, list: run.path(rejectedFile) }
+  await rejected.write(judged.list!)
+  if (rejected.count > data.maxBadImages * pictures) throw tooManyBroken(rejected, judged, data.maxBadImages)
+  const warning = brokenWarning(rejected.counts, judged)
+  if (warning) run.warn(warning)
 }
 
 /**

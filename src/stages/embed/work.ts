@@ -104,17 +104,27 @@ export class EmbedWork implements Disposable {
   }
 }
 
-/** Content hashes of the items `wanted` in an older table, '' for those that it does not have. */
-export function olderHashes({ ids, rows }: EmbeddingTable, wanted: readonly Id[]): string[] {
+/** What an older table has of an item. */
+export interface OlderItem {
+  hash: string
+  /** Whether its picture was broken. */
+  isBroken: boolean
+}
+
+/** The items `wanted` in an older table; undefined for those that it does not have. */
+export function olderItems({ ids, rows }: EmbeddingTable, wanted: readonly Id[]): (OlderItem | undefined)[] {
   const found = ids.find(wanted)
   const [first, last] = [Math.min(...found.filter((row) => row >= 0)), Math.max(...found)]
-  if (last < 0) return wanted.map(() => '')
-  // Items that are close in the catalogue usually have close ids: then one read has all hashes.
-  const range = last - first < 4 * wanted.length ? rows.array('content_hash').read(first, last - first + 1) : undefined
+  if (last < 0) return wanted.map(() => undefined)
+  const [hashes, present] = [rows.array('content_hash'), rows.array('present')]
+  // Items that are close in the catalogue usually have close ids: then one read of each array has all of them.
+  const count = last - first + 1
+  const range = last - first < 4 * wanted.length ? [hashes.read(first, count), present.read(first, count)] : undefined
   return Array.from(found, (row) => {
-    if (row < 0) return ''
-    const from = range ? (row - first) * hashBytes : 0
-    const bytes = range ?? rows.array('content_hash').read(row, 1)
-    return bytes.toString('hex', from, from + hashBytes)
+    if (row < 0) return undefined
+    const at = range ? row - first : 0
+    const [bytes, bits] = range ?? [hashes.read(row, 1), present.read(row, 1)]
+    const hash = bytes.toString('hex', at * hashBytes, (at + 1) * hashBytes)
+    return { hash, isBroken: (bits[at] & flags.broken) !== 0 }
   })
 }

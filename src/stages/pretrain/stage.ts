@@ -15,7 +15,6 @@ import type { PretrainConfig } from '../../config/pretrain.js'
 import { prepareCatalogue } from '../../data/items/catalogue.js'
 import { type Items, loadItems } from '../../data/items/items.js'
 import { pictureOptions } from '../../data/pictures/prepare.js'
-import { writeRejected } from '../../data/pictures/rejected.js'
 import { findTable } from '../../data/tables/contract.js'
 import { Database } from '../../data/tables/duckdb.js'
 import { textEncoder } from '../../data/text/tokenizer.js'
@@ -27,7 +26,7 @@ import { prefixed } from '../../report/variants.js'
 import { train } from '../../train/loop.js'
 import type { Run } from '../../train/run.js'
 import type { LoopOptions } from '../../train/task.js'
-import { decoding, tellPictures } from '../shared/decoding.js'
+import { decoding, rejectedList, tellPictures } from '../shared/decoding.js'
 import { showPairs } from './gallery.js'
 import { categoryPrompts, collapsedViews, recallPlaces } from './judge.js'
 import { type Split, splitItems } from './split.js'
@@ -80,14 +79,14 @@ async function load(config: PretrainConfig, run: Run) {
   const model = await openModel(config, items, run)
   const shape = encoderShape(model)
   const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
-  const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit)
+  const list = rejectedList(run)
+  const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit, list)
   using opened = new Resources()
   const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
     prepareCatalogue(items, encoder, options, progress),
   )
-  const { rejected } = opened.use(catalogue.pictures)
-  tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
-  await writeRejected(db, items.numbers, rejected, run.path('rejected.parquet'))
+  opened.use(catalogue.pictures)
+  tellPictures(run, 'pictures', catalogue.pictures, { where: items.pictures.where, list })
   opened.release()
   return { items, model, catalogue }
 }

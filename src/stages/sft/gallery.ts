@@ -24,7 +24,8 @@ export async function showSearches(
   ])
   const card = await itemCards(items, source, shown)
   const asks = searches.map(async ({ kind, query, target, rank, found }): Promise<QueryResult> => {
-    const place = { folder: queryFolder, maxPixels: source.maxImagePixels }
+    const { maxImagePixels: maxPixels, allowOutside } = source
+    const place = { folder: queryFolder, maxPixels, allowOutside }
     const cardOf: Record<QueryKind, () => Card | Promise<Card>> = {
       image: async () => ({ picture: await thumbnail(queryImages[query], place) }),
       text: () => ({ text: queryTexts[query] }),

@@ -10,20 +10,15 @@ import { DataFacts } from '../../data/facts.js'
 import { type Catalogue, prepareCatalogue } from '../../data/items/catalogue.js'
 import { folderOf, type Items, loadItems } from '../../data/items/items.js'
 import type { Pictures } from '../../data/pictures/pictures.js'
-import {
-  fingerprintOfFiles,
-  type PictureOptions,
-  pictureOptions,
-  preparePictures,
-} from '../../data/pictures/prepare.js'
-import { writeRejected } from '../../data/pictures/rejected.js'
+import { fingerprintOf, type PictureOptions, pictureOptions, preparePictures } from '../../data/pictures/prepare.js'
+import { type Rejected, writeRejectedPaths } from '../../data/pictures/rejected.js'
 import { findTable } from '../../data/tables/contract.js'
 import { Database } from '../../data/tables/duckdb.js'
 import { SharedTexts } from '../../data/tables/sharedMemory.js'
 import { type TextEncoder, textEncoder } from '../../data/text/tokenizer.js'
 import { contentWidth, encoderShape } from '../../models/encoder.js'
 import type { Run } from '../../train/run.js'
-import { decoding, tellPictures } from '../shared/decoding.js'
+import { decoding, rejectedList, tellPictures } from '../shared/decoding.js'
 import type { ItemVectors } from '../shared/encode.js'
 import { type BaselineRanks, rankByCounts } from './baselines.js'
 import { judgedPairs } from './recall.js'
@@ -68,10 +63,10 @@ export async function loadSftData(
   try {
     const items = await loadItems(db, findTable(data.root, data.items), data.columns)
     const text = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
-    const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit)
+    const list = rejectedList(run)
+    const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit, list)
     const catalogue = await openCatalogueOf(items, text, options, run)
     opened.push(catalogue.pictures)
-    await writeRejected(db, items.numbers, catalogue.pictures.rejected, run.path('rejected.parquet'))
     let encoded: Promise<ItemVectors> | undefined
     // Lazy, so that the behaviors are checked before the items are encoded.
     const first = () => (encoded ??= encode(catalogue))
@@ -80,7 +75,7 @@ export async function loadSftData(
     const found = await findPairs(db, items, config, content, facts)
     run.tell(facts)
     const folder = folderOf(found.log.options.path)
-    const pictures = await queryPictures(found.positives.queryImages, folder, options, run)
+    const pictures = await queryPictures(db, found, folder, options, run)
     opened.push(pictures)
     const positives = withReadableQueries(found.positives, pictures.present)
     sayPairs(run, positives, found)
@@ -101,7 +96,7 @@ async function openCatalogueOf(items: Items, text: TextEncoder, options: Picture
   const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
     prepareCatalogue(items, text, options, progress),
   )
-  tellPictures(run, 'pictures', catalogue.pictures, 'rejected.parquet')
+  tellPictures(run, 'pictures', catalogue.pictures, { where: items.pictures.where, list: options.list })
   return catalogue
 }
 
@@ -151,20 +146,28 @@ function sayPairs(run: Run, { bySource, kind, part, count }: Positives, found: F
   )
 }
 
-async function queryPictures(paths: string[], folder: string, options: PictureOptions, run: Run): Promise<Pictures> {
+async function queryPictures(
+  db: Database,
+  { log, positives: { queryImages: paths } }: FoundPairs,
+  folder: string,
+  options: PictureOptions,
+  run: Run,
+): Promise<Pictures> {
+  const list = rejectedList(run, 'rejected_queries.parquet')
   const source = {
     count: paths.length,
-    fingerprint: fingerprintOfFiles(folder, paths),
+    fingerprint: await fingerprintOf(folder, [{ path: paths }]),
     folder,
+    where: `${log.options.path}: column '${log.options.columns.queryImage}'`,
     async *read() {
       for (let from = 0; from < paths.length; from += 256) yield paths.slice(from, from + 256)
     },
     origin: async () => ({ paths: SharedTexts.of(paths).packed }),
+    list: (rejected: readonly Rejected[], file: string) => writeRejectedPaths(db, rejected, file),
   }
   const pictures = await decoding(run, 'query pictures', paths.length, (progress) =>
-    preparePictures(source, options, progress),
+    preparePictures(source, { ...options, list }, progress),
   )
-  for (const { path, reason } of pictures.rejected) run.log.warn({ path, reason }, 'broken query picture')
-  tellPictures(run, 'query pictures', pictures, 'log.jsonl')
+  tellPictures(run, 'query pictures', pictures, { where: source.where, list })
   return pictures
 }

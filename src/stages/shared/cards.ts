@@ -3,11 +3,15 @@ import { thumbnail } from '../../data/pictures/thumbnail.js'
 import type { Card } from '../../report/index.js'
 
 /** Returns a function that makes a report card of an item; the items in `shown` get a thumbnail. */
-export async function itemCards(items: Items, { columns, maxImagePixels: maxPixels }: Source, shown: Iterable<number>) {
+export async function itemCards(
+  items: Items,
+  { columns, maxImagePixels: maxPixels, allowOutside }: Source,
+  shown: Iterable<number>,
+) {
   const { folder } = items.pictures
   const pictures = new Map<number, string | undefined>()
   for (const [item, picture] of await readPictures(items, columns, shown)) {
-    pictures.set(item, await thumbnail(picture, { folder, maxPixels }))
+    pictures.set(item, await thumbnail(picture, { folder, maxPixels, allowOutside }))
   }
   return (item: number, more: Partial<Card> = {}): Card => ({
     picture: pictures.get(item),
@@ -20,4 +24,5 @@ export async function itemCards(items: Items, { columns, maxImagePixels: maxPixe
 export interface Source {
   columns: ItemColumns
   maxImagePixels: number
+  allowOutside: boolean
 }

@@ -1,6 +1,6 @@
 /** Reports progress and results of decoding a stage's pictures into the cache. */
 import type { Pictures } from '../../data/pictures/pictures.js'
-import { kindsOf } from '../../data/pictures/rejected.js'
+import { brokenWarning, countKinds, rejectedFile } from '../../data/pictures/rejected.js'
 import type { Run } from '../../train/run.js'
 
 /**
@@ -24,9 +24,22 @@ export async function decoding<T>(
   }
 }
 
-/** Logs the number of broken pictures, listed in `file`, and of pictures that do not fit into the cache. */
-export function tellPictures(run: Run, title: string, { rejected, streamed }: Pictures, file: string): void {
-  if (rejected.length > 0) run.say(`${title}: ${rejected.length} are broken (${kindsOf(rejected)}; see ${file})`)
+/** Warns of broken pictures and reports pictures that do not fit into the cache. */
+export function tellPictures(run: Run, title: string, pictures: Pictures, { where, list }: TellOptions): void {
+  const { rejected, present, streamed } = pictures
+  const count = present.reduce((sum, one) => sum + one, rejected.length)
+  const warning = brokenWarning(countKinds(rejected), { pictures: count, where, list }, title)
+  if (warning) run.warn(warning)
   if (streamed > 0)
     run.say(`${title}: ${streamed} do not fit into data.cacheLimit and are decoded again for each batch`)
 }
+
+interface TellOptions {
+  /** Table and column. */
+  where: string
+  /** Parquet file that lists the broken ones. */
+  list: string | undefined
+}
+
+/** Path of the list of broken pictures in the run folder; undefined for a dry run, which keeps no files. */
+export const rejectedList = (run: Run, name = rejectedFile) => (run.isDry ? undefined : run.path(name))

@@ -70,7 +70,7 @@ describe('Positive pairs', () => {
     "('u', 102, 'cart', 3, 'r1', 'red shoe', 'q/1.jpg')",
     // Blank and no queries, and an item that the catalogue does not have.
     "('v', 103, 'purchase', 4, 'r2', '  ', NULL)",
-    "('v', 104, 'click', 4, NULL, NULL, NULL)",
+    "('v', 104, 'click', 4, NULL, NULL, ' \u00a0')",
     "('v', 999, 'purchase', 4, 'r2', 'unknown', NULL)",
     // Twice the same choice in a request; it counts when it is first made.
     "('w', 105, 'click', 6, 'r3', 'blue hat', NULL)",

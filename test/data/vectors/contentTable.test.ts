@@ -112,7 +112,7 @@ describe('Content vectors of a published table', () => {
     const table = await madeTable(path, idType, ids, type)
     table.close()
     mkdirSync(`${path}-parquet`)
-    copyFileSync(join(path, 'part-00000.parquet'), join(`${path}-parquet`, 'part-00000.parquet'))
+    copyFileSync(join(path, 'parquet/part-00000.parquet'), join(`${path}-parquet`, 'part-00000.parquet'))
     // Every seventh item, backwards, and some that no table has.
     const id = idType === 'VARCHAR' ? "format('{:04d}', 7 * i)" : '7 * i'
     await db.run(`CREATE OR REPLACE TEMP TABLE wanted AS
