@@ -1,41 +1,20 @@
-/** A run folder: configuration, log, history, states and results of one stage, to resume and inspect it. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+/** A run of one stage: what it says, warns of and shows while it works, and its results. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { parse, stringify } from 'yaml'
-import type { z } from 'zod'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
-import { recoverFolder, replaceFile, writeJson } from '../base/files.js'
-import { withCurrentNames } from '../base/formerNames.js'
+import { replaceFile, writeJson } from '../base/files.js'
 import { type Warning, warningText } from '../base/warning.js'
 import type { DataFacts } from '../data/facts.js'
 import { type Child, stageReport } from '../report/index.js'
 import { factLines, factMetrics, factRows } from './facts.js'
 import { History } from './history.js'
 import { loggedWarnings } from './log.js'
+import { finishedIn, openFolder, type RunOptions, removeRun } from './runFolder.js'
 import { Terminal } from './terminal.js'
 
-export interface RunOptions {
-  out: string
-  stage: string
-  config: Record<string, unknown>
-  /** Of the configuration: fills in options that the version lacked which began a run. */
-  schema?: z.ZodType<Record<string, unknown>>
-  /** Continue an earlier run in the folder; start a new one if there is none. */
-  resume?: boolean
-  /** Remove an earlier run first. */
-  overwrite?: boolean
-  /** The stage may run again in the same folder, with any configuration, and updates its results. */
-  repeatable?: boolean
-  /** Only estimate the cost of the run; `out` is not touched. */
-  dry?: boolean
-}
-
 export type Metrics = Record<string, unknown>
-
-/** Options that may change when a run is resumed, because they do not change its result. */
-const resumable = new Set(['engine', 'device', 'data.cache', 'data.cacheLimit', 'train.workers', 'train.maxTime'])
 
 export class Run {
   readonly terminal = new Terminal()
@@ -107,36 +86,7 @@ export class Run {
   }
 
   private static async open(options: RunOptions): Promise<Run> {
-    const { out, stage, config, schema, resume, overwrite, repeatable } = options
-    const configFile = join(out, 'config.yaml')
-    if (overwrite && existsSync(out)) {
-      if (!existsSync(configFile) && !readdirSync(out).every(isList)) {
-        const what = `${out} has files but no config.yaml: it is not a run folder`
-        throw new UserError({ id: 'out-no-run', what, remedy: 'choose another --out' })
-      }
-      rmSync(out, { recursive: true })
-    }
-    const isNew = !existsSync(out) || hasListsAlone(out)
-    if (existsSync(configFile) && !repeatable) {
-      if (!resume) {
-        const remedy = 'add --resume to continue it, --overwrite to replace it, or choose another --out'
-        throw new UserError({ id: 'run-exists', what: `${out} already contains a run`, remedy })
-      }
-      const changes = differences({ stage, ...config }, savedConfig(configFile, schema)).filter(
-        ({ path }) => !resumable.has(path),
-      )
-      if (changes.length > 0) {
-        const list = changes.map(
-          ({ path, now, was }) => `${path} is ${JSON.stringify(now)}, was ${JSON.stringify(was)}`,
-        )
-        const remedy = 'resume with the same configuration, or choose another --out'
-        throw new UserError({ id: 'run-differs', what: `${out}: ${list.join('; ')}`, remedy })
-      }
-    }
-    mkdirSync(out, { recursive: true })
-    await replaceFile(configFile, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
-    for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))
-    return new Run(out, options, isNew)
+    return new Run(options.out, options, await openFolder(options))
   }
 
   path(...parts: string[]): string {
@@ -241,49 +191,6 @@ export class Run {
     process.off('SIGTERM', this.onSignal)
     this.log.flush()
   }
-}
-
-/** The configuration that a run began with, complete with the defaults of later options. */
-function savedConfig(file: string, schema: RunOptions['schema']): Record<string, unknown> {
-  const { stage, ...saved } = withCurrentNames(parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
-  const completed = schema?.safeParse(saved)
-  return { stage, ...(completed?.success ? completed.data : saved) }
-}
-
-/** Options that runs of earlier versions lack are null; the unit of times was microseconds where it is inferred now. */
-function isSame(path: string, now: unknown, was: unknown): boolean {
-  if (path === 'data.timeUnit' && now === 'auto' && was === 'us') return true
-  return JSON.stringify(now ?? null) === JSON.stringify(was ?? null)
-}
-
-/** Lists that errors refer to, e.g. `rejected.parquet`. */
-const isList = (name: string) => /^rejected\w*\.parquet$/.test(name)
-
-function hasListsAlone(folder: string): boolean {
-  const names = readdirSync(folder)
-  return names.length > 0 && names.every(isList)
-}
-
-/** Removes a run folder; one with lists keeps these. */
-function removeRun(folder: string): void {
-  const names = readdirSync(folder)
-  const left = names.some(isList) ? names.filter((name) => !isList(name)).map((name) => join(folder, name)) : [folder]
-  for (const path of left) rmSync(path, { recursive: true, force: true })
-}
-
-/** The results in a file, unless the run stopped at its time limit. */
-function finishedIn(file: string): Metrics | undefined {
-  if (!existsSync(file)) return undefined
-  const metrics = JSON.parse(readFileSync(file, 'utf8')) as Metrics
-  return metrics['stopped'] === 'max-time' ? undefined : metrics
-}
-
-/** Paths where two trees of plain values differ. */
-function differences(now: unknown, was: unknown, path = ''): { path: string; now: unknown; was: unknown }[] {
-  const isTree = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null && !Array.isArray(x)
-  if (!isTree(now) || !isTree(was)) return isSame(path, now, was) ? [] : [{ path, now, was }]
-  const keys = [...new Set([...Object.keys(now), ...Object.keys(was)])]
-  return keys.flatMap((key) => differences(now[key], was[key], path ? `${path}.${key}` : key))
 }
 
 /** Estimated cost of a run, times in seconds. */

@@ -1,0 +1,105 @@
+/** The folder of a run: configuration, log, history, states and results of one stage. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse, stringify } from 'yaml'
+import type { z } from 'zod'
+import { UserError } from '../base/errors.js'
+import { recoverFolder, replaceFile } from '../base/files.js'
+import { withCurrentNames } from '../base/formerNames.js'
+
+export interface RunOptions {
+  out: string
+  stage: string
+  config: Record<string, unknown>
+  /** Of the configuration: fills in options that the version lacked which began a run. */
+  schema?: z.ZodType<Record<string, unknown>>
+  /** Continue an earlier run in the folder; start a new one if there is none. */
+  resume?: boolean
+  /** Remove an earlier run first. */
+  overwrite?: boolean
+  /** The stage may run again in the same folder, with any configuration, and updates its results. */
+  repeatable?: boolean
+  /** Only estimate the cost of the run; `out` is not touched. */
+  dry?: boolean
+}
+
+/** Options that may change when a run is resumed, because they do not change its result. */
+const resumable = new Set(['engine', 'device', 'data.cache', 'data.cacheLimit', 'train.workers', 'train.maxTime'])
+
+/**
+ * Opens the folder `out`: makes it, or continues or replaces the run in it. Returns whether the run is new.
+ * @throws UserError `run-exists`, `run-differs`, `out-no-run`: see `Run.with`.
+ */
+export async function openFolder(options: RunOptions): Promise<boolean> {
+  const { out, stage, config, overwrite, repeatable } = options
+  const configFile = join(out, 'config.yaml')
+  if (overwrite && existsSync(out)) {
+    if (!existsSync(configFile) && !readdirSync(out).every(isList)) {
+      const what = `${out} has files but no config.yaml: it is not a run folder`
+      throw new UserError({ id: 'out-no-run', what, remedy: 'choose another --out' })
+    }
+    rmSync(out, { recursive: true })
+  }
+  const isNew = !existsSync(out) || hasListsAlone(out)
+  if (existsSync(configFile) && !repeatable) requireSameRun(configFile, options)
+  mkdirSync(out, { recursive: true })
+  await replaceFile(configFile, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
+  for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))
+  return isNew
+}
+
+function requireSameRun(configFile: string, { out, stage, config, schema, resume }: RunOptions): void {
+  if (!resume) {
+    const remedy = 'add --resume to continue it, --overwrite to replace it, or choose another --out'
+    throw new UserError({ id: 'run-exists', what: `${out} already contains a run`, remedy })
+  }
+  const all = differences({ stage, ...config }, savedConfig(configFile, schema))
+  const changes = all.filter(({ path }) => !resumable.has(path))
+  if (changes.length === 0) return
+  const list = changes.map(({ path, now, was }) => `${path} is ${JSON.stringify(now)}, was ${JSON.stringify(was)}`)
+  const remedy = 'resume with the same configuration, or choose another --out'
+  throw new UserError({ id: 'run-differs', what: `${out}: ${list.join('; ')}`, remedy })
+}
+
+/** The configuration that a run began with, complete with the defaults of later options. */
+function savedConfig(file: string, schema: RunOptions['schema']): Record<string, unknown> {
+  const { stage, ...saved } = withCurrentNames(parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
+  const completed = schema?.safeParse(saved)
+  return { stage, ...(completed?.success ? completed.data : saved) }
+}
+
+/** Options that runs of earlier versions lack are null; the unit of times was microseconds where it is inferred now. */
+function isSame(path: string, now: unknown, was: unknown): boolean {
+  if (path === 'data.timeUnit' && now === 'auto' && was === 'us') return true
+  return JSON.stringify(now ?? null) === JSON.stringify(was ?? null)
+}
+
+/** Lists that errors refer to, e.g. `rejected.parquet`. */
+const isList = (name: string) => /^rejected\w*\.parquet$/.test(name)
+
+function hasListsAlone(folder: string): boolean {
+  const names = readdirSync(folder)
+  return names.length > 0 && names.every(isList)
+}
+
+/** Removes a run folder; one with lists keeps these. */
+export function removeRun(folder: string): void {
+  const names = readdirSync(folder)
+  const left = names.some(isList) ? names.filter((name) => !isList(name)).map((name) => join(folder, name)) : [folder]
+  for (const path of left) rmSync(path, { recursive: true, force: true })
+}
+
+/** The results in a file, unless the run stopped at its time limit. */
+export function finishedIn(file: string): Record<string, unknown> | undefined {
+  if (!existsSync(file)) return undefined
+  const metrics = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+  return metrics['stopped'] === 'max-time' ? undefined : metrics
+}
+
+/** Paths where two trees of plain values differ. */
+function differences(now: unknown, was: unknown, path = ''): { path: string; now: unknown; was: unknown }[] {
+  const isTree = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null && !Array.isArray(x)
+  if (!isTree(now) || !isTree(was)) return isSame(path, now, was) ? [] : [{ path, now, was }]
+  const keys = [...new Set([...Object.keys(now), ...Object.keys(was)])]
+  return keys.flatMap((key) => differences(now[key], was[key], path ? `${path}.${key}` : key))
+}
