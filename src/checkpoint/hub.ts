@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { messageOf, UserError } from '../base/errors.js'
 import type { ModelFolder } from './folder.js'
 import { checkpointFolder, readModelFolder } from './model.js'
-import { shardNames, weightsFile, weightsIndex } from './weights.js'
+import { isIndex, shardNames, weightFormats } from './weights.js'
 
 /** Files other than weights; `ours` exist if mim wrote the checkpoint. */
 const described = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json', 'vocab.txt']
@@ -59,12 +59,11 @@ async function hubFolder(name: string, bars: Bars): Promise<string> {
       return folder
     }
     const there = (files: readonly string[]) => files.filter((file) => sizes.has(file))
-    const weights = there([weightsFile, weightsIndex]).slice(0, 1)
-    const lost = sizes.has('config.json') ? (weights.length === 0 ? weightsFile : undefined) : 'config.json'
+    const [weights] = there(weightFormats)
+    const lost = sizes.has('config.json') ? (weights ? undefined : weightFormats.join(' or ')) : 'config.json'
     if (lost) throw new UserError({ id: 'hub-files', where: name, what: `the repository has no ${lost}` })
-    const folder = await fetchAll([...there([...described, ...ours]), ...weights])
-    const shards = weights[0] === weightsIndex ? shardNames(join(folder, weightsIndex)) : []
-    if (shards.length > 0) await fetchAll(shards)
+    const folder = await fetchAll([...there([...described, ...ours]), weights])
+    if (isIndex(weights)) await fetchAll(shardNames(join(folder, weights)))
     return folder
   } catch (error) {
     if (error instanceof UserError) throw error

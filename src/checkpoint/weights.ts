@@ -1,13 +1,22 @@
-/** The tensors of a checkpoint folder: `model.safetensors` or its shards, and `mim.safetensors`. */
-import { existsSync, readFileSync } from 'node:fs'
+/** The tensors of a checkpoint folder: `model.safetensors`, `pytorch_model.bin` or shards of one, and `mim.safetensors`. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf, UserError } from '../base/errors.js'
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../formats/safetensors.js'
+import { firstNonFinite, type TensorFile } from '../formats/tensorFile.js'
+import { TorchFile } from '../formats/torchFile.js'
 import type { ParameterSpec } from '../nn/parameters.js'
 import type { Shape } from '../ops/index.js'
 
-export const weightsFile = 'model.safetensors'
-export const weightsIndex = 'model.safetensors.index.json'
+const weightsFile = 'model.safetensors'
+/** Files with all weights, or with the names of their shards; the first one that exists is read, as by transformers. */
+export const weightFormats = [
+  weightsFile,
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+] as const
+export const isIndex = (file: string) => file.endsWith('.index.json')
 const oursFile = 'mim.safetensors'
 
 /** Whether a parameter is mim's and not one of the Hugging Face architecture. */
@@ -24,16 +33,18 @@ export interface Weights extends Disposable {
   read(parameter: Pick<ParameterSpec, 'name' | 'shape'>): Float32Array | null
   /** A tensor in its stored type. */
   stored(name: string): TensorSource
+  /** @throws UserError `tensor-not-finite` if a tensor contains NaN or an infinity. Reads all tensors, one at a time. */
+  checkFinite(): void
   close(): void
 }
 
 /**
  * Opens the weights of a folder.
- * @throws UserError `weights-missing` without a weight file or a shard, and what `SafetensorsFile` throws.
+ * @throws UserError `weights-missing` without a weight file or a shard, and what `SafetensorsFile` and `TorchFile` throw.
  */
 export function openWeights(folder: string): Weights {
-  const files = weightFiles(folder).map((name) => new SafetensorsFile(join(folder, name)))
-  const holders = new Map(files.flatMap((file) => [...file.entries.keys()].map((name) => [name, file])))
+  const files = openFiles(weightFiles(folder).map((name) => join(folder, name)))
+  const holders = new Map(files.flatMap((file) => file.names.map((name) => [name, file])))
   const has = ({ name, shape }: Pick<ParameterSpec, 'name' | 'shape'>) => {
     const file = holders.get(name)
     if (!file) return false
@@ -58,27 +69,76 @@ export function openWeights(folder: string): Weights {
       const file = holders.get(name)!
       return { name, dtype: file.dtype(name), shape: file.shape(name), data: () => file.raw(name) }
     },
+    checkFinite() {
+      for (const [name, file] of holders) checkTensor(file, name)
+    },
     close,
     [Symbol.dispose]: close,
   }
 }
 
-function weightFiles(folder: string): string[] {
-  const ours = existsSync(join(folder, oursFile)) ? [oursFile] : []
-  if (existsSync(join(folder, weightsFile))) return [weightsFile, ...ours]
-  const shards = shardNames(join(folder, weightsIndex))
-  const lost = shards.length === 0 ? weightsFile : shards.find((name) => !existsSync(join(folder, name)))
-  if (!lost) return [...shards, ...ours]
-  const remedy = 'fetch the whole model; older formats: load it with transformers and call save_pretrained'
-  throw new UserError({ id: 'weights-missing', where: folder, what: `${lost} is missing`, remedy })
+function openFiles(paths: readonly string[]): TensorFile[] {
+  const files: TensorFile[] = []
+  try {
+    for (const path of paths) files.push(path.endsWith('.bin') ? new TorchFile(path) : new SafetensorsFile(path))
+    return files
+  } catch (error) {
+    for (const file of files) file.close()
+    throw error
+  }
 }
 
-/** The files that the index of a sharded model names; empty without an index. */
+function checkTensor(file: TensorFile, name: string): void {
+  const position = firstNonFinite(file, name)
+  if (position < 0) return
+  const index: number[] = []
+  let rest = position
+  for (const size of [...file.shape(name)].reverse()) {
+    index.unshift(rest % size)
+    rest = Math.floor(rest / size)
+  }
+  throw new UserError({
+    id: 'tensor-not-finite',
+    where: file.path,
+    what: `tensor '${name}' has a NaN or an infinity at [${index.join(', ')}]`,
+    expected: 'finite numbers',
+    remedy: 'use a checkpoint from before the training diverged',
+  })
+}
+
+/**
+ * Names of the files in `folder` that `openWeights` reads.
+ * @throws UserError `weights-missing`.
+ */
+export function weightFiles(folder: string): string[] {
+  const there = (name: string) => existsSync(join(folder, name))
+  const remedy = 'fetch the whole model; other formats: load it with transformers and call save_pretrained'
+  const refuse = (what: string, expected?: string) =>
+    new UserError({ id: 'weights-missing', where: folder, what, expected, remedy })
+  const format = weightFormats.find(there)
+  if (!format) {
+    const others = existsSync(folder) ? readdirSync(folder).filter((name) => otherWeights.test(name)) : []
+    const found = others.length > 0 ? `; found ${others.slice(0, 3).join(', ')}` : ''
+    throw refuse(`the folder has no weights${found}`, `one of ${weightFormats.join(', ')}`)
+  }
+  const files = isIndex(format) ? shardNames(join(folder, format)) : [format]
+  const lost = files.find((name) => !there(name))
+  if (lost) throw refuse(`${lost} is missing`)
+  return [...files, ...[oursFile].filter(there)]
+}
+
+/** Weights under other names and in other formats. */
+const otherWeights = /\.(safetensors|bin|h5|msgpack|pth?|ckpt|onnx|gguf)$/
+
+/** The files that the index of a sharded model names. @throws UserError `weights-missing` for an invalid index. */
 export function shardNames(index: string): string[] {
-  if (!existsSync(index)) return []
   try {
     const { weight_map: map } = JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, string> }
-    return [...new Set(Object.values(map))].sort()
+    const names = [...new Set(Object.values(map))].sort()
+    if (names.length === 0) throw new Error('it names no file')
+    const odd = names.find((name) => typeof name !== 'string' || !/^[^/\\]+\.(safetensors|bin)$/.test(name))
+    if (odd !== undefined) throw new Error(`'${odd}' is not the name of a file beside it`)
+    return names
   } catch (error) {
     const what = `invalid index of shards: ${messageOf(error).split('\n')[0]}`
     throw new UserError({ id: 'weights-missing', where: index, what, remedy: 'fetch the file again' })

@@ -3,10 +3,10 @@
  * tensor, then the numbers (https://github.com/huggingface/safetensors). Tensors are read one by one,
  * so that files larger than memory can be copied.
  */
-import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { UserError } from '../base/errors.js'
-
-export type StoredType = keyof typeof bytesOf
+import { BinaryFile } from './binaryFile.js'
+import { byteLength, bytesOf, floatsOf, type StoredType, type TensorFile } from './tensorFile.js'
 
 interface Entry {
   dtype: StoredType
@@ -14,38 +14,32 @@ interface Entry {
   data_offsets: [number, number]
 }
 
-/** Bytes per number of each type, including types that mim only copies. */
-const bytesOf = {
-  ...{ BOOL: 1, U8: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1 },
-  ...{ U16: 2, I16: 2, F16: 2, BF16: 2 },
-  ...{ U32: 4, I32: 4, F32: 4 },
-  ...{ U64: 8, I64: 8, F64: 8 },
-}
-
 /** Most bytes of a header, as in the reference implementation. */
 const maxHeaderBytes = 100_000_000
 
 /** An open file. Close it when done. */
-export class SafetensorsFile implements Disposable {
+export class SafetensorsFile implements TensorFile {
   readonly entries: ReadonlyMap<string, Entry>
+  readonly names: readonly string[]
   readonly metadata: Readonly<Record<string, string>>
   private readonly start: number
-  private readonly file: number
+  private readonly file: BinaryFile
 
   /** @throws UserError `file-missing`; `safetensors-unreadable` where the file is cut short or its header is invalid. */
   constructor(readonly path: string) {
-    this.file = openFile(path)
+    this.file = new BinaryFile(path)
     try {
-      const size = statSync(path).size
-      const length = size < 8 ? 0 : Number(this.bytes(0, 8).readBigUInt64LE())
+      const { size } = this.file
+      const length = size < 8 ? 0 : Number(this.file.read(0, 8).readBigUInt64LE())
       if (length < 2) throw unreadable(path, 'not a safetensors file')
       if (length > maxHeaderBytes) throw unreadable(path, `a header of ${length} bytes`, `at most ${maxHeaderBytes}`)
       if (length > size - 8)
         throw unreadable(path, `a header of ${length} bytes`, `at most the ${size - 8} in the file`)
       this.start = 8 + length
-      const { __metadata__: metadata = {}, ...entries } = readHeader(this.bytes(8, length), path)
+      const { __metadata__: metadata = {}, ...entries } = readHeader(this.file.read(8, length), path)
       this.metadata = metadata as Record<string, string>
       this.entries = new Map(Object.entries(entries).map(([name, entry]) => [name, checkEntry(name, entry, path)]))
+      this.names = [...this.entries.keys()]
       checkPlaces(this.entries, size - this.start, path)
     } catch (error) {
       this.close()
@@ -65,30 +59,14 @@ export class SafetensorsFile implements Disposable {
     return this.entry(name).dtype
   }
 
-  /** The tensor's bytes as they are stored. */
   raw(name: string): Buffer {
     const [from, to] = this.entry(name).data_offsets
-    return this.bytes(this.start + from, to - from)
+    return this.file.read(this.start + from, to - from)
   }
 
-  /**
-   * The tensor as float32, converted from F16 or BF16 where necessary.
-   * @throws UserError `tensor-type` for any other type.
-   */
   floats(name: string): Float32Array {
-    const { dtype } = this.entry(name)
-    const raw = this.raw(name)
-    if (dtype === 'F32') return new Float32Array(raw.buffer, raw.byteOffset, raw.length / 4)
-    if (dtype === 'F16' || dtype === 'BF16') {
-      const bits = new Uint16Array(raw.buffer, raw.byteOffset, raw.length / 2)
-      return dtype === 'BF16' ? fromBfloat16(bits) : fromFloat16(bits)
-    }
-    throw new UserError({
-      id: 'tensor-type',
-      where: this.path,
-      what: `tensor '${name}' is ${dtype}`,
-      expected: 'F32, F16 or BF16',
-    })
+    this.entry(name)
+    return floatsOf(this, name)
   }
 
   ints(name: string): Int32Array {
@@ -98,7 +76,7 @@ export class SafetensorsFile implements Disposable {
   }
 
   close(): void {
-    closeSync(this.file)
+    this.file.close()
   }
 
   [Symbol.dispose](): void {
@@ -109,17 +87,6 @@ export class SafetensorsFile implements Disposable {
     const entry = this.entries.get(name)
     if (!entry) throw new Error(`${this.path} has no tensor '${name}'`)
     return entry
-  }
-
-  private bytes(position: number, length: number): Buffer {
-    // A separate buffer, so that typed arrays over it are aligned.
-    const buffer = Buffer.from(new ArrayBuffer(length))
-    for (let done = 0; done < length; ) {
-      const count = readSync(this.file, buffer, done, Math.min(length - done, 2 ** 30), position + done)
-      if (count === 0) throw new Error(`${this.path} ended early`)
-      done += count
-    }
-    return buffer
   }
 }
 
@@ -180,40 +147,6 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const areSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0)
-
-const byteLength = (shape: readonly number[], dtype: StoredType) => shape.reduce((a, b) => a * b, 1) * bytesOf[dtype]
-
-function openFile(path: string): number {
-  try {
-    return openSync(path, 'r')
-  } catch {
-    throw new UserError({ id: 'file-missing', where: path, what: 'cannot be read', remedy: 'check the path' })
-  }
-}
-
-function fromBfloat16(bits: Uint16Array): Float32Array {
-  const wide = new Uint32Array(bits.length)
-  for (let i = 0; i < bits.length; i++) wide[i] = bits[i] << 16
-  return new Float32Array(wide.buffer)
-}
-
-function fromFloat16(bits: Uint16Array): Float32Array {
-  const out = new Float32Array(bits.length)
-  for (let i = 0; i < bits.length; i++) {
-    const exponent = (bits[i] >> 10) & 31
-    const fraction = bits[i] & 1023
-    const size =
-      exponent === 0
-        ? fraction * 2 ** -24
-        : exponent === 31
-          ? fraction
-            ? Number.NaN
-            : Infinity
-          : (1 + fraction / 1024) * 2 ** (exponent - 15)
-    out[i] = bits[i] & 0x8000 ? -size : size
-  }
-  return out
-}
 
 /** A tensor to write; `data` is called when its turn comes and returns all bytes, or pieces of them. */
 export interface TensorSource {
