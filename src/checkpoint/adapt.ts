@@ -62,10 +62,12 @@ function withTower(configJson: Json, tower: 'vision' | 'text', values: Json): Js
   return { ...configJson, ...Object.fromEntries(changed) }
 }
 
-/** preprocessor_config.json with all lengths `factor` times as large. */
+/** Settings of an image processor with all lengths `factor` times as large. */
 function resized(json: Json, factor: number): Json {
   const scaled = (size: unknown): unknown => {
     if (typeof size === 'number') return Math.round(size * factor)
+    if (size === null) return null
+    if (Array.isArray(size)) return size.map(scaled)
     return Object.fromEntries(Object.entries(size as object).map(([key, value]) => [key, scaled(value)]))
   }
   const lengths = ['size', 'crop_size'].filter((key) => json[key] !== undefined && json[key] !== null)

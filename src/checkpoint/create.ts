@@ -1,7 +1,9 @@
 /** A model from scratch, in the layout of Hugging Face's CLIP. */
 import { UserError } from '../base/errors.js'
-import { readTokenizer } from '../data/text/tokenizer.js'
+import { readTokenizer } from '../data/text/readTokenizer.js'
+import { tokenIds } from '../data/text/tokenizer.js'
 import type { TokenizerFiles } from '../data/text/tokenizerFiles.js'
+import { tokenText } from '../data/text/tokens.js'
 import { trainTokenizer } from '../data/text/trainBpe.js'
 import { parseModelConfig } from '../models/config.js'
 import type { ModelFolder } from './folder.js'
@@ -30,7 +32,7 @@ export function newModel(options: NewModel, titles: Iterable<string | null>): Om
   const tokenizer = options.tokenizer
     ? readTokenizer(options.tokenizer)
     : trainTokenizer(titles, options.vocabulary, options.textLength)
-  const tokens = tokenIds(tokenizer)
+  const tokens = marksOf(tokenizer)
   const tower = {
     hidden_size: width,
     num_hidden_layers: layers,
@@ -77,16 +79,11 @@ function indivisible(name: string, value: number, by: string, divisor: number): 
   })
 }
 
-/** Vocabulary size and ids of the start and end token, from the tokenizer's files. */
-function tokenIds({ tokenizer, config }: TokenizerFiles): { count: number; start: number; end: number } {
-  const vocab = (tokenizer['model'] as { vocab: Record<string, number> | [string, number][] }).vocab
-  const added = (tokenizer['added_tokens'] as { id: number; content: string }[] | undefined) ?? []
-  const entries: [string, number][] = Array.isArray(vocab)
-    ? vocab.map(([token], id) => [token, id])
-    : Object.entries(vocab)
-  const ids = new Map([...entries, ...added.map(({ content, id }): [string, number] => [content, id])])
+/** Vocabulary size and ids of the start and end token. */
+function marksOf(files: TokenizerFiles): { count: number; start: number; end: number } {
+  const ids = tokenIds(files)
   const id = (key: string) => {
-    const found = ids.get(String(config[key]))
+    const found = ids.get(tokenText(files.config[key]) ?? '')
     if (found !== undefined) return found
     const what = `the tokenizer has no ${key}`
     throw new UserError({
@@ -95,5 +92,6 @@ function tokenIds({ tokenizer, config }: TokenizerFiles): { count: number; start
       remedy: 'name the start and end token in tokenizer_config.json',
     })
   }
-  return { count: Math.max(...ids.values()) + 1, start: id('bos_token'), end: id('eos_token') }
+  const highest = [...ids.values()].reduce((most, id) => Math.max(most, id), -1)
+  return { count: highest + 1, start: id('bos_token'), end: id('eos_token') }
 }

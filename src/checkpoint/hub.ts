@@ -1,12 +1,15 @@
 /** Checkpoints from the Hugging Face Hub or a compatible server (HF_ENDPOINT), through its usual cache. */
 import { join } from 'node:path'
 import { messageOf, UserError } from '../base/errors.js'
+import type { Warning } from '../base/warning.js'
+import { tokenizerFileNames } from '../data/text/readTokenizer.js'
 import type { ModelFolder } from './folder.js'
-import { checkpointFolder, readModelFolder } from './model.js'
+import { checkpointFolder, checkWeights, readModelFolder } from './model.js'
+import { processorFiles } from './processorFile.js'
 import { isIndex, shardNames, weightFormats } from './weights.js'
 
 /** Files other than weights; `ours` exist if mim wrote the checkpoint. */
-const described = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json', 'vocab.txt']
+const described = ['config.json', ...processorFiles, ...tokenizerFileNames]
 const ours = ['mim.json', 'mim.safetensors']
 
 /** Shows the progress of a download in bytes. */
@@ -16,11 +19,14 @@ interface Bars {
 
 /**
  * Opens a checkpoint by name: a folder, a run folder that contains one, or `hf:owner/name[@revision]`, which is
- * downloaded unless it is in the cache.
- * @throws UserError of `hubFolder` and `readModelFolder`.
+ * downloaded unless it is in the cache. `warn` gets what is assumed or ignored.
+ * @throws UserError of `hubFolder`, `readModelFolder` and `checkWeights`.
  */
-export async function openCheckpoint(name: string, bars: Bars): Promise<ModelFolder> {
-  return readModelFolder(name.startsWith('hf:') ? await hubFolder(name, bars) : checkpointFolder(name))
+export async function openCheckpoint(name: string, bars: Bars, warn: (warning: Warning) => void): Promise<ModelFolder> {
+  const folder = name.startsWith('hf:') ? await hubFolder(name, bars) : checkpointFolder(name)
+  const model = readModelFolder(folder, warn)
+  checkWeights(model, warn)
+  return model
 }
 
 /**

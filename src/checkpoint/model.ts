@@ -2,7 +2,8 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
-import { readTokenizer } from '../data/text/tokenizer.js'
+import type { Warning } from '../base/warning.js'
+import { readTokenizer, tokenizerFilesIn } from '../data/text/readTokenizer.js'
 import { jsonText, readJson } from '../formats/pythonJson.js'
 import { parseModelConfig } from '../models/config.js'
 import { logitScale } from '../models/dualEncoder.js'
@@ -10,8 +11,9 @@ import { encoderPrograms, encoderShape } from '../models/encoder.js'
 import { type ParameterSpec, Parameters } from '../nn/parameters.js'
 import { type Judgment, modelCard } from './card.js'
 import type { MimConfig, ModelFolder } from './folder.js'
-import { parsePreprocessing, preprocessorFor } from './preprocessing.js'
-import { openWeights, type ReadValue, writeWeights } from './weights.js'
+import { processorFiles, readImageProcessor } from './processorFile.js'
+import { checkTokenizer } from './tokenizerFit.js'
+import { isOurs, openWeights, type ReadValue, weightFiles, writeWeights } from './weights.js'
 
 /** Resolves `path`: the checkpoint in a run folder, or the folder itself. */
 export function checkpointFolder(path: string): string {
@@ -19,8 +21,11 @@ export function checkpointFolder(path: string): string {
   return existsSync(join(inRun, 'config.json')) ? inRun : path
 }
 
-/** @throws UserError `checkpoint-missing` for a folder without config.json, and the errors of its files. */
-export function readModelFolder(path: string): ModelFolder {
+/**
+ * Reads a checkpoint without its weights; `warn` gets what is assumed or ignored.
+ * @throws UserError `checkpoint-missing` for a folder without config.json, and the errors of its files.
+ */
+export function readModelFolder(path: string, warn: (warning: Warning) => void = () => {}): ModelFolder {
   if (!existsSync(join(path, 'config.json'))) {
     const remedy = 'name a folder with config.json, model.safetensors and tokenizer.json'
     throw new UserError({
@@ -32,20 +37,26 @@ export function readModelFolder(path: string): ModelFolder {
   }
   const { json: configJson, floats } = readJson(join(path, 'config.json'))
   const config = parseModelConfig(configJson, join(path, 'config.json'))
-  const preprocessor = join(path, 'preprocessor_config.json')
-  const read = existsSync(preprocessor) ? readJson(preprocessor) : undefined
-  const preprocessorJson = read?.json ?? preprocessorFor(config)
+  const processor = readImageProcessor(path, config, warn)
+  const tokenizer = readTokenizer(path, warn)
+  checkTokenizer(tokenizer, config, path, warn)
   const mim = join(path, 'mim.json')
   return {
     path,
     configJson,
     config,
-    preprocessorJson,
-    preprocessing: parsePreprocessing(preprocessorJson, config, preprocessor),
-    tokenizer: readTokenizer(path),
+    preprocessorJson: processor.json,
+    preprocessing: processor.preprocessing,
+    tokenizer,
     mim: existsSync(mim) ? (readJson(mim).json as MimConfig) : {},
-    floats: new Set([...floats, ...(read?.floats ?? [])]),
+    floats: new Set([...floats, ...processor.floats]),
   }
+}
+
+/** Names of the files in `path` that a model is read from, its weights included. */
+export function modelFiles(path: string): string[] {
+  const there = ['config.json', 'mim.json', ...processorFiles].filter((name) => existsSync(join(path, name)))
+  return [...there, ...tokenizerFilesIn(path), ...weightFiles(path)]
 }
 
 /**
@@ -59,6 +70,29 @@ export function checkTowers({ path, config, tokenizer }: ModelFolder): void {
   logitScale(p, config)
   for (const parameter of p.list()) if (!weights.has(parameter)) throw missingTensor(path, parameter.name)
 }
+
+/**
+ * Checks the weights of a checkpoint before anything that takes long: complete and finite. Warns of tensors that the
+ * architecture in config.json does not have, e.g. of further layers. Reads each tensor once.
+ * @throws UserError `tensor-missing`, `tensor-shape`, `tensor-not-finite`, and what `openWeights` throws.
+ */
+export function checkWeights({ path, config, tokenizer, mim }: ModelFolder, warn: (warning: Warning) => void): void {
+  using weights = openWeights(path)
+  const p = new Parameters()
+  encoderPrograms(p, encoderShape({ config, tokenizer, mim }))
+  for (const parameter of p.list()) if (!weights.has(parameter)) throw missingTensor(path, parameter.name)
+  const used = new Set(p.list().map(({ name }) => name))
+  const unused = weights.names.filter((name) => !used.has(name) && !isOurs(name) && !buffers.test(name))
+  if (unused.length > 0) {
+    const named = unused.length > 3 ? `${unused.slice(0, 3).join(', ')}, … (${unused.length})` : unused.join(', ')
+    const what = `these tensors are not part of the ${config.architecture} in config.json and are not used: ${named}`
+    warn({ id: 'tensor-unused', where: path, what, remedy: 'check the sizes in config.json, e.g. num_hidden_layers' })
+  }
+  weights.checkFinite()
+}
+
+/** Tensors of complete checkpoints that the encoder does not read: buffers and parameters of losses. */
+const buffers = /(^|\.)(position_ids|token_type_ids)$|^logit_(scale|bias)$/
 
 export function missingTensor(path: string, name: string): UserError {
   const remedy = 'use a complete checkpoint of the architecture in config.json'

@@ -1,5 +1,7 @@
-/** Preprocessing of pictures: preprocessor_config.json of Hugging Face's image processors. */
+/** Preprocessing of pictures, from the settings of Hugging Face's image processors. */
+import { z } from 'zod'
 import { UserError } from '../base/errors.js'
+import type { Warning } from '../base/warning.js'
 import type { Fit } from '../data/pictures/decode.js'
 import type { Architecture, DualEncoderConfig } from '../models/config.js'
 
@@ -21,7 +23,30 @@ const clipNormal: Normal = {
 }
 const halfNormal: Normal = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
 
-const normals: Record<Architecture, Normal> = { clip: clipNormal, chinese_clip: clipNormal, siglip: halfNormal }
+/** The image processors that each architecture has in transformers; another one may be named in the settings. */
+const processors: Record<Architecture, string> = {
+  clip: 'CLIPImageProcessor',
+  chinese_clip: 'ChineseCLIPImageProcessor',
+  siglip: 'SiglipImageProcessor',
+}
+
+/** Defaults of an image processor. */
+interface ProcessorDefaults extends Normal {
+  resample: number
+  crops: boolean
+  /** Whether a size of one number is that of a square, not of the shorter side. */
+  square: boolean
+}
+
+const clipDefaults: ProcessorDefaults = { ...clipNormal, resample: 3, crops: true, square: false }
+
+const defaults = new Map<string, ProcessorDefaults>([
+  ['CLIPImageProcessor', clipDefaults],
+  ['ChineseCLIPImageProcessor', clipDefaults],
+  ['BitImageProcessor', clipDefaults],
+  ['SiglipImageProcessor', { ...halfNormal, resample: 3, crops: false, square: true }],
+  ['ViTImageProcessor', { ...halfNormal, resample: 2, crops: false, square: true }],
+])
 
 /** Resampling filters: PIL's number → sharp's name. */
 const kernels = new Map([
@@ -31,67 +56,155 @@ const kernels = new Map([
   [3, 'cubic'],
 ] as const)
 
-type Size = number | { shortest_edge?: number; height?: number; width?: number }
+type Size = { shortest?: number; height?: number; width?: number }
+
+const edge = z.number().positive().nullish()
+const size = z.union([
+  z.number().positive(),
+  z.tuple([z.number().positive(), z.number().positive()]),
+  z.strictObject({ height: edge, width: edge, shortest_edge: edge, longest_edge: z.null().optional() }),
+])
+const channels = z.union([z.number(), z.array(z.number()).length(3)])
 
 /** The keys that matter; all have defaults in the processor classes. */
-interface ProcessorJson {
-  do_resize?: boolean
-  size?: Size
-  resample?: number
-  do_center_crop?: boolean
-  crop_size?: Size
-  do_rescale?: boolean
-  rescale_factor?: number
-  do_normalize?: boolean
-  image_mean?: number[]
-  image_std?: number[]
-}
+const settings = z.looseObject({
+  image_processor_type: z.string().nullish(),
+  /** The name before transformers 4.26. */
+  feature_extractor_type: z.string().nullish(),
+  do_resize: z.boolean().nullish(),
+  size: size.nullish(),
+  default_to_square: z.boolean().nullish(),
+  resample: z.int().nullish(),
+  do_center_crop: z.boolean().nullish(),
+  crop_size: size.nullish(),
+  do_rescale: z.boolean().nullish(),
+  rescale_factor: z.number().positive().nullish(),
+  do_normalize: z.boolean().nullish(),
+  image_mean: channels.nullish(),
+  image_std: z.union([z.number().positive(), z.array(z.number().positive()).length(3)]).nullish(),
+})
+type Settings = z.infer<typeof settings>
+
+/** Keys without effect on the pixels of an RGB picture. */
+const harmless = new Set(
+  'auto_map backend data_format device disable_grouping do_convert_rgb input_data_format processor_class return_tensors use_fast'.split(
+    ' ',
+  ),
+)
 
 /**
- * Parses `json`, the content of the file at `path`; missing keys have the defaults of the architecture's processor.
- * @throws UserError `preprocessor` if the result is not a square of the model's size, or for an unknown filter.
+ * Parses `json`, the settings of the image processor in the file at `path`; missing keys have the defaults of the
+ * processor that they name, or else of the one of the architecture. Warns of keys that it does not know.
+ * @throws UserError `preprocessor` if the result is not a square of the model's size, for a value that it does not
+ * know, and for an unknown processor that leaves keys to its defaults.
  */
 export function parsePreprocessing(
   json: Record<string, unknown>,
   { architecture, vision: { imageSize } }: DualEncoderConfig,
   path: string,
+  warn: (warning: Warning) => void = () => {},
 ): Preprocessing {
-  const given = json as ProcessorJson
-  const refuse = (what: string, expected: string) => new UserError({ id: 'preprocessor', where: path, what, expected })
+  const refuse: Refuse = (what, expected) => new UserError({ id: 'preprocessor', where: path, what, expected })
+  const given = parseSettings(json, refuse)
+  const preset = defaultsOf(given, architecture, refuse, (what) => warn({ id: 'preprocessor-type', where: path, what }))
+  const ignored = ignoredKeys(json, refuse)
+  if (ignored.length > 0) {
+    warn({ id: 'preprocessor-key', where: path, what: `mim does not know and ignores ${ignored.join(', ')}` })
+  }
   if (given.do_resize === false) throw refuse('do_resize is false', 'true: pictures come in all sizes')
-  const kernel = kernels.get((given.resample ?? 3) as 3)
+  const kernel = kernels.get((given.resample ?? preset.resample) as 3)
   if (!kernel) throw refuse(`resample ${given.resample}`, [...kernels].map((entry) => entry.join(': ')).join(', '))
 
-  const siglip = architecture === 'siglip'
-  const size = given.size ?? (siglip ? { height: imageSize, width: imageSize } : { shortest_edge: imageSize })
-  const exact = siglip ? squareOf(size) : typeof size === 'number' ? undefined : squareOf(size)
-  const shortest = exact ?? (typeof size === 'number' ? size : size.shortest_edge)
-  if (shortest === undefined) throw refuse(`size ${JSON.stringify(size)}`, 'a shortest edge or a square')
-  const crops = given.do_center_crop ?? !siglip
-  const made = crops ? squareOf(given.crop_size ?? imageSize) : exact
-  if (made !== imageSize || shortest < imageSize) {
-    const what = `size ${JSON.stringify(size)}, ${crops ? `crop_size ${JSON.stringify(given.crop_size)}` : 'not cropped'}`
+  const square = given.default_to_square ?? preset.square
+  const stated = given.size ? sizeOf(given.size, square) : square ? squareOf(imageSize) : { shortest: imageSize }
+  const isExact = stated.height !== undefined && stated.height === stated.width
+  const shortest = isExact ? stated.height! : stated.shortest
+  if (shortest === undefined) throw refuse(`size ${JSON.stringify(given.size)}`, 'a shortest edge or a square')
+  const crops = given.do_center_crop ?? preset.crops
+  const cropped = given.crop_size ? sizeOf(given.crop_size, true) : squareOf(imageSize)
+  const made = crops ? cropped : isExact ? stated : {}
+  if (made.height !== imageSize || made.width !== imageSize || shortest < imageSize) {
+    const what = `size ${JSON.stringify(given.size)}, ${crops ? `crop_size ${JSON.stringify(given.crop_size)}` : 'not cropped'}`
     throw refuse(what, `squares of ${imageSize} pixels by config.json`)
   }
-  const mode = exact === undefined ? 'cover' : 'fill'
+  const mode = isExact ? 'fill' : 'cover'
   return {
-    ...normalOf(given, normals[architecture]),
+    ...normalOf(given, preset),
     fit: shortest === imageSize && kernel === 'cubic' ? mode : { mode, shortest, kernel },
   }
 }
 
-/** Side of a square; undefined if the size is not square. */
-function squareOf(size: Size): number | undefined {
-  if (typeof size === 'number') return size
-  return size.height === size.width ? size.height : undefined
+type Refuse = (what: string, expected?: string) => UserError
+
+function parseSettings(json: Record<string, unknown>, refuse: Refuse): Settings {
+  const parsed = settings.safeParse(json)
+  if (parsed.success) return parsed.data
+  const [{ path, message }] = parsed.error.issues
+  const key = String(path[0])
+  throw refuse(`${key} ${JSON.stringify(json[key])}`, /size$/.test(key) ? sizes : message)
+}
+
+const sizes = 'a number, {"shortest_edge": n} or {"height": n, "width": n}'
+
+/** The defaults of the processor that the settings name, without its suffix for a backend. */
+function defaultsOf(
+  given: Settings,
+  architecture: Architecture,
+  refuse: Refuse,
+  warn: (what: string) => void,
+): ProcessorDefaults {
+  const named = given.image_processor_type ?? given.feature_extractor_type ?? processors[architecture]
+  const found = defaults.get(named.replace(/(Fast|Pil)$/, '').replace(/FeatureExtractor$/, 'ImageProcessor'))
+  if (found) return found
+  const needed = [
+    'size',
+    'resample',
+    'do_center_crop',
+    'do_rescale',
+    'do_normalize',
+    'image_mean',
+    'image_std',
+  ] as const
+  const missing = needed.filter((key) => given[key] === undefined || given[key] === null)
+  if (missing.length > 0) {
+    const known = [...defaults.keys()].join(', ')
+    throw refuse(
+      `the processor ${named} is not known and its file lacks ${missing.join(', ')}`,
+      `these keys, or one of ${known}`,
+    )
+  }
+  warn(`mim does not know the processor ${named} and does what its keys say: resizes, crops, rescales and normalizes`)
+  return defaults.get(processors[architecture])!
+}
+
+/** Keys with a value that has no meaning here. @throws `preprocessor` for a step that mim does not do. */
+function ignoredKeys(json: Record<string, unknown>, refuse: Refuse): string[] {
+  const unknown = Object.entries(json).filter(
+    ([key, value]) =>
+      !(key in settings.shape) && !harmless.has(key) && !key.startsWith('_') && value !== null && value !== false,
+  )
+  const step = unknown.find(([key, value]) => key.startsWith('do_') && value === true)
+  if (step) throw refuse(`${step[0]} is true`, 'false: mim does not do this')
+  return unknown.map(([key]) => key)
+}
+
+const squareOf = (side: number): Size => ({ height: side, width: side })
+
+function sizeOf(given: z.infer<typeof size>, square: boolean): Size {
+  if (typeof given === 'number') return square ? squareOf(given) : { shortest: given }
+  if (Array.isArray(given)) return { height: given[0], width: given[1] }
+  const { height, width, shortest_edge: shortest } = given
+  // As in transformers, the shorter side counts if both are given.
+  return shortest ? { shortest } : { height: height ?? undefined, width: width ?? undefined }
 }
 
 /** Mean and standard deviation on the scale 0 to 1, converted from the processor's scale. */
-function normalOf(given: ProcessorJson, preset: Normal): Normal {
+function normalOf(given: Settings, preset: Normal): Normal {
   const factor = given.do_rescale === false ? 1 : (given.rescale_factor ?? 1 / 255)
   const normalizes = given.do_normalize !== false
-  const mean = normalizes ? (given.image_mean ?? preset.mean) : [0, 0, 0]
-  const std = normalizes ? (given.image_std ?? preset.std) : [1, 1, 1]
+  const each = (value: number | number[]) => (typeof value === 'number' ? [value, value, value] : value)
+  const mean = normalizes ? each(given.image_mean ?? preset.mean) : [0, 0, 0]
+  const std = normalizes ? each(given.image_std ?? preset.std) : [1, 1, 1]
   const scale = 255 * factor
   // 1/255 as written in JSON is inexact; the usual case must stay exact.
   if (Math.abs(scale - 1) < 1e-9) return { mean, std }
@@ -101,12 +214,12 @@ function normalOf(given: ProcessorJson, preset: Normal): Normal {
 /** The preprocessor_config.json of a new model, or of one without such a file. */
 export function preprocessorFor({ architecture, vision: { imageSize } }: DualEncoderConfig): Record<string, unknown> {
   const square = { height: imageSize, width: imageSize }
-  const { mean, std } = normals[architecture]
+  const { mean, std } = defaults.get(processors[architecture])!
   const common = { do_resize: true, resample: 3, do_rescale: true, rescale_factor: 1 / 255, do_normalize: true }
   if (architecture === 'siglip') {
     return {
       ...common,
-      image_processor_type: 'SiglipImageProcessor',
+      image_processor_type: processors[architecture],
       size: square,
       image_mean: mean,
       image_std: std,
@@ -114,7 +227,7 @@ export function preprocessorFor({ architecture, vision: { imageSize } }: DualEnc
   }
   return {
     ...common,
-    image_processor_type: architecture === 'clip' ? 'CLIPImageProcessor' : 'ChineseCLIPImageProcessor',
+    image_processor_type: processors[architecture],
     size: { shortest_edge: imageSize },
     do_center_crop: true,
     crop_size: square,

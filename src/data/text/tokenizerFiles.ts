@@ -5,6 +5,17 @@ export interface TokenizerFiles {
 }
 
 /** An entry of `added_tokens`: a token that no text is split into. */
-export function specialToken(id: number, content: string) {
+export interface AddedToken {
+  id: number
+  content: string
+  single_word: boolean
+  lstrip: boolean
+  rstrip: boolean
+  /** Whether it is searched in the normalized text. */
+  normalized: boolean
+  special: boolean
+}
+
+export function specialToken(id: number, content: string): AddedToken {
   return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
 }

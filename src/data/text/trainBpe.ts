@@ -1,11 +1,9 @@
 import { Heap } from '../../base/heap.js'
+import { clipTokenizer, wordEnd, wordPattern } from './clipBpe.js'
 import { specialToken, type TokenizerFiles } from './tokenizerFiles.js'
 
 const startToken = '<|startoftext|>'
 const endToken = '<|endoftext|>'
-const wordEnd = '</w>'
-/** CLIP's pattern of a word. */
-const wordPattern = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"
 
 /**
  * Trains a byte-level BPE tokenizer as CLIP's: at most `vocabulary` tokens, 514 of which are the bytes (inside and at
@@ -17,52 +15,9 @@ export function trainTokenizer(texts: Iterable<string | null>, vocabulary: numbe
   const merges = learnMerges(countWords(texts, characters), vocabulary - base.length - 2)
   const tokens = [...base, ...merges.map(([a, b]) => a + b)]
   const vocab = Object.fromEntries([...tokens, startToken, endToken].map((token, id) => [token, id]))
-  return { tokenizer: tokenizerJson(vocab, merges), config: tokenizerConfig(length) }
-}
-
-/** The content of tokenizer.json. */
-function tokenizerJson(vocab: Record<string, number>, merges: [string, string][]): TokenizerFiles['tokenizer'] {
-  return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: [startToken, endToken].map((token) => specialToken(vocab[token], token)),
-    normalizer: {
-      type: 'Sequence',
-      normalizers: [
-        { type: 'NFC' },
-        { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' },
-        { type: 'Lowercase' },
-      ],
-    },
-    pre_tokenizer: {
-      type: 'Sequence',
-      pretokenizers: [
-        { type: 'Split', pattern: { Regex: wordPattern }, behavior: 'Removed', invert: true },
-        { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-      ],
-    },
-    post_processor: {
-      type: 'RobertaProcessing',
-      sep: [endToken, vocab[endToken]],
-      cls: [startToken, vocab[startToken]],
-      trim_offsets: false,
-      add_prefix_space: false,
-    },
-    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: endToken,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: wordEnd,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab,
-      merges,
-    },
-  }
+  const added = [startToken, endToken].map((token) => specialToken(vocab[token], token))
+  const tokenizer = clipTokenizer({ vocab, merges, added, start: startToken, end: endToken, unknown: endToken })
+  return { tokenizer, config: tokenizerConfig(length) }
 }
 
 /** The content of tokenizer_config.json; `length`: tokens of a text at most. */

@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto'
 import { createReadStream, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
+import { type Warning, warningText } from '../../base/warning.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import { openCheckpoint as open } from '../../checkpoint/hub.js'
+import { modelFiles } from '../../checkpoint/model.js'
 import type { EmbedConfig } from '../../config/embed.js'
 import type { ItemStream } from '../../data/items/stream.js'
 import { contentWidth, type EncoderShape, encoderShape } from '../../models/encoder.js'
@@ -16,8 +18,12 @@ import { Terminal } from '../../train/terminal.js'
 export type Description = Omit<Manifest, 'rows'>
 
 /** @throws UserError `checkpoint-missing` where none is given, and errors of opening it. */
-export async function openCheckpoint(checkpoint: string, terminal = new Terminal()): Promise<ModelFolder> {
-  if (checkpoint) return open(checkpoint, terminal)
+export async function openCheckpoint(
+  checkpoint: string,
+  terminal = new Terminal(),
+  warn = (warning: Warning) => terminal.say(warningText(warning)),
+): Promise<ModelFolder> {
+  if (checkpoint) return open(checkpoint, terminal, warn)
   const [what, remedy] = ['no checkpoint is given', 'add --checkpoint FOLDER or --checkpoint hf:owner/name']
   throw new UserError({ id: 'checkpoint-missing', what, remedy })
 }
@@ -83,9 +89,8 @@ export const modelOf = (version: string) => version.split('-')[0]
 export async function versionOf(checkpoint: string): Promise<string> {
   const hash = createHash('sha256')
   const relevant = /\.safetensors$|^(config|mim|preprocessor_config|tokenizer|tokenizer_config)\.json$/
-  for (const name of readdirSync(checkpoint)
-    .filter((n) => relevant.test(n))
-    .sort()) {
+  const found = readdirSync(checkpoint).filter((name) => relevant.test(name))
+  for (const name of [...new Set([...found, ...modelFiles(checkpoint)])].sort()) {
     hash.update(name)
     for await (const bytes of createReadStream(join(checkpoint, name))) hash.update(bytes as Buffer)
   }

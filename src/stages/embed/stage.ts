@@ -34,7 +34,7 @@ export async function embed(
   { published = run.path(tableFolder), shard }: { published?: string; shard?: Shard } = {},
 ): Promise<Record<string, unknown>> {
   const started = Date.now()
-  const model = await openCheckpoint(config.checkpoint, run.terminal)
+  const model = await openCheckpoint(config.checkpoint, run.terminal, (warning) => run.warn(warning))
   using db = await Database.open()
   const path = findTable(config.data.root, config.data.items)
   const stream = await openItemStream(db, path, config.data.columns, shard)

@@ -162,8 +162,9 @@ async function openModel(config: PretrainConfig, items: Items, run: Run): Promis
   return withProvenance({ ...opened, mim }, 'pretrain', config, [source])
 }
 
-async function openInit(init: string, adapt: Adaptation, { terminal }: Run): Promise<ModelFolder> {
-  const model = await openCheckpoint(init, terminal)
+async function openInit(init: string, adapt: Adaptation, run: Run): Promise<ModelFolder> {
+  const model = await openCheckpoint(init, run.terminal, (warning) => run.warn(warning))
   checkTowers(model)
+  if (!model.mim.fusion) run.say('the checkpoint has no fusion head: a new one is trained')
   return adaptModel(model, adapt)
 }

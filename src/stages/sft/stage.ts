@@ -62,7 +62,8 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
 
 /** The checkpoint of stage 1 with the card of this stage. */
 async function openModel(config: SftConfig, run: Run): Promise<ModelFolder> {
-  const init = await openCheckpoint(config.init.replaceAll('{seed}', String(config.seed)), run.terminal)
+  const name = config.init.replaceAll('{seed}', String(config.seed))
+  const init = await openCheckpoint(name, run.terminal, (warning) => run.warn(warning))
   const sources = (['items', 'behaviors'] as const).map((table) => ({
     table,
     path: findTable(config.data.root, config.data[table]),
