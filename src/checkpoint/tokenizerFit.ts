@@ -19,7 +19,7 @@ export function checkTokenizer(
   folder: string,
   warn: (warning: Warning) => void,
 ): void {
-  const { ids, pad } = emptyText(files)
+  const { ids, pad } = emptyText(files, folder)
   const highest = highestId(tokenIds(files))
   const refuse = (key: string, found: number, expected: string) =>
     new UserError({

@@ -46,7 +46,7 @@ class PickleReader {
 
   read(): unknown {
     for (;;) {
-      const code = this.take(1)[0]
+      const code = this.byte()
       if (code === 0x2e) return this.pop() // STOP
       const instruction = instructions.get(code)
       if (!instruction) throw this.meaning.refuse(`its pickle has the instruction ${nameOf(code)}`, 'plain data')
@@ -61,7 +61,11 @@ class PickleReader {
     return this.bytes.subarray(this.at - length, this.at)
   }
 
-  byte = () => this.take(1)[0]
+  byte(): number {
+    if (this.at >= this.bytes.length) throw this.meaning.refuse('its pickle is cut short')
+    return this.bytes[this.at++]
+  }
+
   word = () => this.take(4).readUInt32LE()
   /** Bytes of a string with a length in 8 bytes. */
   long = () => Number(this.take(8).readBigUInt64LE())

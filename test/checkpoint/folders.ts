@@ -1,8 +1,9 @@
 /** Checkpoint folders as other people write them. */
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Random } from '../../src/base/random.js'
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../src/formats/safetensors.js'
+import { torchFileOf } from '../formats/zips.js'
 
 const weights = 'model.safetensors'
 
@@ -18,6 +19,35 @@ export function tensorsOf(path: string): Map<string, { dtype: string; shape: rea
 }
 
 const one = (dtype: string, shape: readonly number[], bytes: Buffer) => ({ dtype, shape, bytes })
+
+/**
+ * Makes of the checkpoint in `path` what older and newer versions of transformers wrote: weights in `shards` files of
+ * torch.save, the settings of pictures in processor_config.json, the tokenizer without tokenizer.json.
+ */
+export function inOtherFiles(path: string, shards = 1): void {
+  const tensors = [...tensorsOf(join(path, weights))]
+  rmSync(join(path, weights))
+  const nameOf = (i: number) => (shards === 1 ? 'pytorch_model.bin' : `pytorch_model-${i + 1}-of-${shards}.bin`)
+  for (let i = 0; i < shards; i++) {
+    writeFileSync(join(path, nameOf(i)), torchFileOf(new Map(tensors.filter((_, k) => k % shards === i))))
+  }
+  if (shards > 1) {
+    const map = Object.fromEntries(tensors.map(([name], k) => [name, nameOf(k % shards)]))
+    writeFileSync(join(path, 'pytorch_model.bin.index.json'), JSON.stringify({ metadata: {}, weight_map: map }))
+  }
+  const take = (name: string) => {
+    const json = JSON.parse(readFileSync(join(path, name), 'utf8'))
+    rmSync(join(path, name))
+    return json
+  }
+  writeFileSync(
+    join(path, 'processor_config.json'),
+    JSON.stringify({ image_processor: take('preprocessor_config.json') }),
+  )
+  const { vocab, merges } = take('tokenizer.json').model as { vocab: object; merges: [string, string][] }
+  writeFileSync(join(path, 'vocab.json'), JSON.stringify(vocab))
+  writeFileSync(join(path, 'merges.txt'), ['#version: 0.2', ...merges.map((pair) => pair.join(' '))].join('\n'))
+}
 
 /** Small numbers of a half-precision type: exponents some way below the middle of both types, any fraction. */
 function halves(count: number, dtype: 'F16' | 'BF16', name: string): Uint16Array {

@@ -123,5 +123,21 @@ function tensor({
   )
 }
 
+/** A file as `torch.save` writes it, of tensors of 32-bit floats or 64-bit whole numbers. */
+export function torchFileOf(
+  tensors: ReadonlyMap<string, { dtype: string; shape: readonly number[]; bytes: Buffer }>,
+): Buffer {
+  const entries: Record<string, Buffer> = {}
+  const items = [...tensors].map(([name, { dtype, shape, bytes: data }], key) => {
+    entries[`model/data/${key}`] = data
+    const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1))
+    const [type, size] = dtype === 'I64' ? ['LongStorage', 8] : ['FloatStorage', 4]
+    const value = tensor({ type, key: `${key}`, elements: data.length / size, shape: [...shape], strides })
+    return Buffer.concat([text(name), value, Buffer.from('s')])
+  })
+  const pickle = Buffer.concat([bytes(0x80, 2, 0x7d), ...items, stop])
+  return zipOf({ 'model/data.pkl': pickle, 'model/byteorder': Buffer.from('little'), ...entries })
+}
+
 /** Instructions of pickles. */
 export const pickled = { stop, tuple, global, call, text, dictionary, tensor }

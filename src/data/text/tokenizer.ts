@@ -34,10 +34,10 @@ export function textEncoder(files: TokenizerFiles, length: number, padToken: num
 }
 
 /**
- * Token ids of an empty text: those that the tokenizer puts around every text.
+ * Token ids of an empty text, i.e. those that the tokenizer in `folder` puts around every text, and the one it pads with.
  * @throws UserError `tokenizer-broken` if tokenizer.json has a part that the library does not know.
  */
-export function emptyText(files: TokenizerFiles): { ids: readonly number[]; pad: number | undefined } {
+export function emptyText(files: TokenizerFiles, folder: string): { ids: readonly number[]; pad: number | undefined } {
   try {
     const tokenizer = new Tokenizer(files.tokenizer, files.config)
     return { ids: tokenizer.encode('').ids, pad: padId(tokenizer, files.config) }
@@ -45,7 +45,7 @@ export function emptyText(files: TokenizerFiles): { ids: readonly number[]; pad:
     const remedy = 'write the file again with a current version of transformers'
     throw new UserError({
       id: 'tokenizer-broken',
-      where: 'tokenizer.json',
+      where: folder,
       what: messageOf(error).split('\n')[0],
       remedy,
     })
