@@ -60,6 +60,13 @@ export default {
       from: { path: '^src/stages/shared/' },
       to: { path: '^src/stages/', pathNot: '^src/stages/shared/' },
     },
+    {
+      name: 'onnx-runtime-without-telemetry',
+      comment: 'src/runtime/onnxRuntime.ts disables telemetry before it loads the library',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/runtime/onnxRuntime\\.ts$' },
+      to: { path: 'onnxruntime-node' },
+    },
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
   ],
   options: {

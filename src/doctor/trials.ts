@@ -56,7 +56,7 @@ async function checkProduct(engine: Engine): Promise<void> {
 
 /** The version, and for each provider why it does not run a small model ('' if it does). */
 async function onnx() {
-  const { env } = await import('onnxruntime-node')
+  const { env } = await import('../runtime/onnxRuntime.js')
   const reason = (provider: 'cuda' | 'cpu') =>
     runModel(provider).then(
       () => '',

@@ -3,6 +3,7 @@
  * than one session with many threads, which wait for each other after every operation, in particular while other
  * threads decode pictures on the same cores.
  */
+import './noTelemetry.js'
 import { availableParallelism, totalmem } from 'node:os'
 import { TaskThread } from '../base/threads.js'
 import { bytesOf, type EncoderSetup } from './encoder.js'

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { messageOf, UserError } from '../base/errors.js'
 import type { Shape, TypedArray } from '../ops/index.js'
+import { InferenceSession, Tensor } from './onnxRuntime.js'
 
 /** In the order in which `auto` tries them. */
 const providers = ['cuda', 'webgpu', 'cpu'] as const

@@ -11,9 +11,14 @@ export interface Ended {
   stderr: string
 }
 
-function start(args: readonly string[], env: NodeJS.ProcessEnv): { child: ChildProcess; ended: Promise<Ended> } {
+function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd?: string,
+): { child: ChildProcess; ended: Promise<Ended> } {
   const child = spawn(process.execPath, [join(root, 'bin/mim'), ...args], {
     env: { ...process.env, ...env },
+    cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const text = { stdout: '', stderr: '' }
@@ -29,9 +34,9 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv): { child: ChildP
   return { child, ended }
 }
 
-/** Runs `mim` to its end. */
-export function mim(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  return start(args, env).ended
+/** Runs `mim` to its end, in the folder `cwd`. */
+export function mim(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string): Promise<Ended> {
+  return start(args, env, cwd).ended
 }
 
 /** Runs `mim` where it must succeed; gives the object that --json prints. */

@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { rewriteWeights, tensorsOf } from '../checkpoint/folders.js'
+import { inOtherFiles, rewriteWeights, tensorsOf } from '../checkpoint/folders.js'
 import { mim, mimJson } from '../commands/cli.js'
 import { smallStages, workplace } from '../e2e/stages.js'
 
 const folder = await workplace()
 const place = (name: string) => join(folder, name)
 const { pretrain, sft, embed } = smallStages(folder)
-const commit = 'c0ffee'.padEnd(40, '0')
+/** The folder that is published under each commit, and the commits under their names. */
+const published: Record<string, string> = {
+  ['c0ffee'.padEnd(40, '0')]: 'published',
+  ['dec0de'.padEnd(40, '0')]: 'other files',
+}
+const [commit, otherCommit] = Object.keys(published)
+const revisions: Record<string, string> = { v1: commit, torch: otherCommit }
 /** Paths of files that were asked for, with the number of times. */
 const asked = new Map<string, number>()
 
@@ -20,8 +26,9 @@ const asked = new Map<string, number>()
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '/', 'http://server')
   const path = decodeURIComponent(url.pathname)
-  const files = () => readdirSync(place('published'))
-  const bytesOf = (name: string) => readFileSync(place(`published/${name}`))
+  const asksFor = Object.keys(published).find((name) => path.includes(`/${name}`)) ?? commit
+  const files = () => readdirSync(place(published[asksFor]))
+  const bytesOf = (name: string) => readFileSync(place(`${published[asksFor]}/${name}`))
   const entry = (name: string) => ({
     type: 'file',
     path: name,
@@ -33,9 +40,10 @@ const server = createServer((request, response) => {
   }
   if (request.headers.authorization !== 'Bearer hf_secret') return json(401, { error: 'Repository not found' })
   const repository = '/api/models/shop/encoder'
-  if (path === `${repository}/revision/v1`) return json(200, { id: 'shop/encoder', sha: commit })
-  if (path === `${repository}/tree/${commit}`) return json(200, files().map(entry))
-  if (path === `${repository}/paths-info/${commit}`) {
+  const [, revision = ''] = /\/revision\/(\w+)$/.exec(path) ?? []
+  if (revision in revisions) return json(200, { id: 'shop/encoder', sha: revisions[revision] })
+  if (path === `${repository}/tree/${asksFor}`) return json(200, files().map(entry))
+  if (path === `${repository}/paths-info/${asksFor}`) {
     let body = ''
     request.on('data', (piece) => {
       body += piece
@@ -43,7 +51,7 @@ const server = createServer((request, response) => {
     request.on('end', () => json(200, (JSON.parse(body) as { paths: string[] }).paths.map(entry)))
     return
   }
-  const name = path.startsWith(`/shop/encoder/resolve/${commit}/`) ? path.slice(path.lastIndexOf('/') + 1) : ''
+  const name = path.startsWith(`/shop/encoder/resolve/${asksFor}/`) ? path.slice(path.lastIndexOf('/') + 1) : ''
   if (!files().includes(name)) return json(404, { error: `no ${path}` })
   const bytes = bytesOf(name)
   const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? []
@@ -62,6 +70,8 @@ const environment = () => ({
 before(async () => {
   await mimJson([...pretrain, '--epochs', '0', '--out', place('start')])
   rewriteWeights(place('start/checkpoint'), place('published'), { dtype: 'F16', shards: 2, extra: [] })
+  cpSync(place('start/checkpoint'), place('other files'), { recursive: true })
+  inOtherFiles(place('other files'), 2)
   writeFileSync(place('published/tf_model.h5'), 'nobody needs this')
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 })
@@ -81,6 +91,20 @@ test('when a checkpoint is named then what it needs is fetched once, into the ca
   const before = new Map(asked)
   await mimJson(adapt('hf:shop/encoder@v1', 'second'), environment())
   assert.deepEqual(asked, before)
+})
+
+test('when a checkpoint has weights of torch.save, processor_config.json and vocab.json then they are fetched', async () => {
+  await mimJson(adapt('hf:shop/encoder@torch', 'torch'), environment())
+  const snapshot = place(`home/hub/models--shop--encoder/snapshots/${otherCommit}`)
+  const wanted = readdirSync(place('other files')).filter((name) => name !== 'README.md')
+  assert.deepEqual(readdirSync(snapshot).sort(), wanted.sort())
+  for (const name of ['model.safetensors', 'mim.safetensors']) {
+    assert.deepEqual(tensorsOf(place(`torch/checkpoint/${name}`)), tensorsOf(place(`start/checkpoint/${name}`)))
+  }
+  const json = (name: string) => JSON.parse(readFileSync(place(name), 'utf8'))
+  for (const name of ['preprocessor_config.json', 'tokenizer.json']) {
+    assert.deepEqual(json(`torch/checkpoint/${name}`), json(`start/checkpoint/${name}`))
+  }
 })
 
 test('when stage 2 starts from a name or vectors are made by one then it is as by the folder', async () => {

@@ -1,4 +1,5 @@
 /** CLIP's tokenizer: byte-level BPE with a mark at the end of each word, as `CLIPTokenizer` of transformers. */
+import { isDeepStrictEqual } from 'node:util'
 import type { AddedToken, TokenizerFiles } from './tokenizerFiles.js'
 
 export const wordEnd = '</w>'
@@ -26,16 +27,19 @@ const clipSplitting = {
 
 /** `tokenizer` with CLIP's normalization and division into words; the same object if it has them. */
 export function withClipSplitting(tokenizer: TokenizerFiles['tokenizer']): TokenizerFiles['tokenizer'] {
-  return essence(tokenizer) === essence(clipSplitting) ? tokenizer : { ...tokenizer, ...clipSplitting }
+  const { normalizer, pre_tokenizer } = tokenizer
+  const isSame = isDeepStrictEqual(essence({ normalizer, pre_tokenizer }), essence(clipSplitting))
+  return isSame ? tokenizer : { ...tokenizer, ...clipSplitting }
 }
 
-/** What decides the words; without flags of offsets, and without special tokens, which are found before. */
-function essence({ normalizer, pre_tokenizer: splitter }: Record<string, unknown>): string {
+/** What decides the words: without flags of offsets, and without special tokens, which are found before. */
+function essence(parts: object): unknown {
   const special = String.raw`<\|startoftext\|>|<\|endoftext\|>|`
-  const text = JSON.stringify([normalizer, splitter], (key, value) =>
-    key === 'trim_offsets' || key === 'use_regex' ? undefined : value,
-  )
-  return text.replace(JSON.stringify(special).slice(1, -1), '')
+  const text = JSON.stringify(parts, (key, value) => {
+    if (key === 'trim_offsets' || key === 'use_regex') return undefined
+    return typeof value === 'string' ? value.replace(special, '') : value
+  })
+  return JSON.parse(text)
 }
 
 export interface ClipBpe {

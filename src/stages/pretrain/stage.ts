@@ -157,6 +157,7 @@ async function openModel(config: PretrainConfig, items: Items, run: Run): Promis
     const what = `matryoshka ${long}`
     throw new UserError({ id: 'matryoshka-size', what, expected: `less than the ${width} of the content vector` })
   }
+  if (init && !opened.mim.fusion) run.say('the checkpoint has no fusion head: a new one is trained')
   const mim = { ...opened.mim, fusion: { width }, ...(matryoshka.length > 0 ? { matryoshka } : {}) }
   const source = { table: 'items', path: items.table.path, rows: items.count }
   return withProvenance({ ...opened, mim }, 'pretrain', config, [source])
@@ -165,6 +166,5 @@ async function openModel(config: PretrainConfig, items: Items, run: Run): Promis
 async function openInit(init: string, adapt: Adaptation, run: Run): Promise<ModelFolder> {
   const model = await openCheckpoint(init, run.terminal, (warning) => run.warn(warning))
   checkTowers(model)
-  if (!model.mim.fusion) run.say('the checkpoint has no fusion head: a new one is trained')
   return adaptModel(model, adapt)
 }
