@@ -80,7 +80,11 @@ export function checkWeights({ path, config, tokenizer, mim }: ModelFolder, warn
   using weights = openWeights(path)
   const p = new Parameters()
   encoderPrograms(p, encoderShape({ config, tokenizer, mim }))
-  for (const parameter of p.list()) if (!weights.has(parameter)) throw missingTensor(path, parameter.name)
+  for (const parameter of p.list()) {
+    if (weights.has(parameter)) continue
+    const similar = weights.names.find((name) => name.endsWith(`.${parameter.name}`))
+    throw missingTensor(path, parameter.name, similar)
+  }
   const used = new Set(p.list().map(({ name }) => name))
   const unused = weights.names.filter((name) => !used.has(name) && !isOurs(name) && !buffers.test(name))
   if (unused.length > 0) {
@@ -94,9 +98,11 @@ export function checkWeights({ path, config, tokenizer, mim }: ModelFolder, warn
 /** Tensors of complete checkpoints that the encoder does not read: buffers and parameters of losses. */
 const buffers = /(^|\.)(position_ids|token_type_ids)$|^logit_(scale|bias)$/
 
-export function missingTensor(path: string, name: string): UserError {
+/** `similar`: a tensor that is there and has nearly this name. */
+export function missingTensor(path: string, name: string, similar?: string): UserError {
   const remedy = 'use a complete checkpoint of the architecture in config.json'
-  return new UserError({ id: 'tensor-missing', where: path, what: `tensor '${name}' is missing`, remedy })
+  const what = `tensor '${name}' is missing${similar === undefined ? '' : `; there is '${similar}'`}`
+  return new UserError({ id: 'tensor-missing', where: path, what, remedy })
 }
 
 /**

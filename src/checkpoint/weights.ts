@@ -117,7 +117,9 @@ export function weightFiles(folder: string): string[] {
     new UserError({ id: 'weights-missing', where: folder, what, expected, remedy })
   const format = weightFormats.find(there)
   if (!format) {
-    const others = existsSync(folder) ? readdirSync(folder).filter((name) => otherWeights.test(name)) : []
+    const others = existsSync(folder)
+      ? readdirSync(folder).filter((name) => otherWeights.test(name) && name !== oursFile)
+      : []
     const found = others.length > 0 ? `; found ${others.slice(0, 3).join(', ')}` : ''
     throw refuse(`the folder has no weights${found}`, `one of ${weightFormats.join(', ')}`)
   }

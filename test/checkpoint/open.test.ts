@@ -140,6 +140,12 @@ describe('Weights that are not what config.json says', () => {
       'tensor-missing',
       /tensor 'visual_projection\.weight'/,
     )
+    const prefixed = { [name]: null, ...tensor(`model.${name}`, new Float32Array(64), [8, 8]) }
+    await assertRefused(
+      () => open(copy(withTensors(prefixed))),
+      'tensor-missing',
+      /tensor 'visual_projection\.weight' is missing; there is 'model\.visual_projection\.weight'/,
+    )
     const fused = join(folder, 'fused')
     writeSmallCheckpoint(fused, true)
     await open(fused)

@@ -89,7 +89,10 @@ describe('Checkpoints in half precision', () => {
     assert.match(await attempt('tensor-shape'), misshapen)
 
     rmSync(place('broken/model.safetensors.index.json'))
-    assert.match(await attempt('weights-missing'), /broken: model\.safetensors is missing/)
+    assert.match(
+      await attempt('weights-missing'),
+      /broken: the folder has no weights; found model-1-of-3\.safetensors, /,
+    )
     writeFileSync(place('broken/config.json'), JSON.stringify({ ...config, model_type: 'blip' }))
     const unknown = /broken\/config\.json: model_type "blip" is not supported; expected clip, chinese_clip, siglip/
     assert.match(await attempt('model-architecture'), unknown)
