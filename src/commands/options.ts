@@ -27,7 +27,11 @@ export function configurable(parent: CommandUnknownOpts, name: string, descripti
     .command(name)
     .description(description)
     .optionsGroup('Configuration:')
-    .option('-c, --config <file>', 'YAML file, or the name of a preset such as market/pretrain')
+    .option(
+      '-c, --config <file>',
+      'YAML file, or the name of a preset such as market/pretrain; repeatable: later ones are merged over earlier ones',
+      append,
+    )
     .option('--set <path=value>', 'set any option of the configuration; repeatable (see mim config)', append)
 }
 

@@ -18,7 +18,7 @@ export async function run(flags: OptionsOf<typeof declarations.sft>): Promise<vo
   if (flags.maxTime !== undefined)
     throw conflict('--max-time with --ablate', 'interrupt the study and start it again later')
   if (flags.overwrite) throw conflict('--overwrite with --ablate', 'remove the folder or choose another --out')
-  const config = configOf(sftConfig, flags, own)
+  const config = configOf('sft', sftConfig, flags, own)
   const terminal = new Terminal()
   const kinds = kindsOf(flags.ablate)
   const table = await ablate(config, kinds, seedsOf(flags.seeds ?? String(config.seed)), flags.out, (line) =>

@@ -1,7 +1,8 @@
 /** What the commands of all stages share. */
 import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
-import { loadConfig, shapeOf } from '../config/load.js'
+import { loadConfig } from '../config/load.js'
+import { shapeOf } from '../config/schemaTree.js'
 import { engineNames } from '../engine/index.js'
 import { splitName } from '../metrics/index.js'
 import { shown } from '../report/text.js'
@@ -20,7 +21,7 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
   work: (config: z.output<S>, run: Run) => Promise<Metrics>,
   { repeatable = false } = {},
 ): Promise<void> {
-  const config = configOf(schema, flags, own)
+  const config = configOf(stage, schema, flags, own)
   const { out, resume, overwrite, dryRun: dry } = flags
   const metrics = await Run.with({ out, stage, config, schema, resume, overwrite, repeatable, dry }, async (run) => {
     if (run.finished) {
@@ -33,14 +34,16 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
   print(metrics, flags.json)
 }
 
-/** The configuration from file, --set and options; `own` holds the options of the stage itself by path. */
+/** The configuration from files, --set and options; `own` holds the options of the stage itself by path. */
 export function configOf<S extends z.ZodType<Record<string, unknown>>>(
+  stage: string,
   schema: S,
   flags: StageFlags,
   own: Record<string, unknown>,
 ): z.output<S> {
   return loadConfig(schema, {
     file: flags.config,
+    stage,
     sets: flags.set,
     flags: {
       'data.root': flags.data,

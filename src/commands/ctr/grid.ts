@@ -8,7 +8,7 @@ import type * as declarations from './declarations.js'
 
 export async function run(flags: OptionsOf<typeof declarations.grid>): Promise<void> {
   const { config: file, set, out, json, ...forAll } = flags
-  const config = loadConfig(gridConfig, { file, sets: set })
+  const config = loadConfig(gridConfig, { file, stage: 'grid', sets: set })
   const terminal = new Terminal()
   const engine = forAll.engine ?? environmentEngine()
   const result = await grid(config, out, { ...forAll, engine }, (line) => terminal.say(line))

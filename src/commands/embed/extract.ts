@@ -16,7 +16,7 @@ export async function run(flags: OptionsOf<typeof declarations.extract>): Promis
   const published = join(flags.out, tableFolder)
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard, process.env)
   if (flags.dryRun) {
-    print(await planEmbed(configOf(embedConfig, flags, own), published, shard), flags.json)
+    print(await planEmbed(configOf('embed', embedConfig, flags, own), published, shard), flags.json)
     return
   }
   // Shards run at the same time, each in its own run folder.
