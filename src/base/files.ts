@@ -2,13 +2,14 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { UserError } from './errors.js'
+import { atPlace } from './places.js'
 
 /** Replaces the file at `path` with the one that `write` creates at the path that it gets. */
 export async function replaceFile(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
   const temporary = `${path}.part`
   mkdirSync(dirname(path), { recursive: true })
   try {
-    await write(temporary)
+    await atPlace({ path }, () => write(temporary))
     renameSync(temporary, path)
   } finally {
     rmSync(temporary, { force: true })
@@ -28,7 +29,7 @@ export async function replaceFolder(path: string, write: (temporary: string) => 
   recoverFolder(path)
   mkdirSync(temporary, { recursive: true })
   try {
-    await write(temporary)
+    await atPlace({ path }, () => write(temporary))
     if (existsSync(path)) renameSync(path, old)
     renameSync(temporary, path)
     rmSync(old, { recursive: true, force: true })
@@ -64,7 +65,7 @@ export async function newFolder<T>(path: string, write: (temporary: string) => P
   const temporary = `${target}.part-${process.pid}`
   mkdirSync(temporary, { recursive: true })
   try {
-    const result = await write(temporary)
+    const result = await atPlace({ path }, () => write(temporary))
     // On some systems an empty folder cannot be replaced by a rename.
     if (existsSync(target)) rmdirSync(target)
     renameSync(temporary, target)

@@ -35,7 +35,7 @@ export function configurable(parent: CommandUnknownOpts, name: string, descripti
     .option('--set <path=value>', 'set any option of the configuration; repeatable (see mim config)', append)
 }
 
-const dataOption = ['--data <folder>', 'folder that relative paths of data start from (data.root)'] as const
+const dataOption = ['--data <folder>', 'folder that relative paths of tables start from (data.root)'] as const
 const jsonOption = ['--json', 'print the results as JSON'] as const
 
 /** A stage. */

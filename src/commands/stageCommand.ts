@@ -1,6 +1,8 @@
 /** What the commands of all stages share. */
 import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
+import { checkFolder, checkTemporary } from '../base/places.js'
+import { requireStage } from '../base/runStage.js'
 import { loadConfig } from '../config/load.js'
 import { shapeOf } from '../config/schemaTree.js'
 import { engineNames } from '../engine/index.js'
@@ -23,6 +25,8 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
 ): Promise<void> {
   const config = configOf(stage, schema, flags, own)
   const { out, resume, overwrite, dryRun: dry } = flags
+  checkPlaces(dry ? undefined : out, config)
+  if (!dry && !overwrite) requireStage(out, [stage], '--out')
   const metrics = await Run.with({ out, stage, config, schema, resume, overwrite, repeatable, dry }, async (run) => {
     if (run.finished) {
       run.say(`${out} is finished; nothing to do`)
@@ -32,6 +36,18 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
     return dry ? run.cost() : results
   })
   print(metrics, flags.json)
+}
+
+/**
+ * Checks the places that a stage writes to before it reads anything.
+ * @throws UserError of `placeError`, which names the option.
+ */
+export function checkPlaces(out: string | undefined, config: Record<string, unknown>): void {
+  if (out !== undefined) checkFolder(out, '--out')
+  const { cache } = (config['data'] ?? {}) as { cache?: string }
+  if (cache !== undefined) checkFolder(cache, 'data.cache')
+  // TensorFlow loads programs from temporary files.
+  if (out === undefined || ('engine' in config && config['engine'] !== 'wasm')) checkTemporary()
 }
 
 /** The configuration from files, --set and options; `own` holds the options of the stage itself by path. */

@@ -61,7 +61,8 @@ export function readConfigFile(name: string, stage?: string): ConfigFile {
 function findFile(name: string): string {
   const candidates = [name, `${presets}${name}.yaml`].map((path) => ({
     path,
-    stats: statSync(path, { throwIfNoEntry: false }),
+    // Also false for a path below a file.
+    stats: existsSync(path) ? statSync(path) : undefined,
   }))
   // A pipe is as good as a file: `--config <(…)`.
   const found = candidates.find(({ stats }) => stats && !stats.isDirectory())

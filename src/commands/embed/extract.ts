@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { checkFolder } from '../../base/places.js'
+import { requireStage } from '../../base/runStage.js'
 import { embedConfig } from '../../config/embed.js'
 import { parseShard } from '../../data/items/shard.js'
 import { mergeShards, shardName, shardsFolder } from '../../stages/embed/merge.js'
@@ -27,6 +29,8 @@ export async function run(flags: OptionsOf<typeof declarations.extract>): Promis
 
 export async function merge(flags: OptionsOf<typeof declarations.merge>): Promise<void> {
   const { out, json, keepMissing = false, keepTables } = flags
+  requireStage(out, ['embed'], '--out')
+  checkFolder(out, '--out')
   const options = { keepMissing, keepTables }
   const metrics = await Run.with({ out, stage: 'embed', config: { merge: options }, repeatable: true }, async (run) => {
     const results = await mergeShards(options, run)
