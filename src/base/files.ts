@@ -1,6 +1,6 @@
 /** Replaces files and folders atomically: they are written under a temporary name, then renamed. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { UserError } from './errors.js'
 import { atPlace } from './places.js'
 
@@ -49,7 +49,7 @@ export function recoverFolder(path: string): void {
 
 /**
  * Creates the folder at `path` with the files that `write` puts into the folder that it gets.
- * @throws UserError `out-exists` unless `path` is a new or empty folder.
+ * @throws UserError `out-exists` unless `path` is a new or empty folder, and no mount point.
  */
 export async function newFolder<T>(path: string, write: (temporary: string) => Promise<T>): Promise<T> {
   const target = resolve(path)
@@ -59,6 +59,16 @@ export async function newFolder<T>(path: string, write: (temporary: string) => P
       what: `${path} already exists and is not empty`,
       expected: 'a new or empty folder',
       remedy: 'remove it or choose another',
+    })
+  }
+  // A mount point, such as a volume of a container, cannot be replaced; better said now than after the work.
+  if (existsSync(target) && statSync(target).dev !== statSync(dirname(target)).dev) {
+    const [what, expected] = [`${path} is a mount point`, 'a folder that can be replaced']
+    throw new UserError({
+      id: 'out-exists',
+      what,
+      expected,
+      remedy: `choose a folder in it, such as ${join(path, 'data')}`,
     })
   }
   // A unique name: other files in the parent folder belong to the user.
