@@ -12,7 +12,7 @@ PRESET ?= sample
 DATA ?= runs/sample/$(SIZE)
 OUT ?= runs/pipeline
 
-.PHONY: setup build reproduce smoke pipeline test check unit test-slow coverage bench clean
+.PHONY: setup build reproduce smoke pipeline test check unit test-numeric test-slow coverage bench clean
 .DEFAULT_GOAL := build
 
 ## set-up
@@ -75,6 +75,11 @@ CONCURRENCY ?= 2
 # One thread of TensorFlow each, because files run side by side; test-slow leaves it at the default.
 unit:
 	TF_NUM_INTRAOP_THREADS=1 $(runner) $$(find test -name '*.test.ts' -not -path 'test/slow/*' | sort | $(outputs))
+
+# The tests of engine, ops, losses and models as on other processors: NUMERIC="sse41 avx2 best eigen wasm", or some of these.
+NUMERIC ?= sse41 avx2 best eigen wasm
+test-numeric: setup build
+	@TF_NUM_INTRAOP_THREADS=1 CONCURRENCY=$(CONCURRENCY) node dist/test/numeric.js $(NUMERIC)
 
 # Long campaigns. SLOW_SHARE=1/3 runs a third of the files; SLOW_SEED determines which.
 SLOW_SHARE ?= 1

@@ -1,27 +1,48 @@
 /** The command line. A command's code is loaded when it runs, so that help and errors appear at once. */
 import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings'
-import { Interrupted, UserError } from './base/errors.js'
+import { UserError } from './base/errors.js'
+import { expectedError } from './base/places.js'
 import * as ctr from './commands/ctr/declarations.js'
 import * as top from './commands/declarations.js'
 import * as embed from './commands/embed/declarations.js'
+import { nearest } from './config/suggest.js'
 
 export async function main(argv: string[]): Promise<void> {
   try {
-    await program().parseAsync(argv)
+    const mim = program()
+    checkSubcommand(mim, argv.slice(2))
+    await mim.parseAsync(argv)
   } catch (error) {
     process.exitCode = report(error)
   }
 }
 
-/** Writes what went wrong to standard error; returns the exit code. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  if (error instanceof UserError || error instanceof Interrupted) {
+/** A word after a command that takes none is a subcommand with a slip; commander counts it as an argument too many. */
+function checkSubcommand(mim: CommandUnknownOpts, [name, word]: string[]): void {
+  const command = mim.commands.find((one) => one.name() === name)
+  if (!command || command.commands.length === 0 || word === undefined || word.startsWith('-')) return
+  const known = command.commands.map((one) => one.name())
+  if (known.includes(word)) return
+  const similar = nearest(word, known)
+  throw new UserError({
+    id: 'command-unknown',
+    what: `mim ${name} has no command '${word}'`,
+    ...(similar ? { remedy: `did you mean 'mim ${name} ${similar}'?` } : { expected: `one of ${known.join(', ')}` }),
+  })
+}
+
+/** Writes what went wrong to standard error, with MIM_DEBUG also where; returns the exit code. */
+export function report(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
+  const error = expectedError(thrown)
+  if (error) {
     process.stderr.write(`${error instanceof UserError ? `error [${error.id}]: ` : ''}${error.message}\n`)
+    if (process.env['MIM_DEBUG']) process.stderr.write(`${inspect(error)}\n`)
     return error.exitCode
   }
-  process.stderr.write(`internal error: ${error instanceof Error ? error.stack : error}\n`)
+  process.stderr.write(`internal error: ${thrown instanceof Error ? thrown.stack : thrown}\n`)
   return 1
 }
 

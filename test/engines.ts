@@ -20,7 +20,8 @@ export function onlyOn(name: (typeof names)[number]): void {
   only = name
 }
 
-let only: string | undefined
+/** The numeric tests (test/numeric.ts) run on one engine at a time. */
+let only: string | undefined = process.env['MIM_TEST_ENGINE']
 
 /** Registers a suite once for each engine; one that is not installed is skipped, with the reason. */
 export async function onEachEngine(title: string, suite: (engine: Engine) => void): Promise<void> {

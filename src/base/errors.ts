@@ -17,9 +17,9 @@ export class UserError extends Error {
   readonly id: string
   readonly exitCode = 2
 
-  constructor({ id, what, where, expected, remedy }: Problem) {
+  constructor({ id, what, where, expected, remedy }: Problem, options?: ErrorOptions) {
     const place = where ? `${where}: ` : ''
-    super(`${place}${what}${expected ? `; expected ${expected}` : ''}${remedy ? `; ${remedy}` : ''}`)
+    super(`${place}${what}${expected ? `; expected ${expected}` : ''}${remedy ? `; ${remedy}` : ''}`, options)
     this.name = 'UserError'
     this.id = id
   }

@@ -1,6 +1,8 @@
 /** Checkpoints from the Hugging Face Hub or a compatible server (HF_ENDPOINT), through its usual cache. */
 import { join } from 'node:path'
 import { messageOf, UserError } from '../base/errors.js'
+import { placeError } from '../base/places.js'
+import { requireStage } from '../base/runStage.js'
 import type { Warning } from '../base/warning.js'
 import { tokenizerFileNames } from '../data/text/readTokenizer.js'
 import type { ModelFolder } from './folder.js'
@@ -20,9 +22,11 @@ interface Bars {
 /**
  * Opens a checkpoint by name: a folder, a run folder that contains one, or `hf:owner/name[@revision]`, which is
  * downloaded unless it is in the cache. `warn` gets what is assumed or ignored.
- * @throws UserError of `hubFolder`, `readModelFolder` and `checkWeights`.
+ * @throws UserError `run-stage` for a run that trains no encoder; those of `hubFolder`, `readModelFolder` and
+ * `checkWeights`.
  */
 export async function openCheckpoint(name: string, bars: Bars, warn: (warning: Warning) => void): Promise<ModelFolder> {
+  requireStage(name, ['pretrain', 'sft'])
   const folder = name.startsWith('hf:') ? await hubFolder(name, bars) : checkpointFolder(name)
   const model = readModelFolder(folder, warn)
   checkWeights(model, warn)
@@ -73,6 +77,8 @@ async function hubFolder(name: string, bars: Bars): Promise<string> {
     return folder
   } catch (error) {
     if (error instanceof UserError) throw error
+    const place = placeError(error, { option: 'cache of downloads (HF_HOME)' })
+    if (place) throw place
     const remedy = 'check the name, the network and HF_TOKEN, or give a folder'
     throw new UserError({ id: 'hub-files', where: name, what: messageOf(error).split('\n')[0], remedy })
   } finally {

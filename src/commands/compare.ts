@@ -1,11 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { replaceFile, writeJson } from '../base/files.js'
+import { checkFolder } from '../base/places.js'
 import { labelOf } from '../metrics/index.js'
 import { aligned, comparedMetrics, comparisonReport, duration, four, interval, spread } from '../report/index.js'
 import { type Comparison, compareRuns, findRuns } from '../studies/compare.js'
 
 export async function run(folders: string[], flags: { out?: string; json?: boolean }): Promise<void> {
+  if (flags.out) checkFolder(flags.out, '--out')
   const comparison = await compareRuns(folders.flatMap(findRuns))
   if (flags.out) {
     await writeJson(join(flags.out, 'summary.json'), comparison)

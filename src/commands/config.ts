@@ -6,5 +6,5 @@ import type { OptionsOf } from './options.js'
 
 export async function run(stage: keyof typeof schemas, flags: OptionsOf<typeof declarations.config>): Promise<void> {
   const schema = schemas[stage]
-  process.stdout.write(explain(schema, loadConfig(schema, { file: flags.config, sets: flags.set })))
+  process.stdout.write(explain(schema, loadConfig(schema, { file: flags.config, stage, sets: flags.set })))
 }

@@ -27,11 +27,15 @@ export function configurable(parent: CommandUnknownOpts, name: string, descripti
     .command(name)
     .description(description)
     .optionsGroup('Configuration:')
-    .option('-c, --config <file>', 'YAML file, or the name of a preset such as market/pretrain')
+    .option(
+      '-c, --config <file>',
+      'YAML file, or the name of a preset such as market/pretrain; repeatable: later ones are merged over earlier ones',
+      append,
+    )
     .option('--set <path=value>', 'set any option of the configuration; repeatable (see mim config)', append)
 }
 
-const dataOption = ['--data <folder>', 'folder that relative paths of data start from (data.root)'] as const
+const dataOption = ['--data <folder>', 'folder that relative paths of tables start from (data.root)'] as const
 const jsonOption = ['--json', 'print the results as JSON'] as const
 
 /** A stage. */

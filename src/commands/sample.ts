@@ -1,4 +1,5 @@
 import { Interrupted, UserError } from '../base/errors.js'
+import { checkFolder } from '../base/places.js'
 import {
   generateLarge,
   generateSample,
@@ -32,6 +33,7 @@ export async function run(flags: Flags): Promise<void> {
     json,
   } = flags
   checkTogether(flags)
+  checkFolder(out, '--out')
   const terminal = new Terminal()
   const { summary, isNew } = await withProgress<{ summary: object; isNew: boolean }>(terminal, (progress) => {
     if (from !== undefined) return subsample({ from, users: users!, otherItems, out, seed }, progress)

@@ -5,7 +5,7 @@ import { type Ablation, ablate, ablations, ablationText } from '../studies/ablat
 import { Terminal } from '../train/terminal.js'
 import type * as declarations from './declarations.js'
 import type { OptionsOf } from './options.js'
-import { configOf, runStage } from './stageCommand.js'
+import { checkPlaces, configOf, runStage } from './stageCommand.js'
 
 export async function run(flags: OptionsOf<typeof declarations.sft>): Promise<void> {
   const own = { init: flags.init, 'train.epochs': flags.epochs, 'train.batch': flags.batch, precision: flags.precision }
@@ -18,7 +18,8 @@ export async function run(flags: OptionsOf<typeof declarations.sft>): Promise<vo
   if (flags.maxTime !== undefined)
     throw conflict('--max-time with --ablate', 'interrupt the study and start it again later')
   if (flags.overwrite) throw conflict('--overwrite with --ablate', 'remove the folder or choose another --out')
-  const config = configOf(sftConfig, flags, own)
+  const config = configOf('sft', sftConfig, flags, own)
+  checkPlaces(flags.out, config)
   const terminal = new Terminal()
   const kinds = kindsOf(flags.ablate)
   const table = await ablate(config, kinds, seedsOf(flags.seeds ?? String(config.seed)), flags.out, (line) =>

@@ -1,7 +1,10 @@
 /** What the commands of all stages share. */
 import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
-import { loadConfig, shapeOf } from '../config/load.js'
+import { checkFolder, checkTemporary } from '../base/places.js'
+import { requireStage } from '../base/runStage.js'
+import { loadConfig } from '../config/load.js'
+import { shapeOf } from '../config/schemaTree.js'
 import { engineNames } from '../engine/index.js'
 import { splitName } from '../metrics/index.js'
 import { shown } from '../report/text.js'
@@ -20,8 +23,10 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
   work: (config: z.output<S>, run: Run) => Promise<Metrics>,
   { repeatable = false } = {},
 ): Promise<void> {
-  const config = configOf(schema, flags, own)
+  const config = configOf(stage, schema, flags, own)
   const { out, resume, overwrite, dryRun: dry } = flags
+  checkPlaces(dry ? undefined : out, config)
+  if (!dry && !overwrite) requireStage(out, [stage], '--out')
   const metrics = await Run.with({ out, stage, config, schema, resume, overwrite, repeatable, dry }, async (run) => {
     if (run.finished) {
       run.say(`${out} is finished; nothing to do`)
@@ -33,14 +38,28 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
   print(metrics, flags.json)
 }
 
-/** The configuration from file, --set and options; `own` holds the options of the stage itself by path. */
+/**
+ * Checks the places that a stage writes to before it reads anything.
+ * @throws UserError of `placeError`, which names the option.
+ */
+export function checkPlaces(out: string | undefined, config: Record<string, unknown>): void {
+  if (out !== undefined) checkFolder(out, '--out')
+  const { cache } = (config['data'] ?? {}) as { cache?: string }
+  if (cache !== undefined) checkFolder(cache, 'data.cache')
+  // TensorFlow loads programs from temporary files.
+  if (out === undefined || ('engine' in config && config['engine'] !== 'wasm')) checkTemporary()
+}
+
+/** The configuration from files, --set and options; `own` holds the options of the stage itself by path. */
 export function configOf<S extends z.ZodType<Record<string, unknown>>>(
+  stage: string,
   schema: S,
   flags: StageFlags,
   own: Record<string, unknown>,
 ): z.output<S> {
   return loadConfig(schema, {
     file: flags.config,
+    stage,
     sets: flags.set,
     flags: {
       'data.root': flags.data,

@@ -23,7 +23,7 @@ export const seedOption = z
 
 /** Location of the inputs. A table is a Parquet file, a glob, a folder of parts, a hive folder or s3://…. */
 export const dataOptions = {
-  root: z.string().default('.').describe('Folder that relative paths below start from'),
+  root: z.string().default('.').describe('Folder that relative paths of tables start from'),
 }
 
 export const timeUnit = z

@@ -58,7 +58,8 @@ export const ctrConfig = z.strictObject({
         .default(null)
         .describe(
           'Content vectors: a folder published by `mim embed`, or a Parquet table; required by models with content. ' +
-            'With several, e.g. of pretrain and of sft, the vectors of an item are concatenated',
+            'With several, e.g. of pretrain and of sft, the vectors of an item are concatenated. A relative path starts ' +
+            'from the working folder',
         ),
       contentType: z
         .enum(['float32', 'int8'])

@@ -86,10 +86,20 @@ function existing(folder: string): string {
   return existsSync(folder) ? folder : existing(dirname(folder))
 }
 
+/** The home folder, which a user that the system does not list lacks, as in some containers. */
+function homeOfUser(): string {
+  try {
+    return homedir()
+  } catch {
+    return '/'
+  }
+}
+
 /** The folder of downloads and compiled files of bin/setup-tensorflow. */
 export function cacheFinding(): Finding {
-  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-  const folder = process.env['MIM_CACHE'] ?? join(base, 'mim')
+  const { HOME: home, XDG_CACHE_HOME: caches, MIM_CACHE: own } = process.env
+  const base = caches ?? (own === undefined ? join(home ?? homeOfUser(), '.cache') : '')
+  const folder = own ?? join(base, 'mim')
   return ok('cache', existsSync(folder) ? folder : `${folder} (does not exist yet)`)
 }
 

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { UserError } from '../base/errors.js'
 import { Resources } from '../base/resources.js'
+import { requireStage } from '../base/runStage.js'
 import { type Id, type IdKind, SortedIds } from './ids.js'
 import { asFloats, flags, RowFiles, type VectorName, type VectorType } from './rows.js'
 
@@ -96,11 +97,12 @@ export class EmbeddingTable implements Disposable {
     readonly rows: RowFiles,
   ) {}
 
-  /** @throws UserError `store-missing` where `path` is no published table; `store-broken`, `store-format`. */
+  /** @throws UserError `store-missing` where `path` is no published table; `run-stage`, `store-broken`, `store-format`. */
   static open(path: string): EmbeddingTable {
     const folder = publishedFolder(path)
     const manifest = folder && readManifest(folder)
     if (!manifest) {
+      requireStage(path, ['embed'])
       const remedy = 'give the embeddings folder of a run of mim embed'
       throw new UserError({ id: 'store-missing', where: path, what: 'no embedding table here', remedy })
     }

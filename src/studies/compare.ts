@@ -59,9 +59,10 @@ function readRun(folder: string): FinishedRun {
 export async function compareRuns(runs: readonly FinishedRun[]): Promise<Comparison> {
   const groups = grouped(runs.filter(({ stage }) => stage === 'ctr'))
   if (groups.length === 0) {
+    const others = [...new Set(runs.map(({ stage }) => stage))].join(', ')
     throw new UserError({
       id: 'runs-missing',
-      what: 'no finished run of mim ctr was found',
+      what: `no finished run of mim ctr was found${others ? `, only of mim ${others}` : ''}`,
       remedy: 'run mim ctr first',
     })
   }

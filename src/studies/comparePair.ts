@@ -1,6 +1,7 @@
 /** Compares two click models on one test period: differences with intervals, by item frequency and history length. */
 import { basename } from 'node:path'
 import { UserError } from '../base/errors.js'
+import { requireStage } from '../base/runStage.js'
 import type { Difference, ResampledMetric } from '../metrics/index.js'
 import type { BucketResult } from '../report/index.js'
 import { type FinishedRun, findRuns } from './compare.js'
@@ -28,7 +29,7 @@ export interface PairComparison {
 
 /**
  * Compares two models, each given as a run of `mim ctr` or a folder with its runs, one per seed.
- * @throws UserError `runs-missing`, `runs-differ`.
+ * @throws UserError `run-stage`, `runs-missing`, `runs-differ`.
  */
 export async function comparePair(folderA: string, folderB: string): Promise<PairComparison> {
   const [runsA, runsB] = [clickRuns(folderA), clickRuns(folderB)]
@@ -52,6 +53,7 @@ export async function comparePair(folderA: string, folderB: string): Promise<Pai
 }
 
 function clickRuns(folder: string): FinishedRun[] {
+  requireStage(folder, ['ctr'])
   const runs = findRuns(folder).filter(({ stage }) => stage === 'ctr')
   if (runs.length > 0) return runs
   throw new UserError({

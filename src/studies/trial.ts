@@ -14,7 +14,7 @@ export interface TrialFlags {
 }
 
 /**
- * The configuration of one run: `file`, then `sets` by path.
+ * The configuration of one run: `file`, then `sets` by path, then options of the command line.
  * @throws UserError `config`, located at `name`.
  */
 export function trialConfig(
@@ -24,8 +24,8 @@ export function trialConfig(
   { data, engine, device }: TrialFlags,
 ): CtrConfig {
   try {
-    const flags = { ...sets, 'data.root': data ?? sets['data.root'], engine, device }
-    return loadConfig(ctrConfig, { file: file ?? undefined, flags })
+    const flags = { 'data.root': data, engine, device }
+    return loadConfig(ctrConfig, { file: file ?? undefined, stage: 'ctr', values: sets, flags })
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     throw new UserError({ id: error.id, where: name, what: error.message })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
+import { expectedError, placeError } from '../base/places.js'
 import { type Warning, warningText } from '../base/warning.js'
 import type { DataFacts } from '../data/facts.js'
 import { type Child, stageReport } from '../report/index.js'
@@ -43,7 +44,12 @@ export class Run {
     const log = this.path('log.jsonl')
     // A resumed run does not repeat the part in which it warned before.
     if (options.resume) this.warnings.push(...loggedWarnings(log))
-    this.log = pino({ base: { stage: options.stage } }, pino.destination({ dest: log, sync: true }))
+    const destination = pino.destination({ dest: log, sync: true })
+    // Thrown by the call that logs, because it writes at once.
+    destination.on('error', (error) => {
+      throw placeError(error, { path: log }) ?? error
+    })
+    this.log = pino({ base: { stage: options.stage } }, destination)
     const results = this.path('metrics.json')
     this.finished = options.repeatable ? undefined : finishedIn(results)
     // Results of an unfinished run: the resumed run has none yet.
@@ -63,7 +69,8 @@ export class Run {
     const run = await Run.open(options)
     try {
       return await work(run)
-    } catch (error) {
+    } catch (thrown) {
+      const error = expectedError(thrown) ?? thrown
       // Once there is a state or a model the folder is worth keeping, whatever the mistake.
       const isEmpty = run.isNew && !existsSync(run.path('last')) && !existsSync(run.path('checkpoint'))
       if (error instanceof UserError && isEmpty) removeRun(run.folder)

@@ -64,7 +64,7 @@ test('when a file and --set are given then the values are the resolved ones, wha
 test('when an option or a stage is unknown then exit code 2 and a word about it', async () => {
   const option = await mim(['config', 'ctr', '--set', 'model.dmi=8'])
   assert.equal(option.code, 2)
-  assert.match(option.stderr, /^error \[config\]: .*\n.*did you mean 'dim'/)
+  assert.match(option.stderr, /^error \[config\]: --set model\.dmi=8: .*did you mean 'model\.dim'/)
   const stage = await mim(['config', 'train'])
   assert.equal(stage.code, 2)
   assert.match(stage.stderr, /pretrain, sft, embed, ctr/)

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { z } from 'zod'
 import { ctrConfig } from '../../src/config/ctr.js'
-import { type ConfigSources, loadConfig, presetNames } from '../../src/config/load.js'
+import { presetNames } from '../../src/config/file.js'
+import { type ConfigSources, loadConfig } from '../../src/config/load.js'
 import { schemas } from '../../src/config/schemas.js'
 import { sftConfig } from '../../src/config/sft.js'
 import { mim } from '../commands/cli.js'
@@ -58,42 +59,49 @@ describe('Precedence', () => {
 })
 
 describe('Mistakes', () => {
-  test('when several options are wrong then each has a line with path, value, rule or nearest key', async () => {
+  test('when several options are wrong then each has a line with its place, value, rule or nearest key', async () => {
     const file = await yaml('train: {epoch: 3, batch: many}\nmodle: {}\nmodel: {name: dinn, dropout: 1}\nseed: -1\n')
     const [head, ...lines] = problem({ file, sets: ['history.actions=click'] }).split('\n')
-    assert.equal(head, `${file} has 7 problem(s)`)
+    assert.equal(head, 'configuration has 7 problems')
     const expected = [
-      /^ {2}train\.epoch: unknown option; did you mean 'epochs'\?$/,
-      /^ {2}train\.batch: "many"; expected number/,
-      /^ {2}modle: unknown option; did you mean 'model'\?$/,
-      /^ {2}model\.name: "dinn"; expected one of "din"\|"sim-hard"\|.*\|"ciubm"$/,
-      /^ {2}model\.dropout: 1; /,
-      /^ {2}seed: -1; /,
-      /^ {2}history\.actions: "click"; expected array/,
-    ]
-    for (const rule of expected) assert.equal(lines.filter((line) => rule.test(line)).length, 1, `${rule}\n${lines}`)
+      [1, /^train\.epoch: unknown option; did you mean 'epochs'\?$/],
+      [1, /^train\.batch: "many"; expected number/],
+      [2, /^modle: unknown option; did you mean 'model'\?$/],
+      [3, /^model\.name: "dinn"; expected one of "din"\|"sim-hard"\|.*\|"ciubm"$/],
+      [3, /^model\.dropout: 1; /],
+      [4, /^seed: -1; /],
+    ] as const
+    const of = (line: number) =>
+      lines.flatMap((text) =>
+        text.startsWith(`  ${file}:${line}: `) ? [text.slice(`  ${file}:${line}: `.length)] : [],
+      )
+    for (const [line, rule] of expected) assert.equal(of(line).filter((text) => rule.test(text)).length, 1, `${rule}`)
+    assert.ok(lines.some((line) => /^ {2}--set history\.actions=click: expected array/.test(line)))
   })
 
   test('when an unknown option resembles none then those that exist are listed', () => {
     assert.match(
       problem({ sets: ['split.zzzzzzzz=1'] }),
-      /split\.zzzzzzzz: unknown option; expected one of train, valid$/,
+      /^--set split\.zzzzzzzz=1: unknown option; expected one of train, valid$/,
     )
   })
 
   test('when the shares of train and validation leave no test then the split is refused', () => {
     for (const schema of [ctrConfig, sftConfig]) {
       const message = problem({ sets: ['split.train=0.9'] }, 'config', schema)
-      assert.match(message, /split: \{"train":0\.9\}; expected train \+ valid below 1/)
+      assert.match(message, /^--set split\.train=0\.9: split: \{"train":0\.9\}; expected train \+ valid below 1/)
     }
   })
 
   test('when a time zone or a unit of times does not exist then it is refused, with the nearest name', () => {
     for (const schema of [ctrConfig, sftConfig]) {
       const zone = (name: string) => problem({ sets: [`data.timeZone='${name}'`] }, 'config', schema)
-      assert.match(zone('Asia/Shangai'), /data\.timeZone: "Asia\/Shangai"; .*did you mean 'Asia\/Shanghai'\?/)
-      assert.match(zone('+08:00'), /data\.timeZone: .*expected an IANA time zone/)
-      assert.match(problem({ sets: ['data.timeUnit=seconds'] }, 'config', schema), /data\.timeUnit: "seconds"/)
+      assert.match(zone('Asia/Shangai'), /^--set data\.timeZone=.Asia\/Shangai.: .*did you mean 'Asia\/Shanghai'\?/)
+      assert.match(zone('+08:00'), /--set data\.timeZone='\+08:00': expected an IANA time zone/)
+      assert.match(
+        problem({ sets: ['data.timeUnit=seconds'] }, 'config', schema),
+        /^--set data\.timeUnit=seconds: expected /,
+      )
       for (const name of ['UTC', 'Asia/Shanghai', 'Europe/Kyiv'])
         assert.equal(loadConfig(schema, { sets: [`data.timeZone=${name}`] }).data.timeZone, name)
     }
@@ -105,9 +113,11 @@ describe('Mistakes', () => {
     await mkdir(join(folder, 'folder'))
     assert.match(
       problem({ file: join(folder, 'gone.yaml') }, 'config-missing'),
-      /gone\.yaml' was not found; give a path/,
+      /gone\.yaml' was not found; give the path/,
     )
-    problem({ file: join(folder, 'folder') }, 'config-missing')
+    assert.match(problem({ file: join(folder, 'folder') }, 'config-missing'), /folder' is a folder; give the path/)
+    await writeFile(join(folder, 'folder', 'config.yaml'), 'stage: sft\n')
+    assert.match(problem({ file: join(folder, 'folder') }, 'config-missing'), /did you mean '.*folder\/config\.yaml'/)
     const file = await yaml('seed: 1\ntrain: {epochs: [1\n')
     assert.ok(problem({ file }, 'config-yaml').startsWith(`${file}:`))
     await yaml('seed: 1\nseed: 2\n')
@@ -122,6 +132,81 @@ describe('Mistakes', () => {
     for (const text of ['seed', '=1', 'history.actions=[click']) {
       assert.ok(problem({ sets: [text] }, 'set-syntax').startsWith(`--set ${text}`))
     }
+  })
+})
+
+describe('Where a mistake was made', () => {
+  test('when the only problem is of --set or a flag then one line names what was written', () => {
+    const line = (sources: ConfigSources, schema?: z.ZodType) => problem(sources, 'config', schema)
+    assert.match(line({ sets: ['train.bacth=3'] }), /^--set train\.bacth=3: .* 'train\.batch'\?$/)
+    assert.match(line({ sets: ['batch=3'] }), /^--set batch=3: unknown option; did you mean 'train\.batch'\?$/)
+    assert.match(line({ sets: ['train={bacth: 3}'] }), /^--set train=\{bacth: 3\}: train\.bacth: unknown option; /)
+    assert.match(line({ flags: { 'data.root': 3 } }), /^--data 3: expected string/)
+    assert.match(line({ flags: { 'train.maxTime': 'soon' } }), /^--max-time soon: expected a time/)
+    assert.match(line({ flags: { batch: 'x' } }, schemas.embed), /^--batch x: expected number or "auto"$/)
+  })
+
+  test('when a flag overrides a mistake in the file then there is none, and the other way round it is named', async () => {
+    const file = await yaml('train: {epochs: two}')
+    assert.equal(loadConfig(ctrConfig, { file, sets: ['train.epochs=2'] }).train.epochs, 2)
+    assert.match(problem({ file, flags: { 'train.batch': 2 } }), /config\.yaml:1: train\.epochs: "two"; /)
+  })
+
+  test('when a list entry has a slip then the line of the file and the key of its kind are named', async () => {
+    const file = await yaml(
+      'features:\n  context:\n    - kind: number\n      column: price\n      transfrom: log1p\n' +
+        '    - {column: x, minCout: 3}\n    - {kind: number}\n',
+    )
+    const [, ...lines] = problem({ file }).split('\n')
+    assert.deepEqual(lines, [
+      `  ${file}:5: features.context.0.transfrom: unknown option; did you mean 'transform'?`,
+      `  ${file}:6: features.context.1.minCout: unknown option; did you mean 'minCount'?`,
+      `  ${file}:7: features.context.2.column: missing; expected string`,
+    ])
+  })
+
+  test('when the configuration is of a run of another stage then one line says so', async () => {
+    const file = await yaml('stage: sft\npositives: {sources: [session]}\nlevels: {}\n')
+    const message = problem({ file, stage: 'ctr' }, 'config-stage')
+    assert.match(message, /config\.yaml: .* a run of mim sft; expected a configuration of mim ctr$/)
+    const own = await yaml('stage: ctr\nseed: 7\n')
+    assert.equal(loadConfig(ctrConfig, { file: own, stage: 'ctr' }).seed, 7)
+  })
+})
+
+describe('Several files', () => {
+  const files = async () => {
+    const [first, second] = [join(folder, 'first.yaml'), join(folder, 'second.yaml')]
+    await writeFile(
+      first,
+      'train: {epochs: 2, batch: 3}\nhistory: {actions: [click, buy]}\nseed: 5\ndata: {normalise: true}',
+    )
+    await writeFile(second, 'train: {batch: 4}\nhistory: {actions: [cart]}\ndata: {normalize: false}')
+    return [first, second]
+  }
+
+  test('when there are two then the second is merged over the first: mappings by key, lists and values replaced', async () => {
+    const { train, history, seed, data } = loadConfig(ctrConfig, { file: await files() })
+    assert.deepEqual([train.epochs, train.batch, seed], [2, 4, 5])
+    assert.deepEqual(history.actions, ['cart'])
+    assert.equal(data.normalize, false)
+  })
+
+  test('when both are given on the command line then none is dropped, and --set wins', async () => {
+    const [first, second] = await files()
+    const args = ['config', 'ctr', '-c', first, '-c', second, '--set', 'train.epochs=9']
+    const { code, stdout } = await mim(args)
+    assert.equal(code, 0)
+    assert.match(stdout, /\n {2}epochs: 9\n/)
+    assert.match(stdout, /\n {2}batch: 4\n/)
+    assert.match(stdout, /\nseed: 5\n/)
+    assert.match(stdout, /\n {2}actions: \[cart\]\n/)
+  })
+
+  test('when the first has a mistake that the second does not override then the first is named', async () => {
+    const [first, second] = await files()
+    await writeFile(first, 'seed: 1\nmodle: {}\n')
+    assert.match(problem({ file: [first, second] }), /first\.yaml:2: modle: unknown option; did you mean 'model'\?$/)
   })
 })
 
@@ -150,9 +235,9 @@ describe('Configuration on the command line', () => {
     const { code, stdout, stderr } = await mim(['ctr', '--out', out, '--epochs', 'two', '--set', 'train.bacth=3'])
     assert.equal(code, 2)
     assert.equal(stdout, '')
-    assert.match(stderr, /^error \[config\]: configuration has 2 problem\(s\)\n/)
-    assert.match(stderr, /\n {2}train\.epochs: "two"; expected number/)
-    assert.match(stderr, /\n {2}train\.bacth: unknown option; did you mean 'batch'\?\n/)
+    assert.match(stderr, /^error \[config\]: configuration has 2 problems\n/)
+    assert.match(stderr, /\n {2}--epochs two: expected number/)
+    assert.match(stderr, /\n {2}--set train\.bacth=3: unknown option; did you mean 'train\.batch'\?\n/)
     assert.equal(existsSync(out), false)
   })
 

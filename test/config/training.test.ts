@@ -18,6 +18,7 @@ test('when an optimizer is misspelled then the error lists those that there are'
 test('when a prompt has no place for the category then it is refused', () => {
   assert.throws(
     () => loadConfig(pretrainConfig, { sets: ['evaluation.prompt=a photo'] }),
-    (error: UserError) => /evaluation\.prompt: "a photo"; expected \{\} where the category goes/.test(error.message),
+    (error: UserError) =>
+      /^--set evaluation\.prompt=a photo: expected \{\} where the category goes/.test(error.message),
   )
 })

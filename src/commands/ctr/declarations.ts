@@ -28,9 +28,9 @@ export const predict = (ctr: CommandUnknownOpts) =>
     .description('score impressions with a trained click model on ONNX Runtime')
     .argument('<run>', 'finished run of mim ctr')
     .requiredOption('-o, --out <file>', 'Parquet file to write')
-    .option('--data <folder>', 'folder that relative paths of data start from (data.root)')
-    .option('--impressions <path>', 'impressions to score; labels are not needed (data.impressions)')
-    .option('--behaviors <path>', 'behaviors to build histories from (data.behaviors)')
+    .option('--data <folder>', 'folder of the tables that are not named here (data.root)')
+    .option('--impressions <path>', 'impressions to score, from the working folder or --data; labels are not needed')
+    .option('--behaviors <path>', 'behaviors to build histories from, likewise')
     .option(
       '--embeddings <folder>',
       'content vectors, also of new items; as many tables as in training (data.embeddings)',
@@ -47,7 +47,7 @@ export const evaluate = (ctr: CommandUnknownOpts) =>
     .description(
       'compute AUC, GAUC, log loss and calibration of scored impressions; the file may be larger than memory',
     )
-    .argument('<file>', 'Parquet file: output of mim ctr, or any table of labels and probabilities')
+    .argument('<file>', 'Parquet file of labels and probabilities, or a run of mim ctr')
     .option('--label <column>', 'label column, 0 or 1', 'label')
     .option('--score <column>', 'column of predicted probabilities', 'probability')
     .option('--group <column>', 'column to group by for GAUC', 'user_id')

@@ -1,3 +1,6 @@
+import { join } from 'node:path'
+import { checkTemporary } from '../../base/places.js'
+import { requireStage, runStage } from '../../base/runStage.js'
 import { labelOf } from '../../metrics/index.js'
 import { aligned, four } from '../../report/index.js'
 import { type Evaluation, evaluate } from '../../studies/evaluate.js'
@@ -6,7 +9,11 @@ import type * as declarations from './declarations.js'
 
 export async function run(path: string, flags: OptionsOf<typeof declarations.evaluate>): Promise<void> {
   const { json, ...options } = flags
-  const evaluation = await evaluate({ path, ...options })
+  requireStage(path, ['ctr'])
+  checkTemporary()
+  // The test impressions of a run.
+  const file = runStage(path) ? join(path, 'predictions.parquet') : path
+  const evaluation = await evaluate({ path: file, ...options })
   process.stdout.write(json ? `${JSON.stringify(evaluation)}\n` : text(evaluation, options.group))
 }
 

@@ -6,6 +6,7 @@ import { shown } from '../../report/text.js'
 import { type Coverage, checkCoverage, checkDrift, checkVectors, type Drift } from '../../stages/embed/check.js'
 import { EmbeddingTable } from '../../store/index.js'
 import type { OptionsOf } from '../options.js'
+import { tablePath } from '../tablePath.js'
 import type * as declarations from './declarations.js'
 
 type Flags = OptionsOf<typeof declarations.check>
@@ -13,29 +14,37 @@ type Flags = OptionsOf<typeof declarations.check>
 export async function run(path: string, flags: Flags): Promise<void> {
   using db = await Database.open()
   using table = EmbeddingTable.open(path)
-  const covered = async (log: string | undefined) =>
-    log === undefined ? undefined : await checkCoverage(db, table, findTable(flags.data, log), flags.idColumn)
+  const { data } = flags
+  const covered = async (option: string, log: string | undefined) =>
+    log === undefined ? undefined : await checkCoverage(db, table, tablePath(option, log, { data }), flags.idColumn)
   const vectors = checkVectors(table)
-  const [targets, histories] = [await covered(flags.impressions), await covered(flags.behaviors)]
+  const targets = await covered('--impressions', flags.impressions)
+  const histories = await covered('--behaviors', flags.behaviors)
   const drift = flags.against === undefined ? undefined : await compare(db, table, flags.against, flags)
   const findings = { ...vectors, targets, histories, drift }
   process.stdout.write(flags.json ? `${JSON.stringify(findings)}\n` : text(findings))
   if (vectors.problems.length > 0) process.exitCode = 2
 }
 
-async function compare(db: Database, table: EmbeddingTable, path: string, flags: Flags): Promise<Drift> {
-  using before = EmbeddingTable.open(path)
+async function compare(db: Database, table: EmbeddingTable, against: string, flags: Flags): Promise<Drift> {
+  using before = EmbeddingTable.open(against)
   if (before.width !== table.width || (before.ids.kind === 'string') !== (table.ids.kind === 'string')) {
     throw new UserError({
       id: 'tables-differ',
-      where: path,
+      where: against,
       what: `${before.width} dimensions, ids of type ${before.ids.kind}`,
       expected: `${table.width} dimensions and ids of type ${table.ids.kind}, as in the other table`,
     })
   }
-  const items = findTable(flags.data, flags.items)
-  const { idColumn: id, categoryColumn: category } = flags
-  return await checkDrift(db, table, before, existsSync(items) ? { path: items, id, category } : undefined)
+  const { data, idColumn: id, categoryColumn: category } = flags
+  const path = flags.items === undefined ? defaultItems(data) : tablePath('--items', flags.items, { data })
+  return await checkDrift(db, table, before, path === undefined ? undefined : { path, id, category })
+}
+
+/** The catalogue where the user names none. */
+function defaultItems(data = '.'): string | undefined {
+  const path = findTable(data, 'items.parquet')
+  return existsSync(path) ? path : undefined
 }
 
 type Findings = ReturnType<typeof checkVectors> & { targets?: Coverage; histories?: Coverage; drift?: Drift }

@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { checkFolder } from '../../base/places.js'
+import { requireStage } from '../../base/runStage.js'
 import { embedConfig } from '../../config/embed.js'
 import { parseShard } from '../../data/items/shard.js'
 import { mergeShards, shardName, shardsFolder } from '../../stages/embed/merge.js'
@@ -16,7 +18,7 @@ export async function run(flags: OptionsOf<typeof declarations.extract>): Promis
   const published = join(flags.out, tableFolder)
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard, process.env)
   if (flags.dryRun) {
-    print(await planEmbed(configOf(embedConfig, flags, own), published, shard), flags.json)
+    print(await planEmbed(configOf('embed', embedConfig, flags, own), published, shard), flags.json)
     return
   }
   // Shards run at the same time, each in its own run folder.
@@ -27,6 +29,8 @@ export async function run(flags: OptionsOf<typeof declarations.extract>): Promis
 
 export async function merge(flags: OptionsOf<typeof declarations.merge>): Promise<void> {
   const { out, json, keepMissing = false, keepTables } = flags
+  requireStage(out, ['embed'], '--out')
+  checkFolder(out, '--out')
   const options = { keepMissing, keepTables }
   const metrics = await Run.with({ out, stage: 'embed', config: { merge: options }, repeatable: true }, async (run) => {
     const results = await mergeShards(options, run)

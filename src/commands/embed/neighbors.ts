@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
+import { checkFile } from '../../base/places.js'
 import { type EmbedConfig, embedConfig } from '../../config/embed.js'
 import { thumbnail } from '../../data/pictures/thumbnail.js'
 import { findTable } from '../../data/tables/contract.js'
@@ -24,6 +25,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
   }
   if (!Number.isInteger(k) || k < 1)
     throw new UserError({ id: 'k-value', where: '-k', what: `${k}`, expected: 'a whole number, 1 or more' })
+  if (flags.html) checkFile(flags.html, '--html')
   const terminal = new Terminal()
   using db = await Database.open()
   using table = EmbeddingTable.open(path)

@@ -1,5 +1,7 @@
 /** DuckDB scans, joins and sorts tables; columns arrive as typed arrays. */
+import { randomUUID } from 'node:crypto'
 import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   DuckDBBlobValue,
   type DuckDBConnection,
@@ -13,6 +15,7 @@ import {
   type DuckDBVector,
 } from '@duckdb/node-api'
 import { messageOf, UserError } from '../../base/errors.js'
+import { placeError } from '../../base/places.js'
 import type { Column, ColumnStore } from './column.js'
 import { Growing, type NumericArray, type NumericKind } from './growing.js'
 
@@ -76,7 +79,8 @@ export class Database implements Disposable {
   static async open(options: { memory?: string; temporary?: string; threads?: number } = {}): Promise<Database> {
     const settings: Record<string, string> = { threads: String(options.threads ?? availableParallelism()) }
     if (options.memory) settings['memory_limit'] = options.memory
-    if (options.temporary) settings['temp_directory'] = options.temporary
+    // DuckDB's own default is a folder `.tmp` in the working folder. It removes the folder that it makes.
+    settings['temp_directory'] = options.temporary ?? join(tmpdir(), `mim-duckdb-${randomUUID()}`)
     const instance = await DuckDBInstance.create(':memory:', settings)
     const connection = await instance.connect()
     // Timestamps without a zone mean the same on every machine.
@@ -302,6 +306,8 @@ async function reading<T>(sql: string, query: () => Promise<T>): Promise<T> {
   try {
     return await query()
   } catch (error) {
+    const place = /No files found/.test(messageOf(error)) ? undefined : placeError(error)
+    if (place) throw place
     const [, full] = /^Out of Memory Error: (.*)/.exec(messageOf(error)) ?? []
     if (full !== undefined) {
       const remedy = 'raise data.memory, or --memory'

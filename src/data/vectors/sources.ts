@@ -1,6 +1,7 @@
 /** Reads content vectors from a table that `mim embed` published, or from any Parquet table. */
 import { UserError } from '../../base/errors.js'
 import { Resources } from '../../base/resources.js'
+import { requireStage } from '../../base/runStage.js'
 import {
   EmbeddingTable,
   type Id,
@@ -46,6 +47,7 @@ export async function openVectors(
   count: number,
 ): Promise<VectorSource> {
   const published = item === 'item_id' && isVector(embedding) ? publishedFolder(path) : undefined
+  if (!published) requireStage(path, ['embed'], 'data.embeddings')
   return published && isVector(embedding)
     ? await fromPublished(db, published, embedding, numbers, count)
     : await fromParquet(db, { path, item, embedding }, numbers)

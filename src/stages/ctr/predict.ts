@@ -100,7 +100,8 @@ async function score(
 
 function configOf(run: string, changes: Record<string, unknown>): CtrConfig {
   const missing = ['config.yaml', 'metrics.json', 'checkpoint/model.safetensors'].find((f) => !existsSync(join(run, f)))
-  if (missing === undefined) return loadConfig(ctrConfig, { file: join(run, 'config.yaml'), flags: changes })
+  if (missing === undefined)
+    return loadConfig(ctrConfig, { file: join(run, 'config.yaml'), stage: 'ctr', flags: changes })
   const remedy = 'give the folder of a finished run of mim ctr; continue a stopped one with --resume'
   throw new UserError({ id: 'run-missing', where: run, what: `${missing} is missing`, remedy })
 }

@@ -74,7 +74,7 @@ test('when scores are explained then what is named and the rest add up to the at
   assert.ok(ordered)
 })
 
-test('when impressions have no labels and name what training never saw then they are scored all the same', async () => {
+test('when impressions in the working folder have no labels and name what training never saw then they are scored', async () => {
   const path = join(folder, 'new.parquet')
   const db = await Database.open()
   const known = `SELECT user_id, item_id, ts FROM read_parquet(${literal(table('impressions'))}) LIMIT 3`
@@ -83,7 +83,10 @@ test('when impressions have no labels and name what training never saw then they
   await db.writeParquet(`(${known}) UNION ALL ${unknown}`, path)
   db.close()
   const out = join(folder, 'new-scored.parquet')
-  const { impressions } = await mimJson(['ctr', 'predict', run, '--impressions', path, '--explain', '--out', out])
+  const before = process.cwd()
+  process.chdir(folder)
+  const args = ['ctr', 'predict', run, '--impressions', 'new.parquet', '--explain', '--out', 'new-scored.parquet']
+  const { impressions } = await mimJson(args).finally(() => process.chdir(before))
   assert.equal(impressions, 4)
   const rows = await query<Record<string, unknown>>('SELECT * FROM {out}', { out })
   const stranger = rows.find(({ user_id }) => user_id === 'nobody')!

@@ -1,0 +1,108 @@
+/** Configuration files: YAML, or presets of the package by name. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { messageOf, UserError } from '../base/errors.js'
+import { withCurrentNames } from '../base/formerNames.js'
+import { nearest } from './suggest.js'
+
+export type Tree = { [key: string]: unknown }
+
+export interface ConfigFile {
+  /** The options, under their current names. */
+  tree: Tree
+  /** Path and line of an option, or of its nearest parent that the file has. */
+  place(path: readonly PropertyKey[]): string
+}
+
+const presets = fileURLToPath(new URL('../../../configs/', import.meta.url))
+
+/** Names of the presets in the package. */
+export function presetNames(): string[] {
+  if (!existsSync(presets)) return []
+  const files = readdirSync(presets, { recursive: true }) as string[]
+  return files.flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -'.yaml'.length).replaceAll('\\', '/')] : []))
+}
+
+/**
+ * Reads a YAML file, or the preset of this name. `stage`: the stage that its options must be of, if the file says so.
+ * @throws UserError `config-missing`, `config-yaml`; `config-stage` for the configuration of another stage's run.
+ */
+export function readConfigFile(name: string, stage?: string): ConfigFile {
+  const path = findFile(name)
+  const lines = new LineCounter()
+  const document = parseDocument(readFileSync(path, 'utf8'), { lineCounter: lines, prettyErrors: false })
+  const [problem] = document.errors
+  if (problem) {
+    const where = `${path}:${lines.linePos(problem.pos[0]).line}`
+    throw new UserError({ id: 'config-yaml', where, what: problem.message, expected: 'YAML' })
+  }
+  const tree = plainValue(document, path) ?? {}
+  if (typeof tree !== 'object' || Array.isArray(tree)) {
+    const [what, expected] = ['the file is not a mapping', 'key: value lines']
+    throw new UserError({ id: 'config-yaml', where: path, what, expected })
+  }
+  // The configuration in a run folder names its stage, which is not an option.
+  const { stage: written, ...options } = tree as Tree
+  if (stage !== undefined && typeof written === 'string' && written !== stage) {
+    const what = `this is the configuration of a run of mim ${written}`
+    throw new UserError({ id: 'config-stage', where: path, what, expected: `a configuration of mim ${stage}` })
+  }
+  return {
+    tree: withCurrentNames(options),
+    place: (keys) => {
+      const offset = offsetOf(document, keys)
+      return offset === undefined ? path : `${path}:${lines.linePos(offset).line}`
+    },
+  }
+}
+
+function findFile(name: string): string {
+  const candidates = [name, `${presets}${name}.yaml`].map((path) => ({
+    path,
+    // Also false for a path below a file.
+    stats: existsSync(path) ? statSync(path) : undefined,
+  }))
+  // A pipe is as good as a file: `--config <(…)`.
+  const found = candidates.find(({ stats }) => stats && !stats.isDirectory())
+  if (found) return found.path
+  const [{ stats }] = candidates
+  const ofRun = join(name, 'config.yaml')
+  const suggestion = stats && existsSync(ofRun) ? ofRun : nearest(name, presetNames())
+  throw new UserError({
+    id: 'config-missing',
+    what: `configuration '${name}' ${stats ? 'is a folder' : 'was not found'}`,
+    remedy: suggestion
+      ? `did you mean '${suggestion}'?`
+      : 'give the path of a YAML file, or the name of a preset in configs/ without .yaml',
+  })
+}
+
+function plainValue(document: Document, path: string): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    // An alias without its anchor, or too many aliases.
+    throw new UserError({ id: 'config-yaml', where: path, what: messageOf(error), expected: 'YAML' })
+  }
+}
+
+/** Offset in the text of the last key of `path` that the document has. */
+function offsetOf(document: Document, path: readonly PropertyKey[]): number | undefined {
+  let node = document.contents as Node | null | undefined
+  let offset: number | undefined
+  for (const key of path) {
+    if (isAlias(node)) node = node.resolve(document)
+    if (isMap(node)) {
+      const pair = node.items.find(({ key: own }) => isScalar(own) && String(own.value) === String(key))
+      if (!pair) break
+      offset = (pair.key as Node).range?.[0] ?? offset
+      node = pair.value as Node | null
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)] as Node | undefined
+      offset = node?.range?.[0] ?? offset
+    } else break
+  }
+  return offset
+}
