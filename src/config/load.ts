@@ -5,7 +5,7 @@ import { type Document, LineCounter, parse, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { messageOf, UserError } from '../base/errors.js'
 import { currentPath, withCurrentNames } from '../base/formerNames.js'
-import { nearest } from './suggest.js'
+import { nearest } from '../base/suggest.js'
 
 export interface ConfigSources {
   /** A YAML file, or the name of a preset such as `market/pretrain`. */
