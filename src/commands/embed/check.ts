@@ -7,6 +7,7 @@ import { type Coverage, checkCoverage, checkDrift, checkVectors, type Drift } fr
 import { EmbeddingTable } from '../../store/index.js'
 import type { OptionsOf } from '../options.js'
 import type * as declarations from './declarations.js'
+import { usualCatalogue } from './declarations.js'
 
 type Flags = OptionsOf<typeof declarations.check>
 
@@ -34,8 +35,10 @@ async function compare(db: Database, table: EmbeddingTable, path: string, flags:
     })
   }
   const items = findTable(flags.data, flags.items)
+  // The default catalogue may be missing; one that the user names must exist.
+  const isThere = existsSync(items) || flags.items !== usualCatalogue
   const { idColumn: id, categoryColumn: category } = flags
-  return await checkDrift(db, table, before, existsSync(items) ? { path: items, id, category } : undefined)
+  return await checkDrift(db, table, before, isThere ? { path: items, id, category } : undefined)
 }
 
 type Findings = ReturnType<typeof checkVectors> & { targets?: Coverage; histories?: Coverage; drift?: Drift }

@@ -27,6 +27,9 @@ export const merge = (embed: CommandUnknownOpts) =>
     .option('--keep-tables <n>', 'versions of the table to keep, the published one included', number, 2)
     .option('--json', 'print the results as JSON')
 
+/** Default of --items; this catalogue may be missing. */
+export const usualCatalogue = 'items.parquet'
+
 const table = ['<table>', 'embeddings folder, or the run folder that contains it'] as const
 
 export const check = (embed: CommandUnknownOpts) =>
@@ -36,7 +39,7 @@ export const check = (embed: CommandUnknownOpts) =>
     .argument(...table)
     .option('--against <table>', 'older table, to measure how far each item moved')
     .option('--data <folder>', 'folder that the relative paths below start from', '.')
-    .option('--items <path>', 'catalogue, for drift by category', 'items.parquet')
+    .option('--items <path>', 'catalogue, for drift by category', usualCatalogue)
     .option('--impressions <path>', 'log of targets, for coverage')
     .option('--behaviors <path>', 'log of histories, for coverage')
     .option('--id-column <name>', 'item id column in all of these', 'item_id')
