@@ -6,7 +6,7 @@ import { usualItemColumns } from '../usualColumns.js'
 /** One column, or several, which must exist. */
 export type TitleColumns = string | readonly string[]
 
-/** Letters of the longest title that is read: many times what a text tower reads. */
+/** Letters of a title or query that are read: many times what a text tower reads; tokenizers are slow on long words. */
 const mostLetters = 8192
 
 export const titleNames = (title: TitleColumns): readonly string[] => (typeof title === 'string' ? [title] : title)
@@ -33,8 +33,8 @@ const edge = '[\\s\\p{Z}\\p{Cc}\\x{AD}\\x{180E}\\x{200B}\\x{2060}\\x{FEFF}]'
 /** The same, with all characters that show nothing on their own: joiners, marks of direction, fillers, selectors. */
 const invisible = '\\s\\p{Z}\\p{Cc}\\p{Cf}\\x{34F}\\x{115F}\\x{1160}\\x{2800}\\x{3164}\\x{FE00}-\\x{FE0F}\\x{FFA0}'
 
-/** SQL of a text without spaces at its ends, null if it shows nothing. */
+/** SQL of a text without spaces at its ends, at most `mostLetters` long; null if it shows nothing. */
 export const visible = (text: string) =>
-  `CASE WHEN regexp_matches(${text}, '[^${invisible}]') THEN ${trimmed(text)} END`
+  `CASE WHEN regexp_matches(${text}, '[^${invisible}]') THEN left(${trimmed(text)}, ${mostLetters}) END`
 
 const trimmed = (text: string) => `regexp_replace(replace(${text}, chr(0), ' '), '^${edge}+|${edge}+$', '', 'g')`
