@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { DataFacts } from '../../../src/data/facts.js'
 import { loadItems } from '../../../src/data/items/items.js'
 import { lookUpItems } from '../../../src/data/items/lookup.js'
 import { openItemStream } from '../../../src/data/items/stream.js'
 import { preparePictures } from '../../../src/data/pictures/prepare.js'
+import type { PictureOrigin } from '../../../src/data/pictures/stream.js'
 import { openTables } from '../tables.js'
 
 const { db, folder, write, rows } = await openTables()
@@ -187,6 +189,22 @@ describe('Columns of items that are not there', () => {
       message: `${path}: the table of items has no rows; expected at least one row; check the step that writes it`,
     })
   })
+})
+
+test("when pictures are read again then they are found, with parts without rows and columns named like DuckDB's", async () => {
+  await mkdir(join(folder, 'places [1]'))
+  const query = (ids: string) =>
+    `SELECT i AS item_id, chr(97 + CAST(i AS INTEGER))::BLOB AS image, 'x' AS filename, 0 AS file_row_number, 7 AS file_index FROM ${ids} r(i)`
+  await write('places [1]/0', `${query('range(0)')}`)
+  await write('places [1]/1', query('(VALUES (3), (0))'))
+  await write('places [1]/2', query('(VALUES (1), (2))'))
+  const { pictures } = await loadItems(db, join(folder, 'places [1]'), columns)
+  const origin = (await pictures.origin()) as Extract<PictureOrigin, { column: string }>
+  const at = Array.from(origin.file, (file, i) => `${basename(origin.files[file])} ${origin.row[i]}`)
+  assert.deepEqual(at, ['1.parquet 1', '2.parquet 0', '2.parquet 1', '1.parquet 0'])
+  const read: unknown[] = []
+  for await (const piece of pictures.read()) read.push(...piece.map(String))
+  assert.deepEqual(read, ['97', '98', '99', '100'])
 })
 
 describe('Catalogues of one modality', () => {
