@@ -4,10 +4,10 @@ import { inspect } from 'node:util'
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings'
 import { UserError } from './base/errors.js'
 import { expectedError } from './base/places.js'
+import { nearest } from './base/suggest.js'
 import * as ctr from './commands/ctr/declarations.js'
 import * as top from './commands/declarations.js'
 import * as embed from './commands/embed/declarations.js'
-import { nearest } from './config/suggest.js'
 
 export async function main(argv: string[]): Promise<void> {
   try {

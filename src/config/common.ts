@@ -1,8 +1,8 @@
 /** Options that several stages share. `mim config STAGE` prints the descriptions of the schemas. */
 import { z } from 'zod'
 import { durationPattern } from '../base/duration.js'
+import { nearest } from '../base/suggest.js'
 import { timeUnits } from '../data/tables/timeUnits.js'
-import { nearest } from './suggest.js'
 
 export const engineOptions = {
   engine: z

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { messageOf, UserError } from '../base/errors.js'
 import { withCurrentNames } from '../base/formerNames.js'
-import { nearest } from './suggest.js'
+import { nearest } from '../base/suggest.js'
 
 export type Tree = { [key: string]: unknown }
 

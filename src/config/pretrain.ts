@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { usualItemColumns } from '../data/usualColumns.js'
 import { contrastiveLosses } from '../losses/index.js'
 import {
   dataOptions,
@@ -19,21 +20,23 @@ export const itemColumns = z
     id: z.string().default('item_id').describe('Unique id: integer or string'),
     title: z
       .union([z.string(), z.array(z.string()).min(1)])
-      .default('title')
+      .default(usualItemColumns.title)
       .describe('A column, or several such as [title, category], which are joined in this order'),
     image: z
       .string()
-      .default('image')
+      .default(usualItemColumns.image)
       .describe(
         'Picture: encoded (binary), its path or data: URI (string), or struct<bytes, path>; null, empty or blank: none',
       ),
     category: z
       .string()
-      .default('category')
-      .describe('Category, for evaluation, reports and hard negatives; may be missing'),
+      .default(usualItemColumns.category)
+      .describe('Category, for evaluation, reports and hard negatives'),
   })
   .prefault({})
-  .describe('Names of the columns of the items table')
+  .describe(
+    'Names of the columns of the items table; title, image and category may be missing under their default names, other names must exist',
+  )
 
 export const pictureLimits = {
   maxBadImages: z

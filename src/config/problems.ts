@@ -1,8 +1,8 @@
 /** Problems of a configuration as lines: where the user wrote the value, the value, and the rule. */
 import type { z } from 'zod'
+import { nearest } from '../base/suggest.js'
 import type { ConfigFile, Tree } from './file.js'
 import { optionPaths, schemaAt, shapeOf } from './schemaTree.js'
-import { nearest } from './suggest.js'
 
 /** Where a value of the configuration was written. */
 export interface Origin {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { positiveSources, type SourceOptions, sourceNames } from '../data/choices/sources/index.js'
 import type { SourceOption } from '../data/choices/sources/source.js'
+import { usualBehaviorColumns } from '../data/usualColumns.js'
 import { lossTerms, type TermName } from '../models/sft/terms/index.js'
 import {
   dataOptions,
@@ -26,12 +27,14 @@ const behaviorColumns = z
     item: z.string().default('item_id').describe('Item id'),
     action: z.string().default('action').describe('click, favorite, cart, purchase or expose'),
     time: z.string().default('ts').describe('Time: timestamp, date, number in data.timeUnit, or ISO 8601 text'),
-    request: z.string().default('request_id').describe('Request that the behavior belongs to; optional'),
-    queryText: z.string().default('query_text').describe('Text query; optional'),
-    queryImage: z.string().default('query_image').describe('Picture query; optional'),
+    request: z.string().default(usualBehaviorColumns.request).describe('Request that the behavior belongs to'),
+    queryText: z.string().default(usualBehaviorColumns.queryText).describe('Text query'),
+    queryImage: z.string().default(usualBehaviorColumns.queryImage).describe('Picture query'),
   })
   .prefault({})
-  .describe('Column names of the behaviors table; the columns of requests and queries are optional')
+  .describe(
+    'Column names of the behaviors table; requests and queries may be missing under their default names, other names must exist',
+  )
 
 /** Options of the sources of positives, by name. */
 const sourceOptions = Object.fromEntries(

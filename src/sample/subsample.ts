@@ -7,7 +7,8 @@ import { folderOf } from '../data/items/items.js'
 import { pictureIn, picturePath } from '../data/pictures/files.js'
 import { isUri } from '../data/pictures/uri.js'
 import { findTable, openTable, type Table } from '../data/tables/contract.js'
-import { Database, identifier, literal } from '../data/tables/duckdb.js'
+import { Database, fileLiteral, identifier } from '../data/tables/duckdb.js'
+import { fileColumn, fileNumberColumn, fileRowColumn } from '../data/tables/source.js'
 import { checkSeed } from './market/parameters.js'
 import { digest, makeOnce, type Outcome, type Progress } from './once.js'
 import { inParallel } from './parallel.js'
@@ -74,7 +75,7 @@ export async function subsample(options: SubsampleOptions, progress?: Progress):
       for (const [i, { name }] of sources.entries()) {
         const table = [items, ...logs][i]
         const [key, chosen] = name === 'items' ? ['item_id', 'chosen_items'] : ['user_id', 'chosen_users']
-        const kept = `FROM ${table.source} AS t WHERE CAST(t.${key} AS VARCHAR) IN (SELECT id FROM ${chosen})`
+        const kept = `FROM ${table.placed} AS t WHERE CAST(t.${key} AS VARCHAR) IN (SELECT id FROM ${chosen})`
         rows[name] = await writeTable(db, table, kept, join(folder, `${name}.parquet`))
         await copyPictures(db, table, kept, { from, folder }, copied)
         progress?.('tables', i + 1, sources.length)
@@ -156,9 +157,10 @@ function drawing(seed: number, what: string): string {
 /** Writes the kept rows in their original order; returns their number. */
 async function writeTable(db: Database, table: Table, kept: string, path: string): Promise<number> {
   const moved = pictureColumns(table).map((column) => `${inside(column)} AS ${identifier(column)}`)
-  const columns = moved.length > 0 ? `t.* REPLACE (${moved.join(', ')})` : 't.*'
-  await db.writeParquet(`SELECT ${columns} ${kept} ORDER BY t.file_index, t.file_row_number`, path)
-  return db.count(`read_parquet(${literal(path)})`)
+  const replaced = moved.length > 0 ? ` REPLACE (${moved.join(', ')})` : ''
+  const columns = `t.* EXCLUDE (${fileColumn}, ${fileNumberColumn}, ${fileRowColumn})${replaced}`
+  await db.writeParquet(`SELECT ${columns} ${kept} ORDER BY t.${fileNumberColumn}, t.${fileRowColumn}`, path)
+  return db.count(`read_parquet(${fileLiteral(path)})`)
 }
 
 /** Columns that may hold paths of pictures. */

@@ -1,7 +1,7 @@
 /** Means over the runs of a click model, one per seed, and differences between two models. */
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
-import { Database, literal } from '../data/tables/duckdb.js'
+import { Database, fileLiteral } from '../data/tables/duckdb.js'
 import { type Difference, pairedDifference, type ResampledMetric } from '../metrics/index.js'
 import { type ComparedMetric, comparedMetrics } from '../report/index.js'
 
@@ -41,7 +41,7 @@ export async function readPredictions(label: string, folders: readonly string[])
   using db = await Database.open()
   const read = []
   for (const folder of folders) {
-    const source = `read_parquet(${literal(join(folder, 'predictions.parquet'))}, file_row_number = true)`
+    const source = `read_parquet(${fileLiteral(join(folder, 'predictions.parquet'))}, file_row_number = true)`
     read.push(
       await db.columns(
         `SELECT label, dense_rank() OVER (ORDER BY user_id) - 1 AS usr, probability FROM ${source} ORDER BY file_row_number`,

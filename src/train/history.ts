@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { replaceFile } from '../base/files.js'
-import { Database, literal } from '../data/tables/duckdb.js'
+import { Database, fileLiteral } from '../data/tables/duckdb.js'
 
 // parquetjs-lite has no types of its own.
 interface ParquetJs {
@@ -48,7 +48,7 @@ export class History {
     if (!existsSync(this.path)) return
     using db = await Database.open()
     const rows = await db.rows<Record<string, number | bigint | null>>(
-      `SELECT * FROM read_parquet(${literal(this.path)}) WHERE step <= ${step} ORDER BY step`,
+      `SELECT * FROM read_parquet(${fileLiteral(this.path)}) WHERE step <= ${step} ORDER BY step`,
     )
     for (const row of rows) {
       const values = Object.entries(row).filter(([, value]) => value !== null)

@@ -50,6 +50,23 @@ test('when a generated sample is cut then its users keep all events and no id da
   for (const path of photos.path) assert.ok(existsSync(join(out, path!)))
 })
 
+test('when tables have columns named like those of DuckDB then the cut has them, and its rows in order', async () => {
+  const from = join(root, 'named')
+  await mkdir(join(from, 'impressions'), { recursive: true })
+  const own = "'p.jpg' AS filename, -i AS file_row_number, 'x' AS file_index"
+  const write = (path: string, query: string) => db.run(`COPY (${query}) TO '${join(from, path)}'`)
+  await write('items.parquet', `SELECT i AS item_id, ${own} FROM range(20) r(i)`)
+  const rows = (from: number) => `SELECT i % 3 AS user_id, i AS item_id, ${own} FROM range(${from}, ${from + 10}) r(i)`
+  await write('impressions/a.parquet', rows(10))
+  await write('impressions/b.parquet', rows(0))
+  await write('impressions/_old.parquet', rows(0))
+  await subsample({ from, users: 3, out: join(root, 'named cut'), seed: 1 })
+  const cut = table(join(root, 'named cut'), 'impressions')
+  assert.deepEqual(await describe(cut), await describe(`'${join(from, 'impressions/a.parquet')}'`))
+  const { item } = await db.columns(`SELECT item_id AS item FROM ${cut}`, { item: 'int32' })
+  assert.deepEqual([...item], [10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
 test('when the folder holds the very cut then it is left as it is, until the source changes', async () => {
   const from = join(root, 'tiny')
   const options = { from, users: 3, out: join(root, 'kept'), seed: 1 }

@@ -2,11 +2,22 @@
 
 import type { DataFacts } from '../facts.js'
 import type { Items } from '../items/items.js'
+import { visible } from '../items/titles.js'
 import { pathSql } from '../pictures/column.js'
-import { idsOf, numberedIds, openTable, requireSameIds, type Table } from '../tables/contract.js'
+import {
+  type ColumnRule,
+  idsOf,
+  numberedIds,
+  openTable,
+  requireRows,
+  requireSameIds,
+  type Table,
+} from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
+import { fileNumberColumn, fileRowColumn } from '../tables/source.js'
 import { openTime, type TimeColumn } from '../tables/time.js'
 import type { TimeUnit } from '../tables/timeUnits.js'
+import { usualBehaviorColumns } from '../usualColumns.js'
 import { type ItemLists, readLists } from './itemLists.js'
 
 export interface BehaviorColumns {
@@ -74,20 +85,24 @@ export class BehaviorLog {
 
   /**
    * Opens the log of `items`.
-   * @param facts gets the warnings about times
-   * @throws UserError of `openTable`, `requireSameIds` and `openTime`.
+   * @param facts gets notes on columns and warnings about times
+   * @throws UserError of `openTable`, `requireSameIds` and `openTime`; `table-empty`.
    */
   static async open(db: Database, items: Items, options: LogOptions, facts: DataFacts): Promise<BehaviorLog> {
     const { columns, path, split } = options
-    const table = await openTable(db, path, {
-      [columns.user]: { type: 'id' },
-      [columns.item]: { type: 'id' },
-      [columns.action]: { type: 'text' },
-      [columns.time]: { type: 'time' },
-      [columns.request]: { type: 'id', optional: true, nullable: true },
-      [columns.queryText]: { type: 'text', optional: true },
-      [columns.queryImage]: { type: 'text', optional: true },
-    })
+    const table = await openTable(
+      db,
+      path,
+      {
+        [columns.user]: { type: 'id' },
+        [columns.item]: { type: 'id' },
+        [columns.action]: { type: 'text' },
+        [columns.time]: { type: 'time' },
+        ...optionalRules(columns),
+      },
+      facts,
+    )
+    requireRows(table, 'behaviors')
     requireSameIds('item', [await numberedIds(db, items.numbers), idsOf(table, columns.item)])
     const { timeUnit: unit, timeZone: zone } = options
     const time = await openTime(db, table, columns.time, { unit, zone }, facts)
@@ -192,13 +207,22 @@ export class BehaviorLog {
   }
 }
 
+function optionalRules({ request, queryText, queryImage }: BehaviorColumns): Record<string, ColumnRule> {
+  const usual = usualBehaviorColumns
+  return {
+    [request]: { type: 'id', optional: request === usual.request, nullable: true },
+    [queryText]: { type: 'text', optional: queryText === usual.queryText },
+    [queryImage]: { type: 'text', optional: queryImage === usual.queryImage },
+  }
+}
+
 function behaviorsOf(table: Table, items: Items, columns: BehaviorColumns, time: TimeColumn): string {
   const optional = (name: string) =>
-    table.columns.has(name) ? `CAST(${identifier(name)} AS VARCHAR)` : 'CAST(NULL AS VARCHAR)'
-  return `SELECT ${identifier(columns.user)} AS usr, n.item, ${identifier(columns.action)} AS action,
+    table.columns.has(name) ? `CAST(t.${identifier(name)} AS VARCHAR)` : 'CAST(NULL AS VARCHAR)'
+  return `SELECT t.${identifier(columns.user)} AS usr, n.item, t.${identifier(columns.action)} AS action,
       ${time.sql} AS ts,
-      CAST(file_index AS BIGINT) * ${fileRows} + file_row_number AS place,
-      ${optional(columns.request)} AS request, nullif(trim(${optional(columns.queryText)}), '') AS query_text,
+      CAST(${fileNumberColumn} AS BIGINT) * ${fileRows} + ${fileRowColumn} AS place,
+      ${optional(columns.request)} AS request, ${visible(optional(columns.queryText))} AS query_text,
       ${pathSql(optional(columns.queryImage))} AS query_image
-    FROM ${table.source} t JOIN ${items.numbers} n ON t.${identifier(columns.item)} = n.item_id`
+    FROM ${table.placed} t JOIN ${items.numbers} n ON t.${identifier(columns.item)} = n.item_id`
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { lowerBound, valuesOfRanks } from '../../metrics/order.js'
 import { paddingRow, unknownRow } from '../../ops/tableRows.js'
 import type { Column, ColumnStore, Stored } from '../tables/column.js'
-import { type Database, literal } from '../tables/duckdb.js'
+import { type Database, fileLiteral, literal } from '../tables/duckdb.js'
 import { takeRows, upTo } from '../tables/matrix.js'
 import type { Whitening } from '../vectors/whitening.js'
 import type { FeatureSpec } from './featureSpec.js'
@@ -153,7 +153,7 @@ export async function loadEncoders(db: Database, folder: string, { byTable }: Cl
   for (const [name, { name: numbers, value, number }] of Object.entries(byTable)) {
     const read = await db.columns(
       `SELECT coalesce(v.row, ${unknownRow}) AS row, coalesce(v.count, 0) AS count FROM ${numbers} n
-       LEFT JOIN (SELECT value, row, count FROM read_parquet(${literal(join(folder, vocabularyFile))})
+       LEFT JOIN (SELECT value, row, count FROM read_parquet(${fileLiteral(join(folder, vocabularyFile))})
          WHERE "table" = ${literal(name)}) v ON v.value = CAST(n.${value} AS VARCHAR) ORDER BY n.${number}`,
       { row: 'int32', count: 'int32' },
     )

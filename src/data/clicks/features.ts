@@ -2,7 +2,7 @@
 import { UserError } from '../../base/errors.js'
 import { unknownRow } from '../../ops/tableRows.js'
 import type { Column, ColumnStore } from '../tables/column.js'
-import type { Table } from '../tables/contract.js'
+import { columnType, type Table } from '../tables/contract.js'
 import { identifier, literal } from '../tables/duckdb.js'
 import type { BehaviorFeatureSpec, FeatureSpec } from './featureSpec.js'
 
@@ -38,11 +38,11 @@ const reservedNames = ['item', 'user', 'content', 'gap']
 export const nameOf = ({ name, column }: { name: string | null; column: string | string[] }) =>
   name ?? (typeof column === 'string' ? column : column.join('+'))
 
-/** The features that read `table`, which SQL calls `t`. @throws UserError `column-missing`, `column-type` */
+/** The features that read `table`, which SQL calls `t`. @throws UserError `column-missing`, `column-twice`, `column-type` */
 export function planFeatures(specs: readonly FeatureSpec[], table: Table): FeaturePlan[] {
   return specs.map((spec): FeaturePlan => {
     const names = typeof spec.column === 'string' ? [spec.column] : spec.column
-    const types = names.map((name) => typeOf(table, name))
+    const types = names.map((name) => columnType(table, name))
     const isList = types[0].endsWith(']')
     const reads = readsOf[spec.kind]
     const refuse = (expected: string, remedy: string) => {
@@ -95,7 +95,7 @@ export function planBehaviorFeatures(
     const name = nameOf(spec)
     const table = spec.table ?? name
     const column = identifier(spec.column)
-    const type = typeOf(behaviors ?? impressions, spec.column)
+    const type = columnType(behaviors ?? impressions, spec.column)
     if (!behaviors && !type.endsWith(']')) {
       const what = `column '${spec.column}' is ${type}`
       throw new UserError({
@@ -105,7 +105,7 @@ export function planBehaviorFeatures(
         expected: 'a list as long as the history',
       })
     }
-    if (spec.target !== null) typeOf(impressions, spec.target)
+    if (spec.target !== null) columnType(impressions, spec.target)
     const target = spec.target === null ? undefined : `CAST(t.${identifier(spec.target)} AS VARCHAR)`
     const sql = behaviors ? `CAST(t.${column} AS VARCHAR)` : `t.${column}`
     const { minCount } = spec
@@ -131,13 +131,6 @@ export function checkNames(names: readonly string[]): void {
     expected: 'unique names',
     remedy,
   })
-}
-
-function typeOf(table: Table, name: string): string {
-  const type = table.columns.get(name)
-  if (type !== undefined) return type
-  const expected = `one of ${[...table.columns.keys()].join(', ')}`
-  throw new UserError({ id: 'column-missing', where: table.path, what: `column '${name}' is missing`, expected })
 }
 
 /** SQL of a stable hash of a text to the rows of a table, except those of padding and of unknown values. */

@@ -1,5 +1,6 @@
 /** Ids and texts as dense numbers from 0: temporary DuckDB tables, and the object that owns those of a data set. */
 import type { Database } from '../tables/duckdb.js'
+import { narrowIds } from '../tables/ids.js'
 import { hashedRow } from './features.js'
 import type { Vocabulary } from './vocabulary.js'
 
@@ -79,5 +80,6 @@ export const numbered = (value: string, number: string, query: string) =>
 
 async function createTable(db: Database, { query, ...plan }: NumberPlan): Promise<NumberTable> {
   await db.run(`CREATE OR REPLACE TEMP TABLE ${plan.name} AS ${query}`)
+  await narrowIds(db, plan.name, plan.value)
   return { ...plan, count: await db.count(plan.name) }
 }

@@ -3,6 +3,7 @@
 import { type IdSource, idsOf, labelOf, requireSameIds, type Table } from '../tables/contract.js'
 import { identifier, literal } from '../tables/duckdb.js'
 import type { NumericKind } from '../tables/growing.js'
+import { fileNumberColumn, fileRowColumn } from '../tables/source.js'
 import type { BehaviorFeatureSpec, FeatureSpec } from './featureSpec.js'
 import {
   type BehaviorFeaturePlan,
@@ -15,7 +16,7 @@ import {
   selectFeatures,
 } from './features.js'
 import { type NumberPlan, type NumberPlans, numbered } from './numbers.js'
-import { type ClickColumns, type ClickTables, fileColumn, fileRowColumn, partColumn } from './tables.js'
+import { type ClickColumns, type ClickTables, partColumn } from './tables.js'
 import { timeColumn } from './times.js'
 
 /** The options of `mim ctr` that say how its tables are read. */
@@ -185,7 +186,7 @@ function impressionQuery(
       ${user === null ? '' : `JOIN ${userNumbers.name} u ON t.${identifier(user)} = u.user_id`}
       JOIN ${itemNumbers.name} n ON t.${identifier(item)} = n.item_id
       ${joins}
-      ORDER BY 1, ${time === null ? `t.${fileColumn}, t.${fileRowColumn}` : '5, 2, 3, 4'}`,
+      ORDER BY 1, ${time === null ? `t.${fileNumberColumn}, t.${fileRowColumn}` : '5, 2, 3, 4'}`,
     kinds: {
       usr: 'int32',
       item: 'int32',
@@ -211,7 +212,7 @@ function behaviorQuery(
       JOIN ${userNumbers.name} u ON t.${identifier(user!)} = u.user_id
       JOIN ${itemNumbers.name} n ON t.${identifier(item)} = n.item_id
       ${joins}
-      WHERE ${identifier(action)} IN (${actions.map(literal).join(', ')})
+      WHERE t.${identifier(action)} IN (${actions.map(literal).join(', ')})
       ORDER BY 1, 3, 2`,
     kinds: { usr: 'int32', item: 'int32', ts: 'float64', ...featureKinds(features) },
   }

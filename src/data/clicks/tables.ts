@@ -1,8 +1,9 @@
 /** The tables that a click model learns from, opened and checked. */
 import { UserError } from '../../base/errors.js'
 import type { DataFacts } from '../facts.js'
-import { type ColumnRule, openTable, type Table } from '../tables/contract.js'
+import { type ColumnRule, openTable, requireRows, type Table } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
+import { ColumnTypes } from '../tables/source.js'
 import { type ClickTimeOptions, type ClickTimes, openClickTimes, timeColumn } from './times.js'
 
 /** One table, or one for each part of the data. */
@@ -28,10 +29,12 @@ export interface ClickSources extends ClickTimeOptions {
   columns: ClickColumns
   /** Whether labels may be missing, as in impressions to be scored; they are 0 then. */
   unlabeled?: boolean
+  /** Whether tables without rows are refused; default: no. */
+  needsRows?: boolean
 }
 
 export interface ClickTables {
-  /** Has the columns `partColumn`, `fileColumn`, `fileRowColumn` and, if there are times, `timeColumn` too. */
+  /** Has the columns `partColumn`, `fileNumberColumn`, `fileRowColumn` and, if there are times, `timeColumn` too. */
   impressions: Table
   /** Whether impressions are one table for each part, which decides the split. */
   isSplit: boolean
@@ -42,15 +45,13 @@ export interface ClickTables {
   times?: ClickTimes
 }
 
-/** SQL names of columns that say where an impression comes from: 0, 1 or 2 for train, valid and test; file; row of it. */
+/** SQL name of the column with the part that an impression belongs to: 0, 1 or 2 for train, valid and test. */
 export const partColumn = identifier('mim: part')
-export const fileColumn = identifier('mim: file')
-export const fileRowColumn = identifier('mim: row of the file')
 
 /**
- * @param facts gets the warnings about times
- * @throws UserError those of `openTable` and `openClickTimes`; `history-source` if there is neither a column of histories nor users and
- * times to build them from.
+ * @param facts gets notes on columns and warnings about times
+ * @throws UserError those of `openTable` and `openClickTimes`; `history-source` if there is neither a column of
+ * histories nor users and times to build them from; `table-empty`.
  */
 export async function openClicks(db: Database, sources: ClickSources, facts: DataFacts): Promise<ClickTables> {
   const { columns, impressions: paths, behaviors, items } = sources
@@ -60,47 +61,60 @@ export async function openClicks(db: Database, sources: ClickSources, facts: Dat
     const expected = 'a column that lists histories, or users and times to build them from'
     throw new UserError({ id: 'history-source', what, expected })
   }
-  const parts = await openImpressions(db, sources)
-  const log = columns.history === null ? await openTable(db, behaviors, behaviorRules(columns)) : undefined
+  const parts = await openImpressions(db, sources, facts)
+  const log = columns.history === null ? await openTable(db, behaviors, behaviorRules(columns), facts) : undefined
+  const rules: Record<string, ColumnRule> = { [columns.item]: { type: 'id', unique: true } }
+  const catalogue = items === undefined ? undefined : await openTable(db, items, rules, facts)
+  if (sources.needsRows) {
+    if (log) requireRows(log, 'behaviors')
+    if (catalogue) requireRows(catalogue, 'items')
+  }
   const times = columns.time === null ? undefined : await openClickTimes(db, parts, log, columns.time, sources, facts)
   return {
     impressions: asOne(parts, times),
     isSplit: typeof paths !== 'string',
     behaviors: log && { ...log, source: `(SELECT *, ${times!.behaviors!.sql} AS ${timeColumn} FROM ${log.source})` },
-    items:
-      items === undefined ? undefined : await openTable(db, items, { [columns.item]: { type: 'id', unique: true } }),
+    items: catalogue,
     times,
   }
 }
 
 /** The table of impressions, or those of all parts. */
-async function openImpressions(db: Database, { impressions, columns, unlabeled }: ClickSources): Promise<Table[]> {
+async function openImpressions(
+  db: Database,
+  { impressions, columns, unlabeled, needsRows }: ClickSources,
+  facts: DataFacts,
+): Promise<Table[]> {
   const rules: Record<string, ColumnRule> = {
     ...(columns.user === null ? {} : { [columns.user]: { type: 'id' } }),
     [columns.item]: { type: 'id' },
     [columns.label]: { type: 'label', optional: unlabeled },
     ...(columns.weight ? { [columns.weight]: { type: 'weight', optional: unlabeled } } : {}),
     ...(columns.time === null ? {} : { [columns.time]: { type: 'time' } }),
-    ...(columns.history === null ? {} : { [columns.history]: { type: 'ids' } }),
+    ...(columns.history === null ? {} : { [columns.history]: { type: 'ids', like: columns.item } }),
   }
   const paths =
     typeof impressions === 'string' ? [impressions] : [impressions.train, impressions.valid, impressions.test]
   const tables: Table[] = []
-  for (const path of paths) tables.push(await openTable(db, path, rules))
+  for (const path of paths) tables.push(await openTable(db, path, rules, facts))
+  if (needsRows) for (const table of tables) requireRows(table, 'impressions')
   return tables
 }
 
 /** The tables of all parts as one. */
 function asOne(tables: readonly Table[], times: ClickTimes | undefined): Table {
-  const sources = tables.map(({ source }, part) => {
-    const place = `${part} AS ${partColumn}, filename AS ${fileColumn}, file_row_number AS ${fileRowColumn}`
+  const sources = tables.map(({ placed }, part) => {
     const time = times ? `, ${times.impressions[part].sql} AS ${timeColumn}` : ''
-    return `SELECT *, ${place}${time} FROM ${source}`
+    return `SELECT *, ${part} AS ${partColumn}${time} FROM ${placed}`
   })
+  const columns = new ColumnTypes()
+  for (const table of tables) for (const [name, type] of table.columns) columns.set(name, type)
   return {
-    path: tables[0].path,
+    ...tables[0],
     source: `(${sources.join(' UNION ALL BY NAME ')})`,
-    columns: new Map(tables.flatMap((table) => [...table.columns])),
+    columns,
+    repeated: new Set(tables.flatMap((table) => [...table.repeated])),
+    names: [...new Set(tables.flatMap((table) => table.names))],
     rows: tables.reduce((sum, { rows }) => sum + rows, 0),
   }
 }

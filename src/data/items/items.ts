@@ -1,22 +1,20 @@
 /** The catalogue: items sorted by id, each with an item number (from 0) that all other code uses. */
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { DataFacts } from '../facts.js'
 import { pictureKinds, pictureSql, picturesOf, selectPictures } from '../pictures/column.js'
 import type { PictureInput } from '../pictures/files.js'
 import { fingerprintOf, type PictureSource } from '../pictures/prepare.js'
 import { writeRejected } from '../pictures/rejected.js'
 import type { PictureOrigin } from '../pictures/stream.js'
-import { openTable, type Table } from '../tables/contract.js'
+import { requireRows, type Table } from '../tables/contract.js'
 import { Database, identifier } from '../tables/duckdb.js'
 import { SharedTexts, shareArray } from '../tables/sharedMemory.js'
-import { type TitleColumns, titleRules, titleSql } from './titles.js'
+import { fileColumn, fileNumberColumn, fileRowColumn } from '../tables/source.js'
+import { type ItemColumns, openItems } from './columns.js'
+import { titleSql } from './titles.js'
 
-export interface ItemColumns {
-  id: string
-  title: TitleColumns
-  image: string
-  category: string
-}
+export type { ItemColumns } from './columns.js'
 
 export interface Items {
   table: Table
@@ -34,18 +32,18 @@ export interface Items {
 
 const itemNumbers = 'item_numbers'
 
-/** Opens and checks the items table and numbers the items. */
-export async function loadItems(db: Database, path: string, columns: ItemColumns): Promise<Items> {
+/**
+ * Opens and checks the items table and numbers the items. What the table lacks goes to the notes of `facts`.
+ * @throws UserError of `openTable`; `table-empty`
+ */
+export async function loadItems(db: Database, path: string, columns: ItemColumns, facts?: DataFacts): Promise<Items> {
   const { id, title, image, category } = columns
-  const table = await openTable(db, path, {
-    [id]: { type: 'id', unique: true },
-    ...titleRules(title),
-    [image]: { type: 'image', optional: true },
-  })
-  const column = (name: string) => (table.columns.has(name) ? identifier(name) : 'NULL')
+  const table = await openItems(db, path, columns, { unique: true }, facts)
+  requireRows(table, 'items')
+  const column = (name: string) => (table.columns.has(name) ? `t.${identifier(name)}` : 'NULL')
   const joined = await numberItems(db, table, id)
   const { titles } = await db.columns(
-    `SELECT ${titleSql(table.columns, title)} AS titles FROM ${joined} ORDER BY n.item`,
+    `SELECT ${titleSql(table.columns, title, 't')} AS titles FROM ${joined} ORDER BY n.item`,
     { titles: 'string' },
   )
   const categories = await db.columns(
@@ -66,12 +64,15 @@ export async function loadItems(db: Database, path: string, columns: ItemColumns
   }
 }
 
-/** Creates the table `itemNumbers`; returns the FROM clause that joins it, as `n`, to the items table, as `t`. */
-async function numberItems(db: Database, { source }: Table, id: string): Promise<string> {
+/**
+ * Creates the table `itemNumbers`; returns the FROM clause that joins it, as `n`, to the items table, as `t`, with the
+ * places of the rows.
+ */
+async function numberItems(db: Database, { source, placed }: Table, id: string): Promise<string> {
   await db.run(`CREATE OR REPLACE TEMP TABLE ${itemNumbers} AS
     SELECT ${identifier(id)} AS item_id, CAST(row_number() OVER (ORDER BY ${identifier(id)}) - 1 AS INTEGER) AS item
     FROM ${source}`)
-  return `${source} t JOIN ${itemNumbers} n ON t.${identifier(id)} = n.item_id`
+  return `${placed} t JOIN ${itemNumbers} n ON t.${identifier(id)} = n.item_id`
 }
 
 /** The encoded pictures of a few items, read from the table again. */
@@ -84,7 +85,7 @@ export async function readPictures(
   if (!table.columns.has(image) || wanted.length === 0) return new Map()
   using db = await Database.open()
   const joined = await numberItems(db, table, id)
-  const pictures = selectPictures(pictureSql(image, table.columns.get(image)))
+  const pictures = selectPictures(pictureSql(image, table.columns.get(image), 't'))
   const query = `SELECT n.item, ${pictures} FROM ${joined} WHERE n.item IN (${wanted.join(', ')})`
   const read = await db.columns(query, { item: 'int32', ...pictureKinds })
   const found = picturesOf(read)
@@ -97,7 +98,7 @@ const piecePictures = 256
 async function itemPictures(db: Database, table: Table, column: string, joined: string): Promise<PictureSource> {
   const folder = folderOf(table.path)
   const type = table.columns.get(column)
-  const sql = pictureSql(column, type)
+  const sql = pictureSql(column, type, 't')
   const ordered = `FROM ${joined} ORDER BY n.item`
   const query = `SELECT n.item, ${selectPictures(sql)} ${ordered}`
   return {
@@ -127,14 +128,22 @@ async function itemPictures(db: Database, table: Table, column: string, joined: 
         const { path } = await db.columns(query, { path: 'string' })
         return { paths: SharedTexts.of(path).packed }
       }
-      const places = `SELECT file_index AS file, file_row_number AS "row" FROM ${joined} ORDER BY n.item`
-      const { file, row } = await db.columns(places, { file: 'int32', row: 'int32' })
-      const names = `SELECT DISTINCT file_index AS file, filename FROM ${table.source} ORDER BY file`
-      const files = (await db.rows<{ filename: string }>(names)).map(({ filename }) => filename)
+      const { file, row, files } = await placesOf(db, table, joined)
       return { column, type: type!, files, file: shareArray(file), row: shareArray(row) }
     },
     list: (rejected, file) => writeRejected(db, itemNumbers, rejected, file),
   }
+}
+
+/** For each item the number of its file and the row in it; the paths of the files by number. */
+async function placesOf(db: Database, { placed }: Table, joined: string) {
+  const places = `SELECT ${fileNumberColumn} AS file, ${fileRowColumn} AS "row" FROM ${joined} ORDER BY n.item`
+  const { file, row } = await db.columns(places, { file: 'int32', row: 'int32' })
+  const paths = `SELECT DISTINCT ${fileNumberColumn} AS number, ${fileColumn} AS path FROM ${placed}`
+  const files: string[] = []
+  // Files without rows have a number too.
+  for (const { number, path } of await db.rows<{ number: bigint; path: string }>(paths)) files[Number(number)] = path
+  return { file, row, files }
 }
 
 /** The folder that paths in a table are relative to. */

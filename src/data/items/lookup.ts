@@ -2,10 +2,10 @@
 import type { Id } from '../../store/index.js'
 import { pictureKinds, pictureSql, picturesOf, selectPictures } from '../pictures/column.js'
 import type { PictureInput } from '../pictures/files.js'
-import { openTable } from '../tables/contract.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
-import { folderOf, type ItemColumns } from './items.js'
-import { titleRules, titleSql } from './titles.js'
+import { type ItemColumns, openItems } from './columns.js'
+import { folderOf } from './items.js'
+import { titleSql } from './titles.js'
 
 export interface FoundItem {
   title: string | null
@@ -20,11 +20,7 @@ export async function lookUpItems(
   { id, title, image, category }: ItemColumns,
   ids: readonly Id[],
 ): Promise<{ folder: string; items: Map<Id, FoundItem> }> {
-  const { source, columns } = await openTable(db, path, {
-    [id]: { type: 'id' },
-    ...titleRules(title),
-    [image]: { type: 'image', optional: true },
-  })
+  const { source, columns } = await openItems(db, path, { id, title, image, category }, { unique: false })
   const column = (name: string, type: string) => (columns.has(name) ? identifier(name) : `CAST(NULL AS ${type})`)
   const pictures = selectPictures(pictureSql(image, columns.get(image)))
   const items = new Map<Id, FoundItem>()

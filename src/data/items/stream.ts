@@ -1,13 +1,15 @@
 /** Streams a catalogue of any size, in the order of its files. */
 import { UserError } from '../../base/errors.js'
 import { type Id, type IdKind, idKind } from '../../store/index.js'
+import type { DataFacts } from '../facts.js'
 import { pictureKinds, pictureSql, picturesOf, selectPictures } from '../pictures/column.js'
 import type { PictureInput } from '../pictures/files.js'
-import { openTable, type Table } from '../tables/contract.js'
+import type { Table } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
-import { folderOf, type ItemColumns } from './items.js'
+import { type ItemColumns, modalitiesOf, openItems } from './columns.js'
+import { folderOf } from './items.js'
 import type { Shard } from './shard.js'
-import { titleNames, titleRules, titleSql } from './titles.js'
+import { titleNames, titleSql } from './titles.js'
 
 export interface ItemPiece {
   ids: Id[]
@@ -36,22 +38,20 @@ export interface ItemStream {
 }
 
 /**
- * Opens and checks the items table.
+ * Opens and checks the items table. What it lacks goes to the notes of `facts`.
  * @throws UserError of `openTable`; `items-empty` for a table without rows; `items-content` for one with neither
  * titles nor pictures.
  */
 export async function openItemStream(
   db: Database,
   path: string,
-  { id, title, image }: ItemColumns,
+  names: ItemColumns,
   shard?: Shard,
+  facts?: DataFacts,
 ): Promise<ItemStream> {
-  const table = await openTable(db, path, {
-    [id]: { type: 'id', unique: true },
-    ...titleRules(title),
-    [image]: { type: 'image', optional: true },
-  })
-  checkContent(table, titleNames(title), image)
+  const { id, title, image } = names
+  const table = await openItems(db, path, names, { unique: true }, facts)
+  checkContent(table, names)
   const { columns, source } = table
   const hash = `md5_number_lower(CAST(${identifier(id)} AS VARCHAR))`
   const rows = shard ? `${source} WHERE ${hash} % ${shard.count} = ${shard.index}` : source
@@ -86,12 +86,15 @@ export async function openItemStream(
   }
 }
 
-function checkContent({ path, rows, columns }: Table, titles: readonly string[], image: string): void {
+function checkContent(table: Table, columns: ItemColumns): void {
+  const { path, rows } = table
   if (rows === 0) {
     const [what, expected] = ['the catalogue has no items', 'at least one row']
     throw new UserError({ id: 'items-empty', where: path, what, expected })
   }
-  if ([...titles, image].some((name) => columns.has(name))) return
-  const [what, remedy] = [`there is no column '${titles}' or '${image}'`, 'name the columns with data.columns']
+  const { hasTitles, hasPictures } = modalitiesOf(table, columns)
+  if (hasTitles || hasPictures) return
+  const what = `there is no column '${titleNames(columns.title)}' or '${columns.image}'`
+  const remedy = 'name the columns with data.columns'
   throw new UserError({ id: 'items-content', where: path, what, expected: 'titles, pictures or both', remedy })
 }

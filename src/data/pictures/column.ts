@@ -18,10 +18,10 @@ const none: PictureSql = { bytes: 'CAST(NULL AS BLOB)', path: 'CAST(NULL AS VARC
 
 /**
  * SQL of the pictures in column `name` of DuckDB type `type`, undefined where the table lacks it. Of a struct the bytes
- * win; its path counts where there are none.
+ * win; its path counts where there are none. `t`: name of the table in SQL, where others have columns too.
  */
-export function pictureSql(name: string, type: string | undefined): PictureSql {
-  const column = identifier(name)
+export function pictureSql(name: string, type: string | undefined, t?: string): PictureSql {
+  const column = t ? `${t}.${identifier(name)}` : identifier(name)
   if (type === undefined) return none
   if (type === 'VARCHAR') return { ...none, path: column }
   if (type === 'BLOB') return { ...none, bytes: column }

@@ -4,7 +4,7 @@ import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
 import { Resources } from '../../base/resources.js'
 import type { Warning } from '../../base/warning.js'
-import { Database, literal, transposed } from '../tables/duckdb.js'
+import { Database, fileLiteral, transposed } from '../tables/duckdb.js'
 import { addressKind } from './uri.js'
 
 /** Name of the list of broken pictures in a run folder. */
@@ -182,7 +182,7 @@ const pendingRows = 2048
 export async function mergeRejected(db: Database, lists: readonly string[], file: string): Promise<KindCounts> {
   rmSync(file, { force: true })
   if (lists.length === 0) return new Map()
-  const source = `read_parquet([${lists.map(literal).join(', ')}])`
+  const source = `read_parquet([${lists.map(fileLiteral).join(', ')}])`
   await replaceFile(file, (temporary) => db.writeParquet(`SELECT * FROM ${source} ORDER BY item_id`, temporary))
   const kinds = `SELECT split_part(reason, ':', 1) AS kind, count(*) AS count FROM ${source} GROUP BY 1`
   const rows = await db.rows<{ kind: string; count: bigint }>(kinds)

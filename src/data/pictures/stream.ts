@@ -1,7 +1,8 @@
 /** Pictures that do not fit into the cache: read and decoded each time they are needed. */
 import { UserError } from '../../base/errors.js'
-import { Database, literal } from '../tables/duckdb.js'
+import { Database } from '../tables/duckdb.js'
 import { type PackedTexts, SharedTexts } from '../tables/sharedMemory.js'
+import { fileRowColumn, openSource } from '../tables/source.js'
 import { pictureKinds, pictureSql, picturesOf, selectPictures } from './column.js'
 import type { DecodeOptions } from './decode.js'
 import type { PictureInput, PicturePlace } from './files.js'
@@ -20,6 +21,8 @@ export interface StreamedPictures {
 
 export class PictureStream {
   private db: Database | undefined
+  /** The files that were read, as SQL. */
+  private readonly sources: string[] = []
 
   constructor(private readonly pictures: StreamedPictures) {}
 
@@ -68,8 +71,9 @@ export class PictureStream {
     const found = new Map<number, PictureInput>()
     // One query per file: it then reads only the row groups with the rows.
     for (const [number, rows] of byFile) {
-      const query = `SELECT file_row_number AS row, ${pictures}
-        FROM read_parquet(${literal(files[number])}) WHERE file_row_number IN (${[...rows.keys()].join(', ')})`
+      this.sources[number] ??= (await openSource(this.db, files[number])).placed()
+      const query = `SELECT ${fileRowColumn} AS row, ${pictures}
+        FROM ${this.sources[number]} WHERE ${fileRowColumn} IN (${[...rows.keys()].join(', ')})`
       const read = await this.db.columns(query, { row: 'int32', ...pictureKinds })
       for (const [i, picture] of picturesOf(read).entries()) if (picture) found.set(rows.get(read.row[i])!, picture)
     }

@@ -14,10 +14,12 @@ import {
   type DuckDBValue,
   type DuckDBVector,
 } from '@duckdb/node-api'
-import { messageOf, UserError } from '../../base/errors.js'
-import { placeError } from '../../base/places.js'
 import type { Column, ColumnStore } from './column.js'
 import { Growing, type NumericArray, type NumericKind } from './growing.js'
+import { reading } from './parquetErrors.js'
+import { identifier, literal } from './quoting.js'
+
+export { fileLiteral, identifier, literal } from './quoting.js'
 
 /** Lists, one after another: list i is `values[offsets[i] … offsets[i + 1])`. */
 export interface Lists<T> {
@@ -89,12 +91,12 @@ export class Database implements Disposable {
   }
 
   async run(sql: string): Promise<void> {
-    await reading(sql, () => this.idle.connection.run(sql))
+    await reading(this.connection, sql, () => this.idle.connection.run(sql))
   }
 
   /** Rows as objects, for small results; int64 as BigInt. */
   async rows<T>(sql: string): Promise<T[]> {
-    const reader = await reading(sql, () => this.idle.connection.runAndReadAll(sql))
+    const reader = await reading(this.connection, sql, () => this.idle.connection.runAndReadAll(sql))
     return reader.getRowObjectsJS() as T[]
   }
 
@@ -110,7 +112,7 @@ export class Database implements Disposable {
 
   /**
    * Writes the rows of a query, in their order, to the file `path`, with at most `rowGroup` rows in a row group and
-   * `metadata` in the footer.
+   * `metadata` in the footer. Integers of 128 bits, which Parquet lacks, are written as text.
    */
   async writeParquet(
     query: string,
@@ -121,7 +123,21 @@ export class Database implements Disposable {
     const pairs = Object.entries(metadata).map(([name, value]) => `${identifier(name)}: ${literal(value)}`)
     const footer = pairs.length > 0 ? `, KV_METADATA {${pairs.join(', ')}}` : ''
     const options = `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroup}${footer}`
-    await this.run(`COPY (${query}) TO ${literal(path)} (${options})`)
+    await this.run(`COPY (${await this.exact(query)}) TO ${literal(path)} (${options})`)
+  }
+
+  /** The query with integers of 128 bits as text: DuckDB would write them as doubles. */
+  private async exact(query: string): Promise<string> {
+    const columns = await this.rows<{ name: string; type: string }>(
+      `SELECT column_name AS name, column_type AS type FROM (DESCRIBE ${query})`,
+    )
+    const large = columns.filter(({ type }) => /\bU?HUGEINT\b/.test(type))
+    if (large.length === 0) return query
+    const asText = large.map(({ name, type }) => {
+      const column = identifier(name)
+      return `CAST(${column} AS ${type.replaceAll(/\bU?HUGEINT\b/g, 'VARCHAR')}) AS ${column}`
+    })
+    return `SELECT * REPLACE (${asText.join(', ')}) FROM (${query})`
   }
 
   /**
@@ -178,8 +194,8 @@ export class Database implements Disposable {
   private async *stream(sql: string, kinds: Record<string, ColumnKind>): AsyncGenerator<DuckDBDataChunk> {
     const list = Object.entries(kinds).map(([name, kind]) => `CAST(${identifier(name)} AS ${sqlType[kind]})`)
     const { connection } = this.idle
-    const result = await reading(sql, () => connection.stream(`SELECT ${list.join(', ')} FROM (${sql})`))
-    const next = () => reading(sql, () => result.fetchChunk())
+    const result = await reading(connection, sql, () => connection.stream(`SELECT ${list.join(', ')} FROM (${sql})`))
+    const next = () => reading(connection, sql, () => result.fetchChunk())
     this.isStreaming = true
     try {
       for (let chunk = await next(); chunk && chunk.rowCount > 0; chunk = await next()) {
@@ -299,42 +315,6 @@ function listSink(kind: NumericKind): Sink {
 /** The numbers of a vector, without a copy. */
 function items(vector: DuckDBVector): NumericArray {
   return (vector as unknown as { items: NumericArray }).items
-}
-
-/** Turns DuckDB's errors about Parquet files and about memory into UserErrors. */
-async function reading<T>(sql: string, query: () => Promise<T>): Promise<T> {
-  try {
-    return await query()
-  } catch (error) {
-    const place = /No files found/.test(messageOf(error)) ? undefined : placeError(error)
-    if (place) throw place
-    const [, full] = /^Out of Memory Error: (.*)/.exec(messageOf(error)) ?? []
-    if (full !== undefined) {
-      const remedy = 'raise data.memory, or --memory'
-      throw new UserError({ id: 'memory-limit', what: `a table needs more memory than it may have: ${full}`, remedy })
-    }
-    const [, path] = /read_parquet\('((?:[^']|'')*)'/.exec(sql) ?? []
-    const [, text] =
-      /^(?:(?:IO|HTTP|Invalid|Invalid Input) Error: |Binder Error: (?=Hive))(.*)/.exec(messageOf(error)) ?? []
-    if (path === undefined || text === undefined) throw error
-    const where = path.replaceAll("''", "'")
-    if (text.startsWith('No files found')) {
-      const remedy = 'check the path and data.root'
-      throw new UserError({ id: 'table-missing', where, what: 'no such Parquet file', remedy })
-    }
-    const [what, expected] = [`cannot be read as Parquet: ${text}`, 'complete Parquet files']
-    throw new UserError({ id: 'table-unreadable', where, what, expected, remedy: 'write or copy the file again' })
-  }
-}
-
-/** A column or table name as SQL, quoted. */
-export function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-/** A text as SQL, quoted. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }
 
 /** Rows of `width` values each as columns, for `insert`. */

@@ -1,7 +1,8 @@
 /** How a column of a table stores times, and the span of its values. */
 import { messageOf, UserError } from '../../base/errors.js'
-import { locate, parquetSource, type Table } from './contract.js'
-import { type Database, identifier, literal } from './duckdb.js'
+import { locate, type Table } from './contract.js'
+import { type Database, fileLiteral, identifier, literal } from './duckdb.js'
+import { fileRowColumn, openSource } from './source.js'
 
 /** Ways to store times. Times of two families can be compared only after they are converted. */
 export type Family = 'number' | 'naive' | 'zoned' | 'date' | 'text'
@@ -63,14 +64,14 @@ const familyNames: Record<Family, string> = {
 /** DuckDB converts the parts of a table to one type, and takes timestamps without a zone for UTC. */
 async function requireSameParts(db: Database, table: Table, column: string): Promise<void> {
   const parts = await db.rows<{ type: string; file: string }>(
-    `SELECT duckdb_type AS type, min(file_name) AS file FROM parquet_schema(${literal(parquetSource(table.path))})
+    `SELECT duckdb_type AS type, min(file_name) AS file FROM parquet_schema(${table.files})
      WHERE lower(name) = lower(${literal(column)}) AND duckdb_type <> '"NULL"' GROUP BY ALL ORDER BY file`,
   )
   if (new Set(parts.map(({ type }) => familyOf(type))).size < 2) return
   const found: { family: Family; file: string }[] = []
   for (const { file } of parts) {
     // A field of a struct may have the name of the column too.
-    const described = `(DESCRIBE SELECT ${identifier(column)} FROM read_parquet(${literal(file)}))`
+    const described = `(DESCRIBE SELECT ${identifier(column)} FROM read_parquet(${fileLiteral(file)}))`
     const { type } = await db.row<{ type: string }>(`SELECT column_type AS type FROM ${described}`)
     found.push({ family: familyOf(type), file })
   }
@@ -140,23 +141,24 @@ async function scanned<T>(db: Database, time: StoredTime, query: () => Promise<T
     const [, text] = /^(?:Conversion|Out of Range) Error: (.*)/.exec(messageOf(error)) ?? []
     if (text === undefined) throw error
     const { table, column } = time
-    const { where = time.where, value } = await firstBeyond(db, table.path, column)
+    const { where = time.where, value } = await firstBeyond(db, table.files, column)
     const [what, expected] = [value ?? text, 'times within the range of their type; nanoseconds end in the year 2262']
     throw new UserError({ id: 'time-value', where, what, expected, remedy: 'correct or drop the row' })
   }
 }
 
 /** The first timestamp beyond the range of nanoseconds, to which parts are converted if one part has them. */
-async function firstBeyond(db: Database, path: string, column: string): Promise<{ where?: string; value?: string }> {
+async function firstBeyond(db: Database, table: string, column: string): Promise<{ where?: string; value?: string }> {
   const name = identifier(column)
   const files = await db.rows<{ file: string }>(
-    `SELECT DISTINCT file_name AS file FROM parquet_schema(${literal(parquetSource(path))}) ORDER BY ALL`,
+    `SELECT DISTINCT file_name AS file FROM parquet_schema(${table}) ORDER BY ALL`,
   )
   for (const { file } of files) {
     const beyond = `epoch_us(${name}) NOT BETWEEN -9223372036854775 AND 9223372036854775`
-    const query = `SELECT CAST(${name} AS VARCHAR) AS value, file_row_number + 1 AS row
-      FROM read_parquet(${literal(file)}, file_row_number = true) WHERE ${beyond} LIMIT 1`
     try {
+      const { placed } = await openSource(db, file)
+      const query = `SELECT CAST(${name} AS VARCHAR) AS value, ${fileRowColumn} + 1 AS row
+        FROM ${placed()} WHERE ${beyond} LIMIT 1`
       const [found] = await db.rows<{ value: string; row: bigint }>(query)
       if (found) return { where: `${file}: column '${column}', row ${found.row}`, value: found.value }
     } catch {

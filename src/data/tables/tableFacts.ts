@@ -42,7 +42,8 @@ export async function tableFacts(
   const selected = Object.entries(aggregates).map(([name, sql]) => `CAST(${sql} AS DOUBLE) AS ${name}`)
   const found =
     selected.length === 0 ? {} : await db.row<Partial<TableFacts>>(`SELECT ${selected.join(', ')} FROM ${table.source}`)
-  const isUsed = new Set(used)
+  const read = new Set(used.map((name) => name.toLowerCase()))
+  const isUsed = (name: string) => read.has(name.toLowerCase())
   return {
     table: role,
     path,
@@ -51,8 +52,8 @@ export async function tableFacts(
     ...(isApproximate && selected.length > 0 ? { approximate: true } : {}),
     ...(time?.from === undefined ? {} : { from: time.from, to: time.to, times: time.stored }),
     ...(isThere(action) ? { actions: await actionsOf(db, table, action) } : {}),
-    used: [...columns.keys()].filter((name) => isUsed.has(name)),
-    unused: [...columns.keys()].filter((name) => !isUsed.has(name)),
+    used: table.names.filter((name) => columns.has(name) && isUsed(name)),
+    unused: table.names.filter((name) => !columns.has(name) || !isUsed(name)),
   }
 }
 

@@ -10,8 +10,8 @@ import {
   type VectorType,
   vectorNames,
 } from '../../store/index.js'
-import { idsOf, numberedIds, openTable, parquetSource, requireSameIds } from '../tables/contract.js'
-import { type Database, identifier, literal } from '../tables/duckdb.js'
+import { idsOf, numberedIds, openTable, requireRows, requireSameIds } from '../tables/contract.js'
+import { type Database, identifier } from '../tables/duckdb.js'
 
 /** A table of vectors and the names of its id and vector columns. */
 export interface VectorTable {
@@ -113,6 +113,7 @@ async function fromParquet(
   numbers: string,
 ): Promise<VectorSource> {
   const table = await openTable(db, path, { [item]: { type: 'id', unique: true }, [embedding]: { type: 'vector' } })
+  requireRows(table, 'vectors')
   requireSameIds('item', [await numberedIds(db, numbers), idsOf(table, item)])
   const [id, column] = [identifier(item), identifier(embedding)]
   const known = `${table.source} t JOIN ${numbers} n ON t.${id} = n.item_id WHERE t.${column} IS NOT NULL`
@@ -120,7 +121,7 @@ async function fromParquet(
   return {
     width: await commonLength(db, table.source, path, embedding),
     type: isInt8 ? 'int8' : 'float32',
-    scale: isInt8 ? await footerScale(db, path) : 1,
+    scale: isInt8 ? await footerScale(db, table.files) : 1,
     items: (await db.columns(`SELECT n.item FROM ${known}`, { item: 'int32' })).item,
     async *read() {
       const query = `SELECT n.item AS items, t.${column} AS vectors FROM ${known}`
@@ -133,9 +134,9 @@ async function fromParquet(
 }
 
 /** The scale in the metadata of the files, as `mim embed` writes it; 1 without one. */
-async function footerScale(db: Database, path: string): Promise<number> {
+async function footerScale(db: Database, files: string): Promise<number> {
   const [found] = await db.rows<{ scale: number }>(
-    `SELECT CAST(decode(value) AS DOUBLE) AS scale FROM parquet_kv_metadata(${literal(parquetSource(path))})
+    `SELECT CAST(decode(value) AS DOUBLE) AS scale FROM parquet_kv_metadata(${files})
      WHERE decode(key) = 'scale' LIMIT 1`,
   )
   return found?.scale ?? 1

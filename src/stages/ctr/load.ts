@@ -30,7 +30,8 @@ export async function loadDataset(
   { trained, store, facts = new DataFacts() }: { trained?: string; store?: ColumnStore; facts?: DataFacts } = {},
 ): Promise<CtrDataset> {
   checkModel(config)
-  const tables = await openClicks(db, { ...sourcesOf(config), unlabeled: trained !== undefined }, facts)
+  const sources = { ...sourcesOf(config), unlabeled: trained !== undefined, needsRows: trained === undefined }
+  const tables = await openClicks(db, sources, facts)
   const plan = planClicks(config, tables)
   const kept = store ?? (await storeFor(db, config.data.memory, plan))
   try {

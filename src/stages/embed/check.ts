@@ -1,6 +1,7 @@
 /** Checks an embedding table: norms and spread of its vectors, coverage of a log, drift from another table. */
 import { openTable } from '../../data/tables/contract.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
+import { usualItemColumns } from '../../data/usualColumns.js'
 import { type EmbeddingTable, type Id, normOf } from '../../store/index.js'
 import { countDuplicates, fingerprint } from './duplicates.js'
 
@@ -193,7 +194,10 @@ async function driftByCategory(
   { path, id, category }: Categories,
   statistics: string,
 ): Promise<Drift['by_category']> {
-  const { source, columns } = await openTable(db, path, { [id]: { type: 'id' } })
+  const { source, columns } = await openTable(db, path, {
+    [id]: { type: 'id' },
+    [category]: { type: 'any', optional: category === usualItemColumns.category },
+  })
   if (!columns.has(category)) return []
   const rows = await db.rows<{ category: string | null; items: bigint; mean: number; p1: number }>(
     `SELECT CAST(t.${identifier(category)} AS VARCHAR) AS category, count(*) AS items, ${statistics}

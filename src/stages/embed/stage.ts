@@ -4,6 +4,7 @@
  */
 import { mapAhead } from '../../base/prefetch.js'
 import type { EmbedConfig } from '../../config/embed.js'
+import { DataFacts } from '../../data/facts.js'
 import type { Shard } from '../../data/items/shard.js'
 import { type ItemStream, openItemStream } from '../../data/items/stream.js'
 import type { DecodeOptions } from '../../data/pictures/decode.js'
@@ -37,7 +38,9 @@ export async function embed(
   const model = await openCheckpoint(config.checkpoint, run.terminal, (warning) => run.warn(warning))
   using db = await Database.open()
   const path = findTable(config.data.root, config.data.items)
-  const stream = await openItemStream(db, path, config.data.columns, shard)
+  const facts = new DataFacts()
+  const stream = await openItemStream(db, path, config.data.columns, shard, facts)
+  run.tell(facts)
   const description = await describeTable(config, model, stream)
   recoverTable(published)
   using older = openOlder(published, description, (line) => run.say(line))

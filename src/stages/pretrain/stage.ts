@@ -12,6 +12,7 @@ import { openCheckpoint } from '../../checkpoint/hub.js'
 import { checkTowers } from '../../checkpoint/model.js'
 import { withProvenance } from '../../checkpoint/provenance.js'
 import type { PretrainConfig } from '../../config/pretrain.js'
+import { DataFacts } from '../../data/facts.js'
 import { prepareCatalogue } from '../../data/items/catalogue.js'
 import { type Items, loadItems } from '../../data/items/items.js'
 import { pictureOptions } from '../../data/pictures/prepare.js'
@@ -75,7 +76,9 @@ export async function pretrain(config: PretrainConfig, run: Run): Promise<Record
 async function load(config: PretrainConfig, run: Run) {
   const { data } = config
   using db = await Database.open()
-  const items = await loadItems(db, findTable(data.root, data.items), data.columns)
+  const facts = new DataFacts()
+  const items = await loadItems(db, findTable(data.root, data.items), data.columns, facts)
+  run.tell(facts)
   const model = await openModel(config, items, run)
   const shape = encoderShape(model)
   const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)

@@ -7,8 +7,13 @@ import type { Table } from '../../../src/data/tables/contract.js'
 /** A table that is not there: planning reads nothing. */
 const table = (path: string, columns: Record<string, string>): Table => ({
   path,
+  files: '',
   source: path,
+  placed: path,
   columns: new Map(Object.entries(columns)),
+  repeated: new Set(),
+  names: Object.keys(columns),
+  used: [],
   rows: 3,
 })
 

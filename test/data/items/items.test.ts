@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
+import { DataFacts } from '../../../src/data/facts.js'
 import { loadItems } from '../../../src/data/items/items.js'
 import { lookUpItems } from '../../../src/data/items/lookup.js'
 import { openItemStream } from '../../../src/data/items/stream.js'
 import { preparePictures } from '../../../src/data/pictures/prepare.js'
+import type { PictureOrigin } from '../../../src/data/pictures/stream.js'
 import { openTables } from '../tables.js'
 
 const { db, folder, write, rows } = await openTables()
@@ -52,6 +55,156 @@ describe('Items', () => {
     const { titles, category, categoryNames } = await loadItems(db, await rows('ids', 'item_id', '(7)', '(5)'), columns)
     assert.deepEqual([titles, [...category], categoryNames], [[null, null], [-1, -1], []])
   })
+})
+
+describe('Titles', () => {
+  /** The titles that each stage reads, in the order of the ids. */
+  async function titlesOf(path: string, facts?: DataFacts): Promise<(string | null)[]> {
+    const { titles } = await loadItems(db, path, columns, facts)
+    const streamed: [bigint, string | null][] = []
+    for await (const { ids, titles } of (await openItemStream(db, path, columns)).read()) {
+      for (const [i, id] of ids.entries()) streamed.push([id as bigint, titles[i]])
+    }
+    const inOrder = streamed.sort(([a], [b]) => Number(a - b))
+    assert.deepEqual(
+      inOrder.map(([, title]) => title),
+      titles,
+    )
+    const { items } = await lookUpItems(
+      db,
+      path,
+      columns,
+      inOrder.map(([id]) => id),
+    )
+    assert.deepEqual(
+      inOrder.map(([id]) => items.get(id)!.title),
+      titles,
+    )
+    return titles
+  }
+  const letters = (text: string) => [...text].map((c) => `chr(${c.codePointAt(0)})`).join(' || ') || "''"
+  const written = (titles: string[]) =>
+    rows('titles', 'item_id, title', ...titles.map((title, i) => `(${i}, ${letters(title)})`))
+
+  test('when a title shows nothing then it is none, in every stage', async () => {
+    const nothing = [
+      '',
+      '   ',
+      '\t',
+      '\n',
+      '\u00a0',
+      '\u3000',
+      '\u200b',
+      '\ufeff',
+      '\0',
+      '\u2028',
+      '\u200d\ufe0f',
+      '\u3164',
+      '\u00ad',
+    ]
+    assert.deepEqual(
+      await titlesOf(await written(nothing)),
+      nothing.map(() => null),
+    )
+  })
+
+  test('when a title has spaces of any script around it then it is trimmed; what is within stays, but for NUL', async () => {
+    const given: [string, string][] = [
+      ['\u3000 red\u2028shoes\u00a0\n\ufeff', 'red\u2028shoes'],
+      ['red\0shoes\0', 'red shoes'],
+      ['👩‍👩‍👧 🏴\u{e0067}\u{e007f}', '👩‍👩‍👧 🏴\u{e0067}\u{e007f}'],
+      ['حذاء أحمر', 'حذاء أحمر'],
+      ['cafe\u0301', 'cafe\u0301'],
+      ['夏季新款', '夏季新款'],
+    ]
+    assert.deepEqual(
+      await titlesOf(await written(given.map(([title]) => title))),
+      given.map(([, read]) => read),
+    )
+  })
+
+  test('when a title has hundreds of thousands of letters then its beginning is read', async () => {
+    const path = await write('long', "SELECT 1 AS item_id, repeat('ab', 100000) AS title")
+    assert.deepEqual(await titlesOf(path), ['ab'.repeat(4096)])
+  })
+
+  test('when titles are numbers then they are read as text, and the notes say so', async () => {
+    const facts = new DataFacts()
+    const path = await rows('numbers', 'item_id, title', '(1, 4711)', '(2, NULL)')
+    assert.deepEqual(await titlesOf(path, facts), ['4711', null])
+    assert.match(facts.notes[0], /column 'title' is INTEGER: titles are its numbers as text/)
+  })
+})
+
+describe('Columns of items that are not there', () => {
+  const path = () => rows('plain', 'item_id, title', "(1, 'hat')")
+
+  test('when the user names one then loading, extraction and look-up refuse it and suggest the nearest', async () => {
+    for (const named of [
+      { title: 'titel' },
+      { title: ['title', 'titel'] },
+      { image: 'titel' },
+      { category: 'titel' },
+    ]) {
+      const asked = { ...columns, ...named }
+      const refused = { id: 'column-missing', message: /column 'titel' is missing; did you mean 'title'\?/ }
+      await assert.rejects(loadItems(db, await path(), asked), refused)
+      await assert.rejects(openItemStream(db, await path(), asked), refused)
+      await assert.rejects(lookUpItems(db, await path(), asked, [1n]), refused)
+    }
+  })
+
+  test('when a default one is not there then one line says what is left', async () => {
+    const facts = new DataFacts()
+    await loadItems(db, await path(), columns, facts)
+    const pictures = await rows('pictures', 'item_id, image', "(1, 'a.jpg')")
+    await openItemStream(db, pictures, columns, undefined, facts)
+    assert.deepEqual(facts.notes, [
+      `${await path()}: no column 'image': titles alone`,
+      `${pictures}: no column 'title': pictures alone`,
+    ])
+  })
+
+  test('when columns have the names that mim uses in its queries then they are read', async () => {
+    const path = await rows('names', 'item, item_id, n', "(1, 'hat', 'x')", "(2, 'bag', 'y')")
+    const { titles, categoryNames } = await loadItems(db, path, {
+      ...columns,
+      id: 'item',
+      title: 'item_id',
+      category: 'n',
+    })
+    assert.deepEqual(
+      [titles, categoryNames],
+      [
+        ['hat', 'bag'],
+        ['x', 'y'],
+      ],
+    )
+  })
+
+  test('when a catalogue has no rows then the error names it', async () => {
+    const path = await write('none', 'SELECT 1 AS item_id LIMIT 0')
+    await assert.rejects(loadItems(db, path, columns), {
+      id: 'table-empty',
+      message: `${path}: the table of items has no rows; expected at least one row; check the step that writes it`,
+    })
+  })
+})
+
+test("when pictures are read again then they are found, with parts without rows and columns named like DuckDB's", async () => {
+  await mkdir(join(folder, 'places [1]'))
+  const query = (ids: string) =>
+    `SELECT i AS item_id, chr(97 + CAST(i AS INTEGER))::BLOB AS image, 'x' AS filename, 0 AS file_row_number, 7 AS file_index FROM ${ids} r(i)`
+  await write('places [1]/0', `${query('range(0)')}`)
+  await write('places [1]/1', query('(VALUES (3), (0))'))
+  await write('places [1]/2', query('(VALUES (1), (2))'))
+  const { pictures } = await loadItems(db, join(folder, 'places [1]'), columns)
+  const origin = (await pictures.origin()) as Extract<PictureOrigin, { column: string }>
+  const at = Array.from(origin.file, (file, i) => `${basename(origin.files[file])} ${origin.row[i]}`)
+  assert.deepEqual(at, ['1.parquet 1', '2.parquet 0', '2.parquet 1', '1.parquet 0'])
+  const read: unknown[] = []
+  for await (const piece of pictures.read()) read.push(...piece.map(String))
+  assert.deepEqual(read, ['97', '98', '99', '100'])
 })
 
 describe('Catalogues of one modality', () => {

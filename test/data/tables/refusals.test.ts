@@ -45,6 +45,72 @@ async function checkpoint(): Promise<string> {
 }
 const encoder = await checkpoint()
 
+describe('Columns that the user names and a table lacks', () => {
+  const behaviors = write(
+    'log.parquet',
+    "SELECT 1 AS user_id, 1 AS item_id, 'click' AS action, TIMESTAMP '2024-01-01' AS ts, 'hat' AS query_text",
+  )
+  const named = (options: Record<string, unknown>) => setArguments({ 'data.items': items, ...options })
+  const sft = async (options: Record<string, unknown>) => [
+    'sft',
+    '--init',
+    encoder,
+    ...named({ 'data.behaviors': await behaviors, ...options }),
+  ]
+  const clicks = (options: Record<string, unknown>) => ctr(parquetFile('polars.parquet').path, options)
+  for (const [name, args, message] of [
+    ['pretrain', () => ['pretrain', ...named({ 'data.columns.title': 'product_name' })], /'product_name' is missing;/],
+    [
+      'embed',
+      () => ['embed', '--checkpoint', encoder, ...named({ 'data.columns.image': 'itemid' })],
+      /did you mean 'item_id'/,
+    ],
+    ['sft', () => sft({ 'data.columns.category': 'itemid' }), /'itemid' is missing; did you mean 'item_id'/],
+    ['sft', () => sft({ 'data.behaviorColumns.queryText': 'query_txt' }), /did you mean 'query_text'/],
+    ['sft', () => sft({ 'data.behaviorColumns.request': 'request' }), /column 'request' is missing/],
+    ['ctr', () => clicks({ 'data.columns.weight': 'lable' }), /'lable' is missing; did you mean 'label'/],
+    ['ctr', () => clicks({ 'features.items': ['itemid'] }), /'itemid' is missing; did you mean 'item_id'/],
+    ['ctr', () => clicks({ 'features.context': ['lable'] }), /'lable' is missing; did you mean 'label'/],
+  ] as const) {
+    test(`when ${name} is given one (${message.source}) then it refuses`, async () => {
+      const line = await refusal(await args(), join(folder, 'named'), 'column-missing')
+      assert.match(line, message)
+    })
+  }
+})
+
+describe('Tables without rows', () => {
+  const impressions = "SELECT 1 AS user_id, 1 AS item_id, TIMESTAMP '2024-01-01' AS ts, 1 AS label"
+  const behaviors = "SELECT 1 AS user_id, 1 AS item_id, TIMESTAMP '2023-12-31' AS ts, 'click' AS action"
+  const vectors = 'SELECT 1 AS item_id, [1.0::FLOAT] AS embedding'
+  const tables = { impressions, behaviors, items: 'SELECT 1 AS item_id, 1 AS kind', vectors }
+  for (const role of Object.keys(tables)) {
+    test(`when the table of ${role} has no rows then ctr names it`, async () => {
+      const out = join(folder, `no-${role}`)
+      const paths: Record<string, string> = {}
+      for (const [name, query] of Object.entries(tables))
+        paths[name] = await write(`${role}-${name}.parquet`, name === role ? `${query} LIMIT 0` : query)
+      const options = {
+        'data.impressions': paths['impressions'],
+        'data.behaviors': paths['behaviors'],
+        'data.items': paths['items'],
+        'data.embeddings': paths['vectors'],
+        'features.items': ['kind'],
+        'model.name': 'content',
+      }
+      const line = await refusal(['ctr', ...setArguments(options)], out, 'table-empty')
+      assert.ok(line.includes(`${paths[role]}: the table of ${role} has no rows; expected at least one row`), line)
+    })
+  }
+
+  test('when behaviors have no rows then sft names them', async () => {
+    const path = await write('sft-behaviors.parquet', `${behaviors} LIMIT 0`)
+    const args = ['sft', '--init', encoder, ...setArguments({ 'data.items': items, 'data.behaviors': path })]
+    const line = await refusal(args, join(folder, 'sft-empty'), 'table-empty')
+    assert.ok(line.includes(`${path}: the table of behaviors has no rows`), line)
+  })
+})
+
 describe('Bad tables given to the stage that reads them', { concurrency: 2 }, () => {
   const unreadable = /cannot be read as Parquet: .+; expected complete Parquet files; write or copy the file again$/
   for (const [name, id, rest] of [

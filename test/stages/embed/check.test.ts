@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Random } from '../../../src/base/random.js'
-import { checkVectors } from '../../../src/stages/embed/check.js'
+import { checkDrift, checkVectors } from '../../../src/stages/embed/check.js'
 import { fingerprint } from '../../../src/stages/embed/duplicates.js'
-import { temporaryFolder } from '../../sample/folders.js'
+import { openTables } from '../../data/tables.js'
 import { madeTable } from '../../store/madeTable.js'
 
-const folder = await temporaryFolder()
+const { db, folder, write } = await openTables()
 
 /** Two different vectors with the same fingerprint: its lower half can be chosen, its upper half has 32 bits only. */
 function colliding(): [Float32Array, Float32Array] {
@@ -44,4 +44,13 @@ test('when vectors are stored as int8 then equal ones count as duplicates', asyn
   const { duplicates, problems } = checkVectors(table)
   assert.deepEqual([duplicates, problems], [2, []])
   table.close()
+})
+
+test('when drift is asked for by a category that the catalogue lacks then it is refused, unless it is the default', async () => {
+  const unit = () => Float32Array.of(1, 0)
+  using table = await madeTable(join(folder, 'drift'), 'BIGINT', [1n, 2n], 'float32', unit)
+  const path = await write('catalogue', "SELECT 1 AS item_id, 'x' AS brand")
+  const drift = (category: string) => checkDrift(db, table, table, { path, id: 'item_id', category })
+  assert.deepEqual((await drift('category')).by_category, [])
+  await assert.rejects(drift('brnad'), { id: 'column-missing', message: /did you mean 'brand'/ })
 })

@@ -1,0 +1,169 @@
+/** A table as SQL: its columns, and where each row comes from. The one door to DuckDB's columns about files. */
+import { UserError } from '../../base/errors.js'
+import { type Database, identifier, literal } from './duckdb.js'
+import { tableFiles } from './files.js'
+import { patternPath } from './quoting.js'
+
+/**
+ * SQL names of the columns of `placed`: the file of a row, the row in this file (from 0), and the number of the file in
+ * the order of reading. DuckDB's own names are hidden by columns of the table that have them.
+ */
+export const fileColumn = identifier('mim: file')
+export const fileRowColumn = identifier('mim: row of the file')
+export const fileNumberColumn = identifier('mim: number of the file')
+
+/** DuckDB types by column. Names are found in any case, as in SQL. */
+export class ColumnTypes extends Map<string, string> {
+  /** Columns that have the name of another, in any case; which one SQL means is undefined. */
+  readonly repeated = new Set<string>()
+
+  override get(name: string): string | undefined {
+    return super.get(this.nameOf(name))
+  }
+
+  override has(name: string): boolean {
+    return super.has(this.nameOf(name))
+  }
+
+  override set(name: string, type: string): this {
+    return super.set(this.nameOf(name), type)
+  }
+
+  override delete(name: string): boolean {
+    return super.delete(this.nameOf(name))
+  }
+
+  /** The name as the table has it; `name` if it has none. */
+  nameOf(name: string): string {
+    if (super.has(name)) return name
+    const lower = name.toLowerCase()
+    for (const known of this.keys()) if (known.toLowerCase() === lower) return known
+    return name
+  }
+}
+
+/** What may follow FROM to read a table. */
+export interface TableSource {
+  /** The files, as the first argument of DuckDB's functions about Parquet. */
+  files: string
+  columns: ColumnTypes
+  /** The table, with the SQL of `casts` in place of columns. */
+  read(casts?: ReadonlyMap<string, string>): string
+  /** The same with `fileColumn`, `fileRowColumn` and `fileNumberColumn`. */
+  placed(casts?: ReadonlyMap<string, string>): string
+}
+
+/**
+ * Reads the columns of a table. Files with different columns are matched by name.
+ * @throws UserError `table-missing`, `table-unreadable`, `hive-key`
+ */
+export async function openSource(db: Database, path: string): Promise<TableSource> {
+  const patterns = await tableFiles(db, path)
+  const files = patterns.length === 1 ? literal(patterns[0]) : `[${patterns.map(literal).join(', ')}]`
+  const hive = await hivePartitions(db, path, patterns[0], files)
+  const table = `read_parquet(${files}, union_by_name = true${hive.options})`
+  const columns = await columnsOf(db, table, files)
+  return {
+    files,
+    columns,
+    read: (casts = new Map()) => (casts.size === 0 ? table : `(SELECT *${replaced(casts)} FROM ${table})`),
+    placed: (casts = new Map()) => `(SELECT *${replaced(casts)} FROM ${placed(table, files, columns, hive.keys)})`,
+  }
+}
+
+async function columnsOf(db: Database, table: string, files: string): Promise<ColumnTypes> {
+  const rows = await db.rows<{ name: string; type: string }>(
+    `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${table})`,
+  )
+  const columns = new ColumnTypes()
+  for (const { name, type } of rows) columns.set(name, type)
+  for (const { name } of rows) {
+    // DuckDB adds _1 to the second of two columns of the same name.
+    const [, first] = /^(.+)_\d+$/.exec(name) ?? []
+    if (first === undefined || !columns.has(first)) continue
+    const own = `parquet_schema(${files}) WHERE lower(name) = lower(${literal(name)})`
+    if ((await db.count(own)) === 0) columns.repeated.add(columns.nameOf(first))
+  }
+  return columns
+}
+
+const replaced = (casts: ReadonlyMap<string, string>) =>
+  casts.size === 0 ? '' : ` REPLACE (${[...casts].map(([name, sql]) => `${sql} AS ${identifier(name)}`).join(', ')})`
+
+/** Names of DuckDB's columns about files. */
+const virtual = ['filename', 'file_row_number', 'file_index']
+
+/** The table with the columns about files; `keys`: hive keys that are no columns of the files. */
+function placed(table: string, files: string, columns: ColumnTypes, keys: readonly string[]): string {
+  const places = `filename AS ${fileColumn}, file_row_number AS ${fileRowColumn}, file_index AS ${fileNumberColumn}`
+  const hiding = virtual.filter((name) => columns.has(name)).map((name) => columns.nameOf(name))
+  if (hiding.length === 0) return `(SELECT *, ${places} FROM ${table})`
+  // A schema gives such columns other names, so that DuckDB's own appear. It excludes hive partitions.
+  const renamed = (name: string) => (hiding.includes(name) ? `mim: column ${name}` : name)
+  const ofFolders = new Set(keys.map((key) => columns.nameOf(key)))
+  const schema = [...columns].flatMap(([name, type]) => {
+    const column = `${literal(name)}: {name: ${literal(renamed(name))}, type: ${literal(type)}, default_value: NULL}`
+    return ofFolders.has(name) ? [] : [column]
+  })
+  const list = [...columns].map(([name, type]) =>
+    ofFolders.has(name)
+      ? `CAST(${keyOf('filename', name)} AS ${type}) AS ${identifier(name)}`
+      : `${identifier(renamed(name))} AS ${identifier(name)}`,
+  )
+  return `(SELECT ${list.join(', ')}, ${places} FROM read_parquet(${files}, schema = MAP {${schema.join(', ')}}))`
+}
+
+/**
+ * Hive partitions have keys in the names of folders, such as `day=2024-01-01`. DuckDB reads a key even if the files have
+ * a column of this name. Below the folder of the table both must be equal; further up a name such as `version=2` has
+ * nothing to do with the table, and the column of the files counts.
+ * @returns options for DuckDB, and the keys that are no columns of the files
+ * @throws UserError `hive-key` for a row that differs from its folder
+ */
+async function hivePartitions(
+  db: Database,
+  path: string,
+  pattern: string,
+  files: string,
+): Promise<{ options: string; keys: string[] }> {
+  const folders = patternPath(pattern).split('/').slice(0, -1)
+  const keys = folders.flatMap((name) => /^([^=]+)=/.exec(name)?.[1] ?? [])
+  if (keys.length === 0) return { options: '', keys }
+  const plain = `read_parquet(${files}, union_by_name = true, hive_partitioning = false`
+  const stored = await columnsOf(db, `${plain})`, files)
+  const both = keys.filter((key) => stored.has(key))
+  if (both.length === 0) return { options: '', keys }
+  const above = /[*?[]/.test(path) ? 0 : path.split('/').length
+  for (const key of both) {
+    if (folders.findLastIndex((name) => name.startsWith(`${key}=`)) >= above) await checkKey(db, plain, key, stored)
+  }
+  const others = keys.filter((key) => !stored.has(key))
+  if (others.length === 0) return { options: ', hive_partitioning = false', keys: [] }
+  const types = both.map((key) => `${literal(key)}: ${literal(stored.get(key)!)}`)
+  return { options: `, hive_partitioning = true, hive_types = {${types.join(', ')}}`, keys: others }
+}
+
+/** SQL of the value of a hive key in the path `file`, as text. */
+const keyOf = (file: string, key: string) =>
+  `nullif(url_decode(regexp_extract(${file}, ${literal(`/${escaped(key)}=([^/]*)/`)}, 1)), '__HIVE_DEFAULT_PARTITION__')`
+
+/** A text as part of a regular expression. */
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+async function checkKey(db: Database, plain: string, key: string, stored: ColumnTypes): Promise<void> {
+  const column = identifier(key)
+  const ofFolder = keyOf(fileColumn, key)
+  const [row] = await db.rows<{ file: string; value: string | null; key: string }>(
+    `SELECT ${fileColumn} AS file, CAST(${column} AS VARCHAR) AS value, ${ofFolder} AS key
+     FROM ${plain}, filename = ${literal('mim: file')})
+     WHERE ${column} IS DISTINCT FROM TRY_CAST(${ofFolder} AS ${stored.get(key)}) LIMIT 1`,
+  )
+  if (!row) return
+  throw new UserError({
+    id: 'hive-key',
+    where: row.file,
+    what: `column '${key}' is ${row.value ?? 'null'} in a folder named ${key}=${row.key}`,
+    expected: 'the value of the folder, or no such column in the files',
+    remedy: 'write the partition again, or rename the folders',
+  })
+}
