@@ -23,6 +23,8 @@ export class PictureStream {
   private db: Database | undefined
   /** The files that were read, as SQL. */
   private readonly sources: string[] = []
+  /** The reading that began last. */
+  private last: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly pictures: StreamedPictures) {}
 
@@ -54,7 +56,14 @@ export class PictureStream {
     )
   }
 
-  private async read(items: readonly number[]): Promise<Map<number, PictureInput>> {
+  /** One after the other: a database reads one table at a time. */
+  private read(items: readonly number[]): Promise<Map<number, PictureInput>> {
+    const read = this.last.then(() => this.readNow(items))
+    this.last = read.catch(() => {})
+    return read
+  }
+
+  private async readNow(items: readonly number[]): Promise<Map<number, PictureInput>> {
     const { origin } = this.pictures
     if ('paths' in origin) {
       const paths = new SharedTexts(origin.paths)
