@@ -46,6 +46,12 @@ const roundings = 8
 /** Relative change of the inputs by which condition is measured: small against the values, large against double rounding. */
 const nudge = 1e-4
 
+/**
+ * How far a float32 may be from the exact number after a sum of `terms` terms, or as many steps after one another:
+ * c·√terms·u·size, see `expectation`. `size`: of the number, and what it loses by a relative change of its inputs.
+ */
+export const roundingOf = (terms: number, size: number) => roundings * Math.sqrt(terms) * unit * size
+
 /** d y_j / d x_i of the double-precision reference by central differences: [inputs of `which`][elements i][outputs j]. */
 function jacobian({ reference }: Case, inputs: readonly Nd[], which: readonly number[]): number[][][] {
   const step = 1e-5
@@ -113,10 +119,10 @@ export function expectation(one: Case, inputs: readonly Nd[]) {
         : x
     return numbers(inputs.map(moved))
   })
-  const factor = roundings * Math.sqrt(longestSum(derivatives, data.length)) * unit
+  const terms = longestSum(derivatives, data.length)
   const [value, ...gradients] = exact.map((data, k): Expected => {
     const change = Math.max(...nudged.flatMap((other) => other[k].map((x, i) => Math.abs(x - data[i]) / nudge)), 0)
-    return { data, tolerance: data.map((x) => factor * (Math.max(1, Math.abs(x)) + change)) }
+    return { data, tolerance: data.map((x) => roundingOf(terms, Math.max(1, Math.abs(x)) + change)) }
   })
   const all = { shape, value, seed, gradients }
   known.set(one, all)
