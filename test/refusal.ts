@@ -8,7 +8,7 @@ export function setArguments(options: Record<string, unknown>): string[] {
 }
 
 /**
- * Runs a stage that must be refused: exit code 2, one line on standard error with the id, and no run folder at `out`,
+ * Runs a stage that must be refused: exit code 2, one line on standard error with the id at the end, and no run folder at `out`,
  * or one with the files `left`. Gives the line. It runs in this process, because to load `mim` takes longer than to refuse.
  */
 export function refusal(
@@ -41,8 +41,9 @@ async function refuse(args: readonly string[], out: string, id: string, left: re
     process.stderr.write = write
   }
   assert.equal(code, 2, stderr)
-  assert.match(stderr, new RegExp(`^error \\[${id}\\]: [^\\n]+\\n$`))
+  // Facts of the data and warnings may come first.
+  assert.match(stderr, new RegExp(`^(?:data\\n|  [^\\n]*\\n|warning: [^\\n]*\\n)*error \\[${id}\\]: [^\\n]+\\n$`))
   assert.deepEqual(existsSync(out) ? readdirSync(out) : [], left, 'what a refused run leaves')
   assert.equal(existsSync(out), left.length > 0, 'a run folder was left')
-  return stderr.trimEnd()
+  return stderr.trimEnd().split('\n').at(-1)!
 }

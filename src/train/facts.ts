@@ -16,6 +16,7 @@ export function factRows({ tables, joins, notes }: DataFacts): (readonly [name: 
 /** The block that is printed before training. */
 export function factLines(facts: DataFacts): string[] {
   const rows = factRows(facts)
+  if (rows.length === 0) return []
   const width = Math.max(...rows.map(([name]) => name.length))
   return ['data', ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)]
 }

@@ -119,8 +119,8 @@ export class Run {
   tell(facts: DataFacts): void {
     this.facts = facts
     const lines = factLines(facts)
+    if (lines.length > 0) this.log.info({ data: factMetrics(facts) }, lines.join('\n'))
     for (const line of lines) this.terminal.say(line)
-    this.log.info({ data: factMetrics(facts) }, lines.join('\n'))
     for (const warning of facts.warnings) this.warn(warning)
   }
 

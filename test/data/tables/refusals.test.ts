@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { newModel } from '../../../src/checkpoint/create.js'
 import { literal } from '../../../src/data/tables/duckdb.js'
+import { writeSmallCheckpoint } from '../../checkpoint/small.js'
 import { refusal, setArguments } from '../../refusal.js'
 import { openDatabase, temporaryFolder } from '../../sample/folders.js'
 import { parquetFile } from './parquetFiles.js'
@@ -33,17 +33,8 @@ const ctr = (impressions: string, more: Record<string, unknown> = {}) => [
   }),
 ]
 
-/** A checkpoint without weights: tables are checked before these are read. */
-async function checkpoint(): Promise<string> {
-  const shape = { imageSize: 16, patch: 8, width: 8, layers: 1, heads: 2, textLength: 8, projection: 8 }
-  const { configJson, tokenizer } = newModel({ ...shape, vocabulary: 514, tokenizer: null }, [])
-  const path = join(folder, 'checkpoint')
-  await mkdir(path)
-  await writeFile(join(path, 'config.json'), JSON.stringify(configJson))
-  await writeFile(join(path, 'tokenizer.json'), JSON.stringify(tokenizer.tokenizer))
-  return path
-}
-const encoder = await checkpoint()
+const encoder = join(folder, 'checkpoint')
+writeSmallCheckpoint(encoder)
 
 describe('Columns that the user names and a table lacks', () => {
   const behaviors = write(
