@@ -36,6 +36,8 @@ export interface ClickSources extends ClickTimeOptions {
 export interface ClickTables {
   /** Has the columns `partColumn`, `fileNumberColumn`, `fileRowColumn` and, if there are times, `timeColumn` too. */
   impressions: Table
+  /** Paths of the impressions, one or one for each part. */
+  paths: readonly string[]
   /** Whether impressions are one table for each part, which decides the split. */
   isSplit: boolean
   /** Has the column `timeColumn` too. */
@@ -72,6 +74,7 @@ export async function openClicks(db: Database, sources: ClickSources, facts: Dat
   const times = columns.time === null ? undefined : await openClickTimes(db, parts, log, columns.time, sources, facts)
   return {
     impressions: asOne(parts, times),
+    paths: typeof paths === 'string' ? [paths] : [paths.train, paths.valid, paths.test],
     isSplit: typeof paths !== 'string',
     behaviors: log && { ...log, source: `(SELECT *, ${times!.behaviors!.sql} AS ${timeColumn} FROM ${log.source})` },
     items: catalogue,
