@@ -4,9 +4,11 @@ import type { CtrConfig } from '../../config/ctr.js'
 import { checkClicks, checkVectors } from '../../data/clicks/coverage.js'
 import { type CtrDataset, encodeClicks } from '../../data/clicks/dataset.js'
 import { loadEncoders, saveEncoders } from '../../data/clicks/encoders.js'
+import { checkFeatures } from '../../data/clicks/featureChecks.js'
 import { nameOf } from '../../data/clicks/features.js'
 import { type ClickPlan, planClicks } from '../../data/clicks/plan.js'
 import { type Clicks, readClicks } from '../../data/clicks/read.js'
+import { splitOf } from '../../data/clicks/split.js'
 import { type ClickSources, type ImpressionPaths, openClicks } from '../../data/clicks/tables.js'
 import { timeOrders } from '../../data/clicks/timeOrder.js'
 import { DataFacts } from '../../data/facts.js'
@@ -57,6 +59,7 @@ async function readDataset(
   const policy = { facts, least: data.minCoverage, stops: trained === undefined }
   const clicks = await readClicks(db, plan, store, policy)
   await checkClicks(db, plan, clicks, policy)
+  await checkFeatures(db, plan, clicks, splitOf(clicks.impressions, split).train.to, policy)
   const { numbers } = clicks
   const content = usesContent(model) ? await loadAllContent(db, config, plan, clicks, policy) : undefined
   const hashed = features.idRows === null ? undefined : await numbers.hashedRows(db, features.idRows)

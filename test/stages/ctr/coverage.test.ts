@@ -18,7 +18,7 @@ const behaved = (item = 'n', user = 'u') =>
   `SELECT ${user} AS user_id, ${item} AS item_id, 'click' AS action, TIMESTAMP '2024-03-01' + to_hours(i) AS ts
    FROM (SELECT i, 1000 + i % 10 AS n, 1 + i % 6 AS u FROM range(60) r(i))`
 const sold = (item = 'n') =>
-  `SELECT ${item} AS item_id, 'c' AS category FROM (SELECT 1000 + i AS n FROM range(10) r(i))`
+  `SELECT ${item} AS item_id, 'c' || n % 2 AS category FROM (SELECT 1000 + i AS n FROM range(10) r(i))`
 
 interface Written {
   impressions?: string
