@@ -1,8 +1,10 @@
 /** How many impressions and behaviors find their items, users, histories and content vectors in the other tables. */
 import { UserError } from '../../base/errors.js'
+import { unknownRow } from '../../ops/tableRows.js'
 import type { Column, RowRange } from '../tables/column.js'
 import { checkJoin, type IdSet, type JoinPolicy } from '../tables/coverage.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
+import { type Encoders, knownValues } from './encoders.js'
 import { type ClickNumbers, type ItemSource, isOf, type NumberTable } from './numbers.js'
 import type { ClickPlan } from './plan.js'
 import type { Clicks, Impressions } from './read.js'
@@ -108,14 +110,43 @@ export async function checkVectors(
   }
 }
 
+/** Checks that a model knows the items, users and categories of impressions to be scored; `trained` has its encoders. */
+export async function checkKnown(
+  db: Database,
+  plan: ClickPlan,
+  { impressions, numbers }: Clicks,
+  { vocabularies }: Pick<Encoders, 'vocabularies'>,
+  trained: string,
+  policy: JoinPolicy,
+): Promise<void> {
+  const { item, user, context } = impressions
+  const { path } = plan.tables.impressions
+  const check = async (table: string, column: Column<'int32'>, of: string, name: string, mayBeEmpty: boolean) => {
+    const { rowOf } = vocabularies[table]
+    const rows = { from: 0, to: column.length }
+    const { matched, odd, missing } = countMatches(column, rows, (number) => rowOf[number] > unknownRow)
+    const unmatched = { where: `${path}: column '${name}'`, ids: () => idsOf(numbers.byTable[table], odd) }
+    const ids = () => `SELECT value AS id FROM (${knownValues(trained, table)})`
+    const others = { where: `the training of ${trained}`, ids }
+    const join = `impressions → ${of} of training`
+    await checkJoin(db, { join, matched, of: column.length - missing, unmatched, others, mayBeEmpty }, policy)
+  }
+  await check('item', item, 'items', plan.columns.item, true)
+  if (vocabularies['user'] && plan.columns.user !== null) await check('user', user, 'users', plan.columns.user, true)
+  for (const { name, table, reads, values, codes, spec } of context) {
+    // A list that is short has missing values.
+    if (reads === 'vocabulary' && codes && values === 1)
+      await check(table, codes, `values of ${name}`, [spec.column].flat().join(', '), false)
+  }
+}
+
 /** Checks that users of impressions have behaviors. */
 async function checkUsers(db: Database, plan: ClickPlan, { impressions, numbers }: Clicks, policy: JoinPolicy) {
   const { tables, columns } = plan
   const { path, source } = tables.behaviors!
   const { users, newUsers, behaviorItem } = impressions
-  const empty = behaviorItem.length === 0 ? await noActions(db, plan) : undefined
-  if (empty && policy.stops) throw empty
-  if (empty) return
+  const empty = policy.stops && behaviorItem.length === 0 ? await noActions(db, plan) : undefined
+  if (empty) throw empty
   const [table, column] = [numbers.users.name, identifier(columns.user!)]
   const unmatched = {
     where: `${tables.paths[0]}: column '${columns.user}'`,
@@ -127,7 +158,14 @@ async function checkUsers(db: Database, plan: ClickPlan, { impressions, numbers 
     ids: () =>
       `SELECT id FROM (SELECT ${column} AS id FROM ${source} LIMIT ${sampledBehaviors}) b ANTI JOIN ${table} u ON b.id = u.user_id`,
   }
-  const check = { join: 'users → behaviors', matched: users - newUsers!.count, of: users, unmatched, others }
+  const check = {
+    join: 'users → behaviors',
+    matched: users - newUsers!.count,
+    of: users,
+    unmatched,
+    others,
+    mayBeEmpty: !policy.stops,
+  }
   await checkJoin(db, check, { ...policy, least: Math.min(policy.least, fewestUsers) })
 }
 
@@ -160,17 +198,18 @@ function checkHistories({ historyStart, historyEnd, rows }: Impressions, { facts
   })
 }
 
-/** Number of rows that match, and some of the numbers that do not. */
+/** Number of rows that match, some of the numbers that do not, and the number of rows without one (-1). */
 function countMatches(column: Column<'int32'>, { from, to }: RowRange, isMatched: (number: number) => boolean) {
-  let matched = 0
+  let [matched, missing] = [0, 0]
   const odd = new Set<number>()
   for (const numbers of column.values(from, to)) {
     for (const number of numbers) {
-      if (isMatched(number)) matched++
+      if (number < 0) missing++
+      else if (isMatched(number)) matched++
       else if (odd.size < remembered) odd.add(number)
     }
   }
-  return { matched, odd: [...odd] }
+  return { matched, missing, odd: [...odd] }
 }
 
 /** SQL of the ids of numbers. */

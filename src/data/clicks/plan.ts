@@ -171,14 +171,13 @@ function planTexts({ tables, itemFeatures, context, behaviorFeatures, targets }:
 
 function impressionQuery(
   columns: ClickColumns,
-  { tables: { impressions: table, behaviors }, context, targets, behaviorFeatures }: Planned,
+  { tables: { impressions: table, behaviors, unlabeled }, context, targets, behaviorFeatures }: Planned,
 ): ColumnQuery {
   const { user, item, label, weight, time, history } = columns
   const { select, joins } = selectFeatures([...context, ...targets])
   const lists = behaviors ? [] : [`t.${identifier(history!)}`, ...behaviorFeatures.map(({ sql }) => sql[0])]
-  const labelType = table.columns.get(label)
-  const labelSql = labelType ? labelOf(`t.${identifier(label)}`, labelType) : '0'
-  const isWeighted = weight ? table.columns.has(weight) : false
+  const labelSql = unlabeled ? '0' : labelOf(`t.${identifier(label)}`, table.columns.get(label)!)
+  const isWeighted = weight && !unlabeled
   const selected = [
     `t.${partColumn} AS part`,
     user === null ? '0 AS usr' : 'u.usr',
@@ -195,7 +194,7 @@ function impressionQuery(
       ${user === null ? '' : `JOIN ${userNumbers.name} u ON t.${identifier(user)} = u.user_id`}
       JOIN ${itemNumbers.name} n ON t.${identifier(item)} = n.item_id
       ${joins}
-      ORDER BY 1, ${time === null ? `t.${fileNumberColumn}, t.${fileRowColumn}` : '5, 2, 3, 4'}`,
+      ORDER BY 1, ${time === null || unlabeled ? `t.${fileNumberColumn}, t.${fileRowColumn}` : '5, 2, 3, 4'}`,
     kinds: {
       usr: 'int32',
       item: 'int32',

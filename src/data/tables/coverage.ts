@@ -25,7 +25,10 @@ export interface IdSet {
 export interface JoinCheck extends JoinFacts {
   unmatched: IdSet
   others: IdSet
-  /** Whether good data may match nothing: it is then a mistake only if there is a likely cause. */
+  /**
+   * Whether good data may match nothing: a join without a match then stops only for a likely cause, and data to be scored
+   * are warned of only for one.
+   */
   mayBeEmpty?: boolean
 }
 
@@ -47,6 +50,7 @@ export async function checkJoin(db: Database, check: JoinCheck, { facts, least, 
   if (matched === of) return
   const found = await examine(db, check)
   if (matched > 0 && matched >= least * of && (found.cause?.share ?? 0) < notable) return
+  if (check.mayBeEmpty && !stops && !found.cause) return
   const problem = problemOf(check, found)
   if (matched > 0) facts.warn({ id: 'join-partial', ...problem })
   else if (!stops || (check.mayBeEmpty && !found.cause)) facts.warn({ id: 'join-empty', ...problem })

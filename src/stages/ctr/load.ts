@@ -1,7 +1,7 @@
 /** Reads the tables of `mim ctr` into one data set. */
 import { UserError } from '../../base/errors.js'
 import type { CtrConfig } from '../../config/ctr.js'
-import { checkClicks, checkVectors } from '../../data/clicks/coverage.js'
+import { checkClicks, checkKnown, checkVectors } from '../../data/clicks/coverage.js'
 import { type CtrDataset, encodeClicks } from '../../data/clicks/dataset.js'
 import { loadEncoders, saveEncoders } from '../../data/clicks/encoders.js'
 import { checkFeatures } from '../../data/clicks/featureChecks.js'
@@ -56,7 +56,8 @@ async function readDataset(
   { trained, store, facts }: { trained?: string; store: ColumnStore; facts: DataFacts },
 ): Promise<CtrDataset> {
   const { data, features, split, model } = config
-  const policy = { facts, least: data.minCoverage, stops: trained === undefined }
+  // Impressions to be scored may be of new users and items.
+  const policy = { facts, least: trained === undefined ? data.minCoverage : 0, stops: trained === undefined }
   const clicks = await readClicks(db, plan, store, policy)
   await checkClicks(db, plan, clicks, policy)
   await checkFeatures(db, plan, clicks, splitOf(clicks.impressions, split).train.to, policy)
@@ -64,6 +65,7 @@ async function readDataset(
   const content = usesContent(model) ? await loadAllContent(db, config, plan, clicks, policy) : undefined
   const hashed = features.idRows === null ? undefined : await numbers.hashedRows(db, features.idRows)
   const saved = trained === undefined ? undefined : await loadEncoders(db, trained, numbers)
+  if (saved && !hashed) await checkKnown(db, plan, clicks, saved, trained!, policy)
   if (saved && hashed) Object.assign(saved.vocabularies, hashed)
   const dataset = encodeClicks(clicks, content, {
     split,
@@ -72,7 +74,7 @@ async function readDataset(
     gap: plan.gap,
     hashed,
     whiten: { kept: data.whiten, power: data.whitenPower },
-    timeOrder: await timeOrders(db, clicks, features.user),
+    timeOrder: trained === undefined ? await timeOrders(db, clicks, features.user) : {},
     encoders: saved,
     store,
   })
