@@ -41,20 +41,21 @@ const notable = 0.1
 
 /**
  * Adds a join to the facts. Warns if less than the least share matches, or if ids without a match look like ids of the
- * other side that are written differently.
+ * other side that are written differently. Returns whether nothing is wrong.
  * @throws UserError `join-empty` if nothing matches and the policy `stops`.
  */
-export async function checkJoin(db: Database, check: JoinCheck, { facts, least, stops }: JoinPolicy): Promise<void> {
+export async function checkJoin(db: Database, check: JoinCheck, { facts, least, stops }: JoinPolicy): Promise<boolean> {
   const { join, matched, of } = check
   facts.joins.push({ join, matched, of })
-  if (matched === of) return
+  if (matched === of) return true
   const found = await examine(db, check)
-  if (matched > 0 && matched >= least * of && (found.cause?.share ?? 0) < notable) return
-  if (check.mayBeEmpty && !stops && !found.cause) return
+  if (matched > 0 && matched >= least * of && (found.cause?.share ?? 0) < notable) return true
+  if (check.mayBeEmpty && !stops && !found.cause) return true
   const problem = problemOf(check, found)
   if (matched > 0) facts.warn({ id: 'join-partial', ...problem })
   else if (!stops || (check.mayBeEmpty && !found.cause)) facts.warn({ id: 'join-empty', ...problem })
   else throw new UserError({ id: 'join-empty', ...problem, expected: 'ids written alike in both tables' })
+  return false
 }
 
 /** Ids as examples of both sides, which correspond if there is a likely cause. */
