@@ -17,7 +17,7 @@ export async function checkBehaviors(log: BehaviorLog, items: Items, policy: Joi
   const [item, action] = [identifier(columns.item), identifier(columns.action)]
   const joined = (join: string) => `${table.source} t ${join} JOIN ${items.numbers} n ON t.${item} = n.item_id`
   const counts = await db.rows<{ name: string | null; of: bigint; matched: bigint }>(
-    `SELECT t.${action} AS name, count(*) AS of, count(n.item) AS matched FROM ${joined('LEFT')} GROUP BY 1`,
+    `SELECT t.${action} AS name, count(*) AS of, count(n.item) AS matched FROM ${joined('LEFT')} GROUP BY 1 ORDER BY 1`,
   )
   const check = (join: string, rows: typeof counts, where: string, mayBeEmpty: boolean) => {
     const sum = (of: 'of' | 'matched') => rows.reduce((total, row) => total + Number(row[of]), 0)
@@ -28,10 +28,11 @@ export async function checkBehaviors(log: BehaviorLog, items: Items, policy: Joi
     const others = { where: items.table.path, ids: () => `SELECT item_id AS id FROM ${items.numbers}` }
     return checkJoin(db, { join, matched: sum('matched'), of: sum('of'), unmatched, others, mayBeEmpty }, policy)
   }
-  if (!(await check('behaviors → items', counts, '', false))) return
-  for (const name of choosing) {
-    const rows = counts.filter((row) => row.name === name)
-    if (rows.length === 0) continue
-    await check(`${name} behaviors → items`, rows, `WHERE t.${action} = ${literal(name)}`, true)
+  const isWhole = await check('behaviors → items', counts, '', false)
+  for (const row of counts.filter(({ name }) => name && choosing.includes(name))) {
+    const join = `${row.name} behaviors → items`
+    // What is wrong was said already.
+    if (!isWhole) policy.facts.joins.push({ join, matched: Number(row.matched), of: Number(row.of) })
+    else await check(join, [row], `WHERE t.${action} = ${literal(row.name!)}`, true)
   }
 }

@@ -183,13 +183,19 @@ export function vectorIds(db: Database, { path, item, embedding }: VectorTable):
   return { where, ids }
 }
 
-/** Copies the ids of a published table into a table of the database; returns SQL that reads it. */
 async function publishedIds(db: Database, folder: string): Promise<string> {
   using table = EmbeddingTable.open(folder)
-  const { rows, id_type: type } = table.manifest
+  return await copyIds(db, table)
+}
+
+/** Copies the ids of a published table into a table of the database; returns SQL that reads it. */
+export async function copyIds(
+  db: Database,
+  { ids, manifest: { rows, id_type: type } }: EmbeddingTable,
+): Promise<string> {
   await db.run(`CREATE OR REPLACE TEMP TABLE published_ids (id ${type})`)
   for (let from = 0; from < rows; from += pieceRows) {
-    await db.insert('published_ids', [table.ids.read(from, Math.min(pieceRows, rows - from))])
+    await db.insert('published_ids', [ids.read(from, Math.min(pieceRows, rows - from))])
   }
   return 'SELECT id FROM published_ids'
 }

@@ -50,7 +50,8 @@ test('when no behavior is of the catalogue then training stops with the likely c
 
 test('when half of the ids keep their zeros then it is warned of, with ids of both sides', async () => {
   const { joins, warnings } = await check("CASE WHEN i % 3 = 0 THEN '0000' ELSE '' END || 1000 + i % 20")
-  assert.deepEqual(joins, [{ join: 'behaviors → items', matched: 66, of: 100 }])
+  assert.deepEqual(joins[0], { join: 'behaviors → items', matched: 66, of: 100 })
+  assert.equal(joins.length, 3)
   assert.deepEqual(
     warnings.map(({ id }) => id),
     ['join-partial'],
