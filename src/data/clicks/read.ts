@@ -3,10 +3,10 @@ import { DataFacts } from '../facts.js'
 import { type Column, ColumnStore, columnOf } from '../tables/column.js'
 import type { JoinPolicy } from '../tables/coverage.js'
 import type { Database } from '../tables/duckdb.js'
+import { checkPadding } from './checks/padding.js'
 import { columnsOf, type FeatureColumn, type FeaturePlan } from './features.js'
 import { type BehaviorColumn, builtHistories, type Histories, listedHistories } from './histories.js'
 import { ClickNumbers } from './numbers.js'
-import { checkPadding } from './padding.js'
 import type { ClickPlan, ColumnQuery } from './plan.js'
 
 /** In the order of time; by impression, unless said otherwise. `time` is in microseconds since 1970. */

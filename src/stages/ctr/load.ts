@@ -1,10 +1,10 @@
 /** Reads the tables of `mim ctr` into one data set. */
 import { UserError } from '../../base/errors.js'
 import type { CtrConfig } from '../../config/ctr.js'
-import { checkClicks, checkKnown, checkVectors } from '../../data/clicks/coverage.js'
+import { checkClicks, checkKnown, checkVectors } from '../../data/clicks/checks/coverage.js'
+import { checkFeatures } from '../../data/clicks/checks/features.js'
 import { type CtrDataset, encodeClicks } from '../../data/clicks/dataset.js'
 import { loadEncoders, saveEncoders } from '../../data/clicks/encoders.js'
-import { checkFeatures } from '../../data/clicks/featureChecks.js'
 import { nameOf } from '../../data/clicks/features.js'
 import { type ClickPlan, planClicks } from '../../data/clicks/plan.js'
 import { type Clicks, readClicks } from '../../data/clicks/read.js'

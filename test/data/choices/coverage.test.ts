@@ -17,14 +17,18 @@ async function check(item: string, least = 0.5): Promise<DataFacts> {
   const items = await loadItems(db, itemsPath, columns)
   const path = await write(
     'behaviors',
-    `SELECT 'u' AS user_id, ${item} AS item_id, CASE WHEN i < 90 THEN 'click' ELSE 'purchase' END AS action, i AS ts FROM range(100) r(i)`,
+    `SELECT 'u' AS user_id, ${item} AS item_id, CASE WHEN i < 90 THEN 'click' ELSE 'purchase' END AS action, TIMESTAMP '2024-03-01' + to_seconds(i) AS ts FROM range(100) r(i)`,
   )
   const facts = new DataFacts()
-  const log = await BehaviorLog.open(db, items, {
-    ...{ path, columns: behaviorColumns, timeUnit: 's', sessionMinutes: 30, split: { train: 0.7, valid: 0.1 } },
-    ...plainPositives,
-  })
-  const facts = new DataFacts()
+  const log = await BehaviorLog.open(
+    db,
+    items,
+    {
+      ...{ path, columns: behaviorColumns, sessionMinutes: 30, split: { train: 0.7, valid: 0.1 } },
+      ...plainPositives,
+    },
+    facts,
+  )
   await checkBehaviors(log, items, { facts, least, stops: true })
   return facts
 }

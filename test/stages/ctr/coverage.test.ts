@@ -149,8 +149,8 @@ describe('Joins of impressions, behaviors and items', () => {
   })
 
   test('when no impression has a behavior before it then it is warned of', async () => {
-    const later = behaved().replace('2024-03', '2025-03')
-    assert.deepEqual(ids(await load({ behaviors: later })), ['history-none'])
+    const later = `${behaved()} UNION ALL ${behaved('n', '99')}`.replace('2024-03', '2024-04')
+    assert.ok(ids(await load({ behaviors: later })).includes('history-none'))
     const none = ['data.columns.history=seen']
     assert.deepEqual(ids(await load({ impressions: shown().replace('[n]', '[NULL::BIGINT]') }, none)), ['history-none'])
   })

@@ -96,7 +96,7 @@ test('when impressions in the working folder have no labels and name what traini
 })
 
 test('when a batch has new users alone, null labels or no rows then it is scored', async () => {
-  const known = `FROM read_parquet(${literal(table('impressions'))})`
+  const known = `FROM (FROM read_parquet(${literal(table('impressions'))}) ORDER BY ts DESC)`
   const batches: [string, string, number][] = [
     ['new users', `SELECT 'nobody' AS user_id, item_id, ts ${known} LIMIT 3`, 3],
     ['labels are null', `SELECT user_id, item_id, ts, NULL::INTEGER AS label ${known} LIMIT 3`, 3],

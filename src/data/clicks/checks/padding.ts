@@ -1,10 +1,10 @@
 /** Finds ids in listed histories that are padding instead of items. */
-import { UserError } from '../../base/errors.js'
-import type { JoinPolicy } from '../tables/coverage.js'
-import { type Database, literal } from '../tables/duckdb.js'
-import { isUsualPadding } from '../tables/idCauses.js'
-import { type ClickNumbers, isOf } from './numbers.js'
-import type { ClickPlan } from './plan.js'
+import { UserError } from '../../../base/errors.js'
+import type { JoinPolicy } from '../../tables/coverage.js'
+import { type Database, literal } from '../../tables/duckdb.js'
+import { isUsualPadding } from '../../tables/idCauses.js'
+import { type ClickNumbers, isOf } from '../numbers.js'
+import type { ClickPlan } from '../plan.js'
 
 /** Least share of lists that begin or end with an id several times, from which the id is padding, not an item. */
 const leastPadded = 0.01

@@ -1,13 +1,13 @@
 /** How many impressions and behaviors find their items, users, histories and content vectors in the other tables. */
-import { UserError } from '../../base/errors.js'
-import { unknownRow } from '../../ops/tableRows.js'
-import type { Column, RowRange } from '../tables/column.js'
-import { checkJoin, type IdSet, type JoinPolicy } from '../tables/coverage.js'
-import { type Database, identifier, literal } from '../tables/duckdb.js'
-import { type Encoders, knownValues } from './encoders.js'
-import { type ClickNumbers, type ItemSource, isOf, type NumberTable } from './numbers.js'
-import type { ClickPlan } from './plan.js'
-import type { Clicks, Impressions } from './read.js'
+import { UserError } from '../../../base/errors.js'
+import { unknownRow } from '../../../ops/tableRows.js'
+import type { Column, RowRange } from '../../tables/column.js'
+import { checkJoin, type IdSet, type JoinPolicy } from '../../tables/coverage.js'
+import { type Database, identifier, literal } from '../../tables/duckdb.js'
+import { type Encoders, knownValues } from '../encoders.js'
+import { type ClickNumbers, type ItemSource, isOf, type NumberTable } from '../numbers.js'
+import type { ClickPlan } from '../plan.js'
+import type { Clicks, Impressions } from '../read.js'
 
 /** Least share of users with a behavior; the others are new users, of which there may be many. */
 const fewestUsers = 0.05

@@ -1,14 +1,14 @@
 /** Checks the values of features: numbers must be finite, and a feature should vary without naming single rows. */
-import { UserError } from '../../base/errors.js'
-import type { DataFacts } from '../facts.js'
-import type { Column } from '../tables/column.js'
-import { locate } from '../tables/contract.js'
-import type { JoinPolicy } from '../tables/coverage.js'
-import type { Database } from '../tables/duckdb.js'
-import { type FeatureColumn, numbersOf } from './features.js'
-import { isOf } from './numbers.js'
-import type { ClickPlan } from './plan.js'
-import type { Clicks } from './read.js'
+import { UserError } from '../../../base/errors.js'
+import type { DataFacts } from '../../facts.js'
+import type { Column } from '../../tables/column.js'
+import { locate } from '../../tables/contract.js'
+import type { JoinPolicy } from '../../tables/coverage.js'
+import type { Database } from '../../tables/duckdb.js'
+import { type FeatureColumn, numbersOf } from '../features.js'
+import { isOf } from '../numbers.js'
+import type { ClickPlan } from '../plan.js'
+import type { Clicks } from '../read.js'
 
 /** A category with fewer distinct values is not looked at. */
 const manyValues = 20
