@@ -51,6 +51,17 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+/** The least share of matches that joins of the inputs should have. */
+export const minCoverageOption = z
+  .number()
+  .min(0)
+  .max(1)
+  .default(0.5)
+  .describe(
+    'Minimum coverage of joins: warn if less than this share of the rows of one table finds its ids in the other; ' +
+      'training stops where nothing is found',
+  )
+
 export const table = (name: string, what: string) => z.string().default(`${name}.parquet`).describe(what)
 
 /** Splits the rows of a table in time order; `trains` names what the first part is used for. */

@@ -6,6 +6,7 @@ import {
   dataOptions,
   engineOptions,
   loopOptions,
+  minCoverageOption,
   optimizerOptions,
   rateOptions,
   seedOption,
@@ -104,6 +105,7 @@ export const ctrConfig = z.strictObject({
             'inferred for each table from the magnitude; implausible years then stop the run',
         ),
       timeZone,
+      minCoverage: minCoverageOption,
       leaks: z
         .enum(['warn', 'stop', 'ignore'])
         .default('warn')

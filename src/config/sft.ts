@@ -9,6 +9,7 @@ import {
   layerDecayOption,
   loopOptions,
   microBatchOption,
+  minCoverageOption,
   optimizerOptions,
   precisionOption,
   rateOptions,
@@ -63,6 +64,7 @@ export const sftConfig = z.strictObject({
       behaviorColumns,
       timeUnit,
       timeZone,
+      minCoverage: minCoverageOption,
       ...pictureOptions,
       memory: z
         .string()

@@ -52,7 +52,7 @@ test('when vectors are looked up, as float32 or int8, then the metrics are those
 test('when some items have no vector then they count as misses', async () => {
   const args = [...train, '--data', at('data'), '--embeddings', at('int8'), '--out', at('missed'), '--dry-run']
   const { stderr } = await mim(args)
-  assert.match(stderr, /content vectors: (89|90)\.\d % of targets/)
+  assert.match(stderr, /impressions → vectors: (89|90)\.\d %/)
 })
 
 test('when vectors are int8 then nearly all of the ten nearest items are those of float32', () => {

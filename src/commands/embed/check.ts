@@ -21,9 +21,10 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const targets = await covered('--impressions', flags.impressions)
   const histories = await covered('--behaviors', flags.behaviors)
   const drift = flags.against === undefined ? undefined : await compare(db, table, flags.against, flags)
-  const findings = { ...vectors, targets, histories, drift }
+  const problems = [vectors, targets, histories].flatMap((found) => found?.problems ?? [])
+  const findings = { ...vectors, problems, targets, histories, drift }
   process.stdout.write(flags.json ? `${JSON.stringify(findings)}\n` : text(findings))
-  if (vectors.problems.length > 0) process.exitCode = 2
+  if (problems.length > 0) process.exitCode = 2
 }
 
 async function compare(db: Database, table: EmbeddingTable, against: string, flags: Flags): Promise<Drift> {

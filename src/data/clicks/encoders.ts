@@ -145,6 +145,10 @@ export async function saveEncoders(
   for (const i of queries.keys()) await db.run(`DROP TABLE table_rows_${i}`)
 }
 
+/** SQL query of the values, texts, that training knows in an embedding table, in the column `value`; `folder` as above. */
+export const knownValues = (folder: string, table: string) =>
+  `SELECT value, row, count FROM read_parquet(${fileLiteral(join(folder, vocabularyFile))}) WHERE "table" = ${literal(table)}`
+
 /** The encoders in `folder`, for the values numbered in this data; values that training did not see are unknown. */
 export async function loadEncoders(db: Database, folder: string, { byTable }: ClickNumbers): Promise<Encoders> {
   const { sizes, scalings, whitening } = JSON.parse(readFileSync(join(folder, featureFile), 'utf8')) as Saved
@@ -153,8 +157,7 @@ export async function loadEncoders(db: Database, folder: string, { byTable }: Cl
   for (const [name, { name: numbers, value, number }] of Object.entries(byTable)) {
     const read = await db.columns(
       `SELECT coalesce(v.row, ${unknownRow}) AS row, coalesce(v.count, 0) AS count FROM ${numbers} n
-       LEFT JOIN (SELECT value, row, count FROM read_parquet(${fileLiteral(join(folder, vocabularyFile))})
-         WHERE "table" = ${literal(name)}) v ON v.value = CAST(n.${value} AS VARCHAR) ORDER BY n.${number}`,
+       LEFT JOIN (${knownValues(folder, name)}) v ON v.value = CAST(n.${value} AS VARCHAR) ORDER BY n.${number}`,
       { row: 'int32', count: 'int32' },
     )
     vocabularies[name] = { rowOf: read.row, size: sizes[name] }

@@ -42,23 +42,69 @@ export const nameOf = ({ name, column }: { name: string | null; column: string |
 export function planFeatures(specs: readonly FeatureSpec[], table: Table): FeaturePlan[] {
   return specs.map((spec): FeaturePlan => {
     const names = typeof spec.column === 'string' ? [spec.column] : spec.column
-    const types = names.map((name) => columnType(table, name))
-    const isList = types[0].endsWith(']')
     const reads = readsOf[spec.kind]
-    const refuse = (expected: string, remedy: string) => {
-      const what = `column '${names[0]}' is ${types[0]}`
-      return new UserError({ id: 'column-type', where: table.path, what, expected, remedy })
-    }
-    if (isList !== (spec.kind === 'list')) {
-      throw refuse(isList ? 'one value per row' : 'a list', `give the feature another kind than '${spec.kind}'`)
-    }
-    if (reads === 'number' && !/INT|FLOAT|DOUBLE|DECIMAL|BOOLEAN/.test(types[0]))
-      throw refuse('a number', 'use kind: category')
+    const columns = names.map((name) => typed(table, name, spec.kind))
     const name = nameOf(spec)
-    const quoted = names.map((column) => `t.${identifier(column)}`)
-    return { name, spec, table: ('table' in spec ? spec.table : null) ?? name, reads, sql: sqlOf(spec, quoted) }
+    return { name, spec, table: ('table' in spec ? spec.table : null) ?? name, reads, sql: sqlOf(spec, columns) }
   })
 }
+
+/** DuckDB types of numbers, and of values that are no category: those of several parts and moments. */
+const numberType = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|BOOLEAN)$/
+const noCategory = /^(STRUCT|MAP|UNION|TIMESTAMP|TIME|INTERVAL)\b/
+
+/** @throws UserError `column-type` */
+function checkType(kind: FeatureSpec['kind'], type: string, where: string): void {
+  const refuse = (expected: string, remedy: string) =>
+    new UserError({ id: 'column-type', where, what: `the column is ${type}`, expected, remedy })
+  const isList = type.endsWith(']')
+  const element = type.replace(/\[\d*\]$/, '')
+  if (noCategory.test(element) || element.endsWith(']')) {
+    const remedy = /^TIME/.test(element)
+      ? 'make a column of what matters in it, e.g. the hour or the day of the week'
+      : 'make a column of each value in it that matters'
+    throw refuse('numbers, strings or lists of them', remedy)
+  }
+  if (isList !== (kind === 'list'))
+    throw refuse(isList ? 'one value per row' : 'a list', `give the feature another kind than '${kind}'`)
+  if (readsOf[kind] === 'number' && !numberType.test(type))
+    throw refuse('a number', 'cast the column, or use kind: category')
+}
+
+/** SQL of a column and its DuckDB type. */
+interface TypedColumn {
+  sql: string
+  type: string
+}
+
+/** A column of a table, which SQL calls `t`, for a feature of a kind. */
+function typed(table: Table, name: string, kind: FeatureSpec['kind']): TypedColumn {
+  const type = columnType(table, name)
+  checkType(kind, type, `${table.path}: column '${name}'`)
+  return { sql: `t.${identifier(name)}`, type }
+}
+
+/**
+ * SQL of a value as text. Floating point occurs where integers had gaps: whole numbers have the text of the integer, and
+ * NaN is missing.
+ */
+function textOf({ sql, type }: TypedColumn): string {
+  if (!isFloat(type)) return `CAST(${sql} AS VARCHAR)`
+  const whole = `${sql} = trunc(${sql}) AND abs(${sql}) < 9007199254740992`
+  return `CASE WHEN isnan(${sql}) THEN NULL WHEN ${whole} THEN CAST(CAST(${sql} AS BIGINT) AS VARCHAR) ELSE CAST(${sql} AS VARCHAR) END`
+}
+
+/** SQL of a list of which the elements, cast to VARCHAR, are as those of `textOf`. */
+function textsOf({ sql, type }: TypedColumn): string {
+  const element = type.replace(/\[\d*\]$/, '')
+  return isFloat(element) ? `list_transform(${sql}, lambda x: ${textOf({ sql: 'x', type: element })})` : sql
+}
+
+const isFloat = (type: string) => /^(FLOAT|DOUBLE)$/.test(type)
+
+/** SQL of a number as float32; infinity if it is too large. */
+const float32 = (number: string) =>
+  `CASE WHEN ${number} IS NOT NULL THEN coalesce(TRY_CAST(${number} AS FLOAT), 'inf'::FLOAT) END`
 
 const readsOf: Record<FeatureSpec['kind'], FeaturePlan['reads']> = {
   category: 'vocabulary',
@@ -68,17 +114,18 @@ const readsOf: Record<FeatureSpec['kind'], FeaturePlan['reads']> = {
   bucket: 'number',
 }
 
-function sqlOf(spec: FeatureSpec, columns: string[]): string[] {
-  if (readsOf[spec.kind] === 'number') return [`CAST(${columns[0]} AS FLOAT)`]
+function sqlOf(spec: FeatureSpec, columns: TypedColumn[]): string[] {
+  const [{ sql, type }] = columns
+  if (readsOf[spec.kind] === 'number') return [float32(sql)]
   if (spec.kind === 'list') {
-    const text = (i: number) => `CAST(${columns[0]}[${i + 1}] AS VARCHAR)`
+    const text = (i: number) => textOf({ sql: `${sql}[${i + 1}]`, type: type.replace(/\[\d*\]$/, '') })
     const { padding } = spec
     return Array.from({ length: spec.length }, (_, i) =>
       padding === null ? text(i) : `nullif(${text(i)}, ${literal(String(padding))})`,
     )
   }
   // A combination is null if one of its values is.
-  return [columns.map((column) => `CAST(${column} AS VARCHAR)`).join(' || chr(31) || ')]
+  return [columns.map(textOf).join(' || chr(31) || ')]
 }
 
 /**
@@ -94,20 +141,9 @@ export function planBehaviorFeatures(
     if (spec.kind === 'gap') return []
     const name = nameOf(spec)
     const table = spec.table ?? name
-    const column = identifier(spec.column)
-    const type = columnType(behaviors ?? impressions, spec.column)
-    if (!behaviors && !type.endsWith(']')) {
-      const what = `column '${spec.column}' is ${type}`
-      throw new UserError({
-        id: 'column-type',
-        where: impressions.path,
-        what,
-        expected: 'a list as long as the history',
-      })
-    }
-    if (spec.target !== null) columnType(impressions, spec.target)
-    const target = spec.target === null ? undefined : `CAST(t.${identifier(spec.target)} AS VARCHAR)`
-    const sql = behaviors ? `CAST(t.${column} AS VARCHAR)` : `t.${column}`
+    const values = typed(behaviors ?? impressions, spec.column, behaviors ? 'category' : 'list')
+    const target = spec.target === null ? undefined : textOf(typed(impressions, spec.target, 'category'))
+    const sql = behaviors ? textOf(values) : textsOf(values)
     const { minCount } = spec
     const category = { kind: 'category' as const, name: spec.name, column: spec.column, table: spec.table, minCount }
     return [{ name, spec: category, table, reads: 'vocabulary', sql: [sql], target }]

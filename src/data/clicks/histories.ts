@@ -1,8 +1,7 @@
 /** Histories of impressions: ranges of behaviors that are stored one after another. */
-import { UserError } from '../../base/errors.js'
 import { lowerBound } from '../../metrics/order.js'
 import { type Column, type ColumnStore, columnOf, type GrowingColumn, type RowRange } from '../tables/column.js'
-import { type Database, identifier, literal } from '../tables/duckdb.js'
+import { type Database, literal } from '../tables/duckdb.js'
 import { type BehaviorFeaturePlan, columnsOf } from './features.js'
 import { HashIndex, halvesOf, hashOf } from './hashIndex.js'
 import type { ClickNumbers, NumberTable } from './numbers.js'
@@ -23,6 +22,8 @@ export interface Histories {
   behaviorFeatures: BehaviorColumn[]
   historyStart: Column<'int32'>
   historyEnd: Column<'int32'>
+  /** Users of impressions without a behavior: how many, and the numbers of some; undefined if histories are listed. */
+  newUsers?: { count: number; some: number[] }
 }
 
 /** Dense numbers of users, of which there are `users`, and microseconds since 1970, by impression. */
@@ -33,19 +34,18 @@ interface Moments {
 }
 
 interface BehaviorRows {
-  rows: number
   usr: Column<'int32'>
   item: Column<'int32'>
   ts: Column<'float64'>
 }
 
+/** New users that are remembered, so that their ids can be examined. */
+const remembered = 1000
+
 /** Behaviors that have their times in memory at once; more if one user has more. */
 const behaviorsAtOnce = 2 ** 24
 
-/**
- * Behaviors sorted by user and time; the history of an impression ends before the first that is not older than it.
- * @throws UserError `history-empty`
- */
+/** Behaviors sorted by user and time; the history of an impression ends before the first that is not older than it. */
 export async function builtHistories(
   db: Database,
   plan: ClickPlan,
@@ -54,27 +54,13 @@ export async function builtHistories(
 ): Promise<Histories> {
   const { sql, kinds } = plan.behaviors!
   const read = await db.stored(sql, kinds, store)
-  const { rows, usr, item, ts } = read as unknown as BehaviorRows
-  if (rows === 0) throw await noBehaviors(db, plan)
+  const { usr, item, ts } = read as unknown as BehaviorRows
   const ends = rangesOf(usr, ts, moments, plan.history.length, store)
   const behaviorFeatures = columnsOf(plan.behaviorFeatures, read, store).map(({ codes }, i) => ({
     ...plan.behaviorFeatures[i],
     codes: codes!,
   }))
   return { behaviorItem: item, behaviorTime: ts, behaviorFeatures, ...ends }
-}
-
-async function noBehaviors(db: Database, { tables, columns, history }: ClickPlan): Promise<UserError> {
-  const { path, source } = tables.behaviors!
-  const found = await db.rows<{ action: string }>(
-    `SELECT DISTINCT ${identifier(columns.action)} AS action FROM ${source} LIMIT 20`,
-  )
-  return new UserError({
-    id: 'history-empty',
-    where: path,
-    what: `no behavior of the users in the impressions has an action of ${history.actions.map(literal).join(', ')}`,
-    expected: `history.actions among ${found.map((row) => row.action).join(', ')}`,
-  })
 }
 
 /** The `length` latest behaviors of each impression's user before its time; behaviors are sorted by user and time. */
@@ -84,7 +70,7 @@ function rangesOf(
   { user, time, users }: Moments,
   length: number,
   store: ColumnStore,
-): Pick<Histories, 'historyStart' | 'historyEnd'> {
+): Pick<Histories, 'historyStart' | 'historyEnd' | 'newUsers'> {
   const [historyStart, historyEnd] = [store.zeros('int32', user.length), store.zeros('int32', user.length)]
   const first = firstOfUsers(usr, users)
   for (const group of usersAtOnce(first)) {
@@ -104,7 +90,19 @@ function rangesOf(
       historyEnd.write(from, ends)
     }
   }
-  return { historyStart, historyEnd }
+  return { historyStart, historyEnd, newUsers: newUsers(first) }
+}
+
+/** The users without behaviors; `first` has the index of the first behavior of each user. */
+function newUsers(first: Int32Array): { count: number; some: number[] } {
+  let count = 0
+  const some: number[] = []
+  for (let u = 0; u < first.length - 1; u++) {
+    if (first[u] < first[u + 1]) continue
+    count++
+    if (some.length < remembered) some.push(u)
+  }
+  return { count, some }
 }
 
 /** Index of the first behavior of each user; those of user u end before the first of u + 1. */

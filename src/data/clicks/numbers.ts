@@ -13,7 +13,12 @@ export interface NumberTable {
   number: string
   /** Number of values. */
   count: number
+  /** Sources of the values: source i has those with bit i in the column `sources`. undefined: there is no such column. */
+  sources?: readonly ItemSource[]
 }
+
+/** Where items come from: tables, or the listed histories of impressions. */
+export type ItemSource = 'impressions' | 'behaviors' | 'histories' | 'items'
 
 export interface NumberPlan extends Omit<NumberTable, 'count'> {
   /** SQL query of both columns, e.g. of `numbered`. */
@@ -77,6 +82,17 @@ export class ClickNumbers {
 export const numbered = (value: string, number: string, query: string) =>
   `SELECT ${value}, CAST(row_number() OVER (ORDER BY ${value}) - 1 AS INTEGER) AS ${number}
    FROM (SELECT DISTINCT ${value} FROM (${query}) WHERE ${value} IS NOT NULL)`
+
+/** As `numbered`, for the values of several queries; bit i of the column `sources` says whether query i has the value. */
+export function numberedBySource(value: string, number: string, queries: readonly string[]): string {
+  const all = queries.map((query, i) => `SELECT ${value}, ${1 << i}::UTINYINT AS source FROM (${query})`)
+  return `SELECT ${value}, CAST(row_number() OVER (ORDER BY ${value}) - 1 AS INTEGER) AS ${number}, sources
+   FROM (SELECT ${value}, bit_or(source) AS sources FROM (${all.join(' UNION ALL ')})
+     WHERE ${value} IS NOT NULL GROUP BY ${value})`
+}
+
+/** SQL condition: the values that a source has. */
+export const isOf = ({ sources }: NumberTable, source: ItemSource) => `sources & ${1 << sources!.indexOf(source)} > 0`
 
 async function createTable(db: Database, { query, ...plan }: NumberPlan): Promise<NumberTable> {
   await db.run(`CREATE OR REPLACE TEMP TABLE ${plan.name} AS ${query}`)

@@ -15,7 +15,7 @@ import {
   planFeatures,
   selectFeatures,
 } from './features.js'
-import { type NumberPlan, type NumberPlans, numbered } from './numbers.js'
+import { type ItemSource, type NumberPlan, type NumberPlans, numbered, numberedBySource } from './numbers.js'
 import { type ClickColumns, type ClickTables, partColumn } from './tables.js'
 import { timeColumn } from './times.js'
 
@@ -101,25 +101,34 @@ type Planned = Omit<ClickPlan, 'numbers' | 'impressions' | 'behaviors' | 'items'
 const itemNumbers = { name: 'click_item_numbers', value: 'item_id', number: 'item' }
 const userNumbers = { name: 'click_user_numbers', value: 'user_id', number: 'usr' }
 
+/** Where items come from; `ids` is SQL. */
+interface PlannedSource extends IdSource {
+  name: ItemSource
+  ids: string
+}
+
 /** Every item of any table has a number. */
 function planItems({ item, history }: ClickColumns, { impressions, behaviors, items }: ClickTables): NumberPlan {
-  const column = (table: Table): IdSource & { ids: string } => ({
+  const column = (name: ItemSource, table: Table): PlannedSource => ({
+    name,
     ...idsOf(table, item),
     ids: `SELECT ${identifier(item)} AS item_id FROM ${table.source}`,
   })
-  const listed = (list: string) => ({
+  const listed = (list: string): PlannedSource => ({
+    name: 'histories',
     ...idsOf(impressions, list),
     ids: `SELECT unnest(${identifier(list)}) AS item_id FROM ${impressions.source}`,
   })
   const sources = [
-    column(impressions),
-    ...(behaviors ? [column(behaviors)] : []),
+    column('impressions', impressions),
+    ...(behaviors ? [column('behaviors', behaviors)] : []),
     ...(history === null ? [] : [listed(history)]),
-    ...(items ? [column(items)] : []),
+    ...(items ? [column('items', items)] : []),
   ]
   requireSameIds('item', sources)
-  const query = numbered('item_id', 'item', sources.map(({ ids }) => ids).join(' UNION '))
-  return { ...itemNumbers, query }
+  const queries = sources.map(({ ids }) => ids)
+  const query = numberedBySource('item_id', 'item', queries)
+  return { ...itemNumbers, query, sources: sources.map(({ name }) => name) }
 }
 
 /** The users of the impressions; without ids each impression is of a user of its own. */
@@ -162,14 +171,13 @@ function planTexts({ tables, itemFeatures, context, behaviorFeatures, targets }:
 
 function impressionQuery(
   columns: ClickColumns,
-  { tables: { impressions: table, behaviors }, context, targets, behaviorFeatures }: Planned,
+  { tables: { impressions: table, behaviors, unlabeled }, context, targets, behaviorFeatures }: Planned,
 ): ColumnQuery {
   const { user, item, label, weight, time, history } = columns
   const { select, joins } = selectFeatures([...context, ...targets])
   const lists = behaviors ? [] : [`t.${identifier(history!)}`, ...behaviorFeatures.map(({ sql }) => sql[0])]
-  const labelType = table.columns.get(label)
-  const labelSql = labelType ? labelOf(`t.${identifier(label)}`, labelType) : '0'
-  const isWeighted = weight ? table.columns.has(weight) : false
+  const labelSql = unlabeled ? '0' : labelOf(`t.${identifier(label)}`, table.columns.get(label)!)
+  const isWeighted = weight && !unlabeled
   const selected = [
     `t.${partColumn} AS part`,
     user === null ? '0 AS usr' : 'u.usr',
@@ -186,7 +194,7 @@ function impressionQuery(
       ${user === null ? '' : `JOIN ${userNumbers.name} u ON t.${identifier(user)} = u.user_id`}
       JOIN ${itemNumbers.name} n ON t.${identifier(item)} = n.item_id
       ${joins}
-      ORDER BY 1, ${time === null ? `t.${fileNumberColumn}, t.${fileRowColumn}` : '5, 2, 3, 4'}`,
+      ORDER BY 1, ${time === null || unlabeled ? `t.${fileNumberColumn}, t.${fileRowColumn}` : '5, 2, 3, 4'}`,
     kinds: {
       usr: 'int32',
       item: 'int32',

@@ -1,6 +1,9 @@
 /** Impressions, behaviors and items as columns of numbers. */
+import { DataFacts } from '../facts.js'
 import { type Column, ColumnStore, columnOf } from '../tables/column.js'
+import type { JoinPolicy } from '../tables/coverage.js'
 import type { Database } from '../tables/duckdb.js'
+import { checkPadding } from './checks/padding.js'
 import { columnsOf, type FeatureColumn, type FeaturePlan } from './features.js'
 import { type BehaviorColumn, builtHistories, type Histories, listedHistories } from './histories.js'
 import { ClickNumbers } from './numbers.js'
@@ -40,13 +43,19 @@ interface ImpressionRows {
   weight?: Column<'float32'>
 }
 
-/** @throws UserError `history-empty` if no behavior of the users has one of the actions. */
-export async function readClicks(db: Database, plan: ClickPlan, store = new ColumnStore()): Promise<Clicks> {
+/** `policy` says how padding of listed histories is judged. @throws UserError `history-padding` */
+export async function readClicks(
+  db: Database,
+  plan: ClickPlan,
+  store = new ColumnStore(),
+  policy: JoinPolicy = { facts: new DataFacts(), least: 0.5, stops: true },
+): Promise<Clicks> {
   const numbers = await ClickNumbers.create(db, plan.numbers)
   // Sorted once, read twice: numbers as columns, lists in batches.
   const impressions = 'click_impressions'
   await db.run(`CREATE OR REPLACE TEMP TABLE ${impressions} AS ${plan.impressions.sql}`)
   try {
+    if (!plan.behaviors) await checkPadding(db, plan, impressions, numbers, policy)
     return {
       impressions: await readImpressions(db, plan, impressions, numbers, store),
       items: plan.items ? await readItems(db, plan.itemFeatures, plan.items) : [],

@@ -27,7 +27,7 @@ export interface ClickSources extends ClickTimeOptions {
   /** undefined: no features of items. */
   items?: string
   columns: ClickColumns
-  /** Whether labels may be missing, as in impressions to be scored; they are 0 then. */
+  /** Whether impressions are to be scored: labels and weights are not read. */
   unlabeled?: boolean
   /** Whether tables without rows are refused; default: no. */
   needsRows?: boolean
@@ -36,8 +36,12 @@ export interface ClickSources extends ClickTimeOptions {
 export interface ClickTables {
   /** Has the columns `partColumn`, `fileNumberColumn`, `fileRowColumn` and, if there are times, `timeColumn` too. */
   impressions: Table
+  /** Paths of the impressions, one or one for each part. */
+  paths: readonly string[]
   /** Whether impressions are one table for each part, which decides the split. */
   isSplit: boolean
+  /** Whether impressions are to be scored: they keep the order of their files, and labels are 0. */
+  unlabeled?: boolean
   /** Has the column `timeColumn` too. */
   behaviors?: Table
   items?: Table
@@ -72,7 +76,9 @@ export async function openClicks(db: Database, sources: ClickSources, facts: Dat
   const times = columns.time === null ? undefined : await openClickTimes(db, parts, log, columns.time, sources, facts)
   return {
     impressions: asOne(parts, times),
+    paths: typeof paths === 'string' ? [paths] : [paths.train, paths.valid, paths.test],
     isSplit: typeof paths !== 'string',
+    unlabeled: sources.unlabeled,
     behaviors: log && { ...log, source: `(SELECT *, ${times!.behaviors!.sql} AS ${timeColumn} FROM ${log.source})` },
     items: catalogue,
     times,
@@ -88,8 +94,8 @@ async function openImpressions(
   const rules: Record<string, ColumnRule> = {
     ...(columns.user === null ? {} : { [columns.user]: { type: 'id' } }),
     [columns.item]: { type: 'id' },
-    [columns.label]: { type: 'label', optional: unlabeled },
-    ...(columns.weight ? { [columns.weight]: { type: 'weight', optional: unlabeled } } : {}),
+    ...(unlabeled ? {} : { [columns.label]: { type: 'label' } }),
+    ...(columns.weight && !unlabeled ? { [columns.weight]: { type: 'weight' } } : {}),
     ...(columns.time === null ? {} : { [columns.time]: { type: 'time' } }),
     ...(columns.history === null ? {} : { [columns.history]: { type: 'ids', like: columns.item } }),
   }

@@ -280,7 +280,7 @@ async function refuseRow(
 /** The place of the first row that meets an SQL condition, for errors, and the value of a column there. */
 export async function locate(
   db: Database,
-  { path, placed }: Table,
+  { path, placed }: Pick<Table, 'path' | 'placed'>,
   column: string,
   condition: string,
 ): Promise<{ where: string; value: string | null }> {

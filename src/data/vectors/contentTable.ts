@@ -1,5 +1,6 @@
 import { arrayOf } from '../../ops/tensor.js'
 import { normOf } from '../../store/index.js'
+import { DataFacts } from '../facts.js'
 import type { Database } from '../tables/duckdb.js'
 import { type Numbers, openVectors, type VectorSource, type VectorTable } from './sources.js'
 
@@ -30,6 +31,7 @@ export interface ContentSource extends VectorTable {
 /**
  * Reads the vectors of the items of `numbers`, a DuckDB table of `item_id` and item number `item` with `count` rows.
  * Rows are in the order of item numbers. For int8, stored int8 is kept; otherwise the largest absolute number becomes 127.
+ * The share of vectors that are read goes to `facts`, with a warning if some are zero.
  * @throws UserError of `openVectors`.
  */
 export async function loadContent(
@@ -37,6 +39,7 @@ export async function loadContent(
   { type, scale: stated, normalize, ...table }: ContentSource,
   numbers: string,
   count: number,
+  facts = new DataFacts(),
 ): Promise<ContentTable> {
   using source = await openVectors(db, table, numbers, count)
   const { width, items } = source
@@ -54,13 +57,21 @@ export async function loadContent(
   const tableScale = type === 'float32' ? 1 : isAsStored ? scale : await fittingScale(source, scaled)
 
   const vectors = new arrayOf[type](rows * width)
+  let zeros = 0
   for await (const piece of source.read()) {
     const numbers = scaled(piece.vectors)
     piece.items.forEach((item, i) => {
       const vector = numbers.subarray(i * width, (i + 1) * width)
+      if (vector.every((x) => x === 0)) zeros++
       if (vectors instanceof Float32Array) vectors.set(vector, rowOf[item] * width)
       else quantize(vector, isAsStored ? 1 : tableScale, vectors, rowOf[item] * width)
     })
+  }
+  facts.joins.push({ join: 'vectors → items', matched: items.length, of: source.rows })
+  if (zeros > 0) {
+    const what = `${zeros} of ${items.length} vectors are zero: similar to nothing`
+    const remedy = 'write null for an item without a vector'
+    facts.warn({ id: 'vector-zero', where: `${table.path}: column '${table.embedding}'`, what, remedy })
   }
   return { width, vectors, type, scale: tableScale, rows, rowOf }
 }

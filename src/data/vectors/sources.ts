@@ -10,7 +10,8 @@ import {
   type VectorType,
   vectorNames,
 } from '../../store/index.js'
-import { idsOf, numberedIds, openTable, requireRows, requireSameIds } from '../tables/contract.js'
+import { idsOf, locate, numberedIds, openTable, requireRows, requireSameIds, type Table } from '../tables/contract.js'
+import type { IdSet } from '../tables/coverage.js'
 import { type Database, identifier } from '../tables/duckdb.js'
 
 /** A table of vectors and the names of its id and vector columns. */
@@ -28,6 +29,8 @@ export interface VectorSource extends Disposable {
   /** Type of the stored numbers; stored numbers times `scale` are the vectors. */
   type: VectorType
   scale: number
+  /** Rows of the table, with or without a vector, of known items or others. */
+  rows: number
   /** Item numbers of the items with a vector, each once. */
   items: Int32Array
   /** Item numbers with the stored vectors [items, width]; may be read several times. */
@@ -87,6 +90,7 @@ async function fromPublished(
     width: widths[name],
     type,
     scale,
+    rows: table.manifest.rows,
     items: items.subarray(0, hits),
     async *read() {
       for (let from = 0; from < hits; from += pieceRows) {
@@ -119,9 +123,10 @@ async function fromParquet(
   const known = `${table.source} t JOIN ${numbers} n ON t.${id} = n.item_id WHERE t.${column} IS NOT NULL`
   const isInt8 = /^TINYINT/.test(table.columns.get(embedding)!)
   return {
-    width: await commonLength(db, table.source, path, embedding),
+    width: await commonLength(db, table, embedding),
     type: isInt8 ? 'int8' : 'float32',
     scale: isInt8 ? await footerScale(db, table.files) : 1,
+    rows: table.rows,
     items: (await db.columns(`SELECT n.item FROM ${known}`, { item: 'int32' })).item,
     async *read() {
       const query = `SELECT n.item AS items, t.${column} AS vectors FROM ${known}`
@@ -142,21 +147,55 @@ async function footerScale(db: Database, files: string): Promise<number> {
   return found?.scale ?? 1
 }
 
-async function commonLength(db: Database, source: string, path: string, embedding: string): Promise<number> {
+/** @throws UserError `vector-lengths` with the row of a vector that is not as long as most are. */
+async function commonLength(db: Database, table: Table, embedding: string): Promise<number> {
   const column = identifier(embedding)
+  const { path, source } = table
   const lengths = await db.rows<{ length: bigint; count: bigint }>(
-    `SELECT len(${column}) AS length, count(*) AS count FROM ${source} WHERE ${column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC LIMIT 2`,
+    `SELECT len(${column}) AS length, count(*) AS count FROM ${source} WHERE ${column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 DESC LIMIT 2`,
   )
-  if (lengths.length === 1) return Number(lengths[0].length)
-  const what =
-    lengths.length === 0
-      ? 'the table has no vectors'
-      : `vectors of ${lengths[0].length} and of ${lengths[1].length} numbers`
+  const [most, odd] = lengths.map(({ length }) => Number(length))
+  if (lengths.length === 1 && most > 0) return most
+  const [id, where] = ['vector-lengths', `${path}: column '${embedding}'`]
+  if (odd === undefined) {
+    const what = lengths.length === 0 ? 'every vector is null' : 'every vector is an empty list'
+    throw new UserError({ id, where, what, expected: 'vectors of one length', remedy: 'write the table again' })
+  }
+  const place = await locate(db, table, embedding, `len(${column}) = ${odd}`)
   throw new UserError({
-    id: 'vector-lengths',
-    where: `${path}: column '${embedding}'`,
-    what,
-    expected: 'one length',
-    remedy: 'run mim embed again',
+    id,
+    where: place.where,
+    what: `a vector of ${odd} numbers; ${lengths[0].count} vectors have ${most}`,
+    expected: 'vectors of one length, null for an item without a vector',
+    remedy: 'write the vector again, or drop the row',
   })
+}
+
+/** The ids of a table of vectors. */
+export function vectorIds(db: Database, { path, item, embedding }: VectorTable): IdSet {
+  const published = item === 'item_id' && isVector(embedding) ? publishedFolder(path) : undefined
+  const where = `${path}: column '${item}'`
+  if (published) return { where, ids: () => publishedIds(db, published) }
+  const ids = async () => {
+    const { source } = await openTable(db, path, { [item]: { type: 'id' } })
+    return `SELECT ${identifier(item)} AS id FROM ${source}`
+  }
+  return { where, ids }
+}
+
+async function publishedIds(db: Database, folder: string): Promise<string> {
+  using table = EmbeddingTable.open(folder)
+  return await copyIds(db, table)
+}
+
+/** Copies the ids of a published table into a table of the database; returns SQL that reads it. */
+export async function copyIds(
+  db: Database,
+  { ids, manifest: { rows, id_type: type } }: EmbeddingTable,
+): Promise<string> {
+  await db.run(`CREATE OR REPLACE TEMP TABLE published_ids (id ${type})`)
+  for (let from = 0; from < rows; from += pieceRows) {
+    await db.insert('published_ids', [ids.read(from, Math.min(pieceRows, rows - from))])
+  }
+  return 'SELECT id FROM published_ids'
 }

@@ -3,7 +3,7 @@ import { UserError } from '../../base/errors.js'
 import type { CtrConfig } from '../../config/ctr.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import { findLeaks } from '../../data/clicks/leaks.js'
-import type { Column, RowRange } from '../../data/tables/column.js'
+import type { RowRange } from '../../data/tables/column.js'
 import type { Run } from '../../train/run.js'
 
 /**
@@ -20,13 +20,9 @@ export function checkLeaks(data: CtrDataset, { data: { leaks } }: CtrConfig, run
   for (const { what, feature } of found) run.warn({ id: 'leak', what: `a leak? ${what}` }, { leak: feature })
 }
 
-/** Logs the size of the data and the coverage of the content vectors. */
-export function describe(
-  { impressions, split, content, store }: CtrDataset,
-  { model, data, train }: CtrConfig,
-  run: Run,
-) {
-  const { rows, users, items, behaviorItem, historyStart, historyEnd, item } = impressions
+/** Logs the size of the data. */
+export function describe({ impressions, split, store }: CtrDataset, { model, data, train }: CtrConfig, run: Run) {
+  const { rows, users, items, behaviorItem, historyStart, historyEnd } = impressions
   const size = ({ from, to }: RowRange) => to - from
   let seen = 0
   for (const { from, values: ends } of historyEnd.blocks()) {
@@ -42,15 +38,6 @@ export function describe(
       `larger than data.memory (${data.memory}): read from files, shuffled in buffers of train.buffer (${train.buffer})`,
     )
   }
-  if (!content) return
-  const share = (column: Column<'int32'>) => {
-    let found = 0
-    for (const numbers of column.values()) for (const i of numbers) if (content.rowOf[i] > 0) found++
-    return (100 * found) / column.length
-  }
-  run.say(
-    `content vectors: ${share(item).toFixed(1)} % of targets and ${share(behaviorItem).toFixed(1)} % of behaviors have one`,
-  )
 }
 
 /** @throws UserError `labels-one-class` if a part lacks clicks or impressions without a click. */

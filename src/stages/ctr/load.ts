@@ -1,20 +1,25 @@
 /** Reads the tables of `mim ctr` into one data set. */
 import { UserError } from '../../base/errors.js'
 import type { CtrConfig } from '../../config/ctr.js'
+import { checkClicks, checkKnown, checkVectors } from '../../data/clicks/checks/coverage.js'
+import { checkFeatures } from '../../data/clicks/checks/features.js'
 import { type CtrDataset, encodeClicks } from '../../data/clicks/dataset.js'
 import { loadEncoders, saveEncoders } from '../../data/clicks/encoders.js'
 import { nameOf } from '../../data/clicks/features.js'
-import type { ClickNumbers } from '../../data/clicks/numbers.js'
 import { type ClickPlan, planClicks } from '../../data/clicks/plan.js'
-import { readClicks } from '../../data/clicks/read.js'
+import { type Clicks, readClicks } from '../../data/clicks/read.js'
+import { splitOf } from '../../data/clicks/split.js'
 import { type ClickSources, type ImpressionPaths, openClicks } from '../../data/clicks/tables.js'
 import { timeOrders } from '../../data/clicks/timeOrder.js'
 import { DataFacts } from '../../data/facts.js'
 import type { ColumnStore } from '../../data/tables/column.js'
 import { findTable } from '../../data/tables/contract.js'
+import type { JoinPolicy } from '../../data/tables/coverage.js'
 import type { Database } from '../../data/tables/duckdb.js'
+
 import { type ContentTable, loadContent, sideBySide } from '../../data/vectors/contentTable.js'
 import { withSearch } from '../../data/vectors/search.js'
+import { vectorIds } from '../../data/vectors/sources.js'
 import { searchOf, usesContent } from '../../models/ctr/index.js'
 import { checkClasses } from './describe.js'
 import { storeFor } from './store.js'
@@ -35,7 +40,7 @@ export async function loadDataset(
   const plan = planClicks(config, tables)
   const kept = store ?? (await storeFor(db, config.data.memory, plan))
   try {
-    const dataset = await readDataset(db, config, plan, { trained, store: kept })
+    const dataset = await readDataset(db, config, plan, { trained, store: kept, facts })
     if (!trained) checkClasses(dataset, tables.impressions.path)
     return dataset
   } catch (error) {
@@ -48,14 +53,19 @@ async function readDataset(
   db: Database,
   config: CtrConfig,
   plan: ClickPlan,
-  { trained, store }: { trained?: string; store: ColumnStore },
+  { trained, store, facts }: { trained?: string; store: ColumnStore; facts: DataFacts },
 ): Promise<CtrDataset> {
   const { data, features, split, model } = config
-  const clicks = await readClicks(db, plan, store)
+  // Impressions to be scored may be of new users and items.
+  const policy = { facts, least: trained === undefined ? data.minCoverage : 0, stops: trained === undefined }
+  const clicks = await readClicks(db, plan, store, policy)
+  await checkClicks(db, plan, clicks, policy)
+  await checkFeatures(db, plan, clicks, splitOf(clicks.impressions, split).train.to, policy)
   const { numbers } = clicks
-  const content = usesContent(model) ? await loadAllContent(db, config, numbers) : undefined
+  const content = usesContent(model) ? await loadAllContent(db, config, plan, clicks, policy) : undefined
   const hashed = features.idRows === null ? undefined : await numbers.hashedRows(db, features.idRows)
   const saved = trained === undefined ? undefined : await loadEncoders(db, trained, numbers)
+  if (saved && !hashed) await checkKnown(db, plan, clicks, saved, trained!, policy)
   if (saved && hashed) Object.assign(saved.vocabularies, hashed)
   const dataset = encodeClicks(clicks, content, {
     split,
@@ -64,7 +74,7 @@ async function readDataset(
     gap: plan.gap,
     hashed,
     whiten: { kept: data.whiten, power: data.whitenPower },
-    timeOrder: await timeOrders(db, clicks, features.user),
+    timeOrder: trained === undefined ? await timeOrders(db, clicks, features.user) : {},
     encoders: saved,
     store,
   })
@@ -111,12 +121,24 @@ function pathsOf(root: string, paths: ImpressionPaths): ImpressionPaths {
 }
 
 /** The vectors of all tables, concatenated for each item. */
-async function loadAllContent(db: Database, { data }: CtrConfig, { items }: ClickNumbers): Promise<ContentTable> {
-  const { contentType: type, columns, embeddingScale: scale, normalize } = data
+async function loadAllContent(
+  db: Database,
+  { data }: CtrConfig,
+  plan: ClickPlan,
+  clicks: Clicks,
+  policy: JoinPolicy,
+): Promise<ContentTable> {
+  const { contentType: type, columns, embeddingScale: scale, normalize, embeddings } = data
   const { embeddingItem: item, embedding } = columns
+  const { items } = clicks.numbers
+  const paths = [embeddings!].flat()
   const tables: ContentTable[] = []
-  for (const path of [data.embeddings!].flat()) {
-    tables.push(await loadContent(db, { path, type, item, embedding, scale, normalize }, items.name, items.count))
+  for (const path of paths) {
+    const source = { path, type, item, embedding, scale, normalize }
+    const table = await loadContent(db, source, items.name, items.count, policy.facts)
+    const name = paths.length === 1 ? 'vectors' : `vectors of ${path}`
+    await checkVectors(db, plan, clicks, { name, ids: vectorIds(db, source), rowOf: table.rowOf }, policy)
+    tables.push(table)
   }
   return sideBySide(tables)
 }

@@ -14,6 +14,7 @@ import type { Value } from '../../engine/index.js'
 import { historyInput, searchOf, targetInput, vectorInput } from '../../models/ctr/index.js'
 import { exportClickModel, probabilityOutput } from '../../runtime/clickModel.js'
 import { type ModelOptions, openModel } from '../../runtime/model.js'
+import { factLines, factMetrics } from '../../train/facts.js'
 import type { Terminal } from '../../train/terminal.js'
 import { ctrBatch, ctrFeatures } from './batch.js'
 import { Explanations } from './explain.js'
@@ -36,7 +37,7 @@ export interface PredictOptions {
 }
 
 /**
- * Writes `user_id`, `item_id` and `probability` of each impression, in the order of time. With `explain` also the
+ * Writes `user_id`, `item_id` and `probability` of each impression, in the order of the input. Labels are not read. With `explain` also the
  * behaviors of the greatest weight in each attention, and those nearest to the target.
  * @throws UserError `run-missing` if `run` is no finished run, and those of reading the data.
  */
@@ -46,9 +47,10 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
   const config = configOf(run, options.changes)
   const temporary = `${out}.temporary`
   const db = await Database.open({ memory: config.data.memory, temporary })
+  const facts = new DataFacts()
   try {
-    const facts = new DataFacts()
     const data = await loadDataset(db, config, { trained: join(run, 'checkpoint'), facts })
+    for (const line of factLines(facts)) terminal.say(line)
     for (const warning of facts.warnings) terminal.say(warningText(warning))
     try {
       const { provider, columns } = await score(db, data, config, options, terminal)
@@ -56,7 +58,9 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
       const named = `SELECT user_id, item_id, probability ${select} FROM scores s
         ${data.numbers.joinUsers} ${data.numbers.joinItems} ${joins} ORDER BY s.row`
       await replaceFile(out, (file) => db.writeParquet(named, file))
-      return { impressions: data.impressions.rows, provider, out, seconds: (Date.now() - started) / 1000 }
+      const found = { joins: factMetrics(facts)['joins'], warnings: facts.warnings }
+      const seconds = (Date.now() - started) / 1000
+      return { impressions: data.impressions.rows, provider, out, seconds, ...found }
     } finally {
       data.store.close()
     }

@@ -1,7 +1,10 @@
 /** Checks an embedding table: norms and spread of its vectors, coverage of a log, drift from another table. */
+import { DataFacts } from '../../data/facts.js'
 import { openTable } from '../../data/tables/contract.js'
-import { type Database, identifier } from '../../data/tables/duckdb.js'
+import { checkJoin } from '../../data/tables/coverage.js'
+import { type Database, identifier, literal } from '../../data/tables/duckdb.js'
 import { usualItemColumns } from '../../data/usualColumns.js'
+import { copyIds } from '../../data/vectors/sources.js'
 import { type EmbeddingTable, type Id, normOf } from '../../store/index.js'
 import { countDuplicates, fingerprint } from './duplicates.js'
 
@@ -88,7 +91,12 @@ export interface Coverage {
   rows_covered: number
   items: number
   items_covered: number
+  /** What is likely wrong: no id of the log is in the table, or ids are written differently. */
+  problems: string[]
 }
+
+/** Ids without a vector that are examined. */
+const examined = 1000
 
 /** The share of a log's items that have vectors; `column` contains their ids. */
 export async function checkCoverage(
@@ -100,6 +108,7 @@ export async function checkCoverage(
   const log = await openTable(db, path, { [column]: { type: 'id', nullable: true } })
   const id = identifier(column)
   const counts = { rows: 0, rows_covered: 0, items: 0, items_covered: 0 }
+  const odd: string[] = []
   const isText = table.ids.kind === 'string'
   const query = `SELECT CAST(${id} AS VARCHAR) AS id, CAST(count(*) AS DOUBLE) AS n FROM ${log.source}
     WHERE ${id} IS NOT NULL GROUP BY 1`
@@ -109,12 +118,26 @@ export async function checkCoverage(
     for (const [i, rows] of n.entries()) {
       counts.rows += rows
       counts.items++
-      if (!found[i]) continue
+      if (!found[i]) {
+        if (odd.length < examined) odd.push(ids[i]!)
+        continue
+      }
       counts.rows_covered += rows
       counts.items_covered++
     }
   }
+  const facts = new DataFacts()
+  const idType = log.columns.get(column)!
+  const unmatched = {
+    where: `${path}: column '${column}'`,
+    ids: () => `SELECT CAST(unnest([${odd.map(literal).join(', ')}]) AS ${idType}) AS id`,
+  }
+  const others = { where: table.folder, ids: () => copyIds(db, table) }
+  const [matched, of] = [counts.rows_covered, counts.rows]
+  const check = { join: `${path} → vectors`, matched, of, unmatched, others }
+  await checkJoin(db, check, { facts, least: 0, stops: false })
   return {
+    problems: facts.warnings.map(({ what }) => what),
     rows: counts.rows,
     rows_covered: counts.rows_covered / Math.max(1, counts.rows),
     items: counts.items,

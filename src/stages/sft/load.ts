@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import type { SftConfig } from '../../config/sft.js'
 import { countChoices } from '../../data/choices/coOccurrence.js'
+import { checkBehaviors } from '../../data/choices/coverage.js'
 import { BehaviorLog, parts } from '../../data/choices/log.js'
 import { buildPositives, type Positives, withReadableQueries } from '../../data/choices/positives.js'
 import { type ContentVectors, queryKinds } from '../../data/choices/sources/source.js'
@@ -59,6 +60,7 @@ export async function loadSftData(
   const shape = encoderShape(model)
   const spill = run.path('spill')
   const opened: Pictures[] = []
+  const facts = new DataFacts()
   const db = await Database.open({ memory: data.memory, temporary: spill })
   try {
     const items = await loadItems(db, findTable(data.root, data.items), data.columns)
@@ -71,12 +73,12 @@ export async function loadSftData(
     // Lazy, so that the behaviors are checked before the items are encoded.
     const first = () => (encoded ??= encode(catalogue))
     const content = async () => ({ vectors: (await first()).content, width: contentWidth(shape) })
-    const facts = new DataFacts()
     const found = await findPairs(db, items, config, content, facts)
-    run.tell(facts)
     const folder = folderOf(found.log.options.path)
     const pictures = await queryPictures(db, found, folder, options, run)
     opened.push(pictures)
+    addQueryFacts(found.positives, pictures, facts)
+    run.tell(facts)
     const positives = withReadableQueries(found.positives, pictures.present)
     sayPairs(run, positives, found)
     const judged = judgedPairs(positives, 'test', config.evaluation.queries)
@@ -127,8 +129,18 @@ async function findPairs(
     },
     facts,
   )
+  await checkBehaviors(log, items, { facts, least: data.minCoverage, stops: true })
   const positives = await buildPositives(log, options, content)
   return { log, positives, seconds: (performance.now() - started) / 1000 }
+}
+
+/** Adds the query pictures that can be read to the facts, and the sources that found no pair. */
+function addQueryFacts({ bySource, queryImages }: Positives, { present }: Pictures, facts: DataFacts): void {
+  const of = queryImages.length
+  if (of > 0)
+    facts.joins.push({ join: 'query pictures → files', matched: present.reduce((sum, is) => sum + is, 0), of })
+  const empty = Object.keys(bySource).filter((source) => bySource[source] === 0)
+  if (empty.length > 0) facts.notes.push(`positives.sources without a pair: ${empty.join(', ')}`)
 }
 
 /** Logs the number of pairs of each source, and of training pairs by kind of query. */

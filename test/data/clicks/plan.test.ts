@@ -38,7 +38,7 @@ const options: ClickOptions = {
   features: { user: true, items: [], context: [category], history: [ofBehaviors] },
 }
 const plan = (changes: Partial<ClickOptions> = {}, tables: Partial<ClickTables> = {}) =>
-  planClicks({ ...options, ...changes }, { impressions, isSplit: false, behaviors, ...tables })
+  planClicks({ ...options, ...changes }, { impressions, paths: ['impressions'], isSplit: false, behaviors, ...tables })
 
 describe('Plans of impressions', () => {
   test('when features share an embedding table then their values are numbered together', () => {

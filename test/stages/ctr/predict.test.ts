@@ -95,6 +95,64 @@ test('when impressions in the working folder have no labels and name what traini
   for (const { probability } of rows) assert.ok((probability as number) > 0 && (probability as number) < 1)
 })
 
+test('when a batch has new users alone, null labels or no rows then it is scored', async () => {
+  const known = `FROM (FROM read_parquet(${literal(table('impressions'))}) ORDER BY ts DESC)`
+  const batches: [string, string, number][] = [
+    ['new users', `SELECT 'nobody' AS user_id, item_id, ts ${known} LIMIT 3`, 3],
+    ['labels are null', `SELECT user_id, item_id, ts, NULL::INTEGER AS label ${known} LIMIT 3`, 3],
+    ['labels are texts', `SELECT user_id, item_id, ts, 'unknown' AS label ${known} LIMIT 1`, 1],
+    ['no rows', `SELECT user_id, item_id, ts ${known} LIMIT 0`, 0],
+  ]
+  const db = await Database.open()
+  for (const [name, sql, rows] of batches) {
+    const [path, out] = [join(folder, `${name}.parquet`), join(folder, `${name} scored.parquet`)]
+    await db.writeParquet(sql, path)
+    const done = await mimJson(['ctr', 'predict', run, '--impressions', path, '--out', out])
+    assert.deepEqual([done['impressions'], done['warnings']], [rows, []], name)
+    const columns = await query('SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {out})', { out })
+    assert.deepEqual(
+      columns.map((column) => Object.values(column as object)),
+      [
+        ['user_id', 'VARCHAR'],
+        ['item_id', 'BIGINT'],
+        ['probability', 'FLOAT'],
+      ],
+    )
+    const found = await query<{ probability: number }>('SELECT * FROM {out}', { out })
+    assert.equal(found.length, rows, name)
+    for (const { probability } of found) assert.ok(probability > 0 && probability < 1, name)
+  }
+  db.close()
+})
+
+test('when impressions are in any order then scores are in the same order', async () => {
+  const [path, out] = [join(folder, 'shuffled.parquet'), join(folder, 'shuffled-scored.parquet')]
+  const db = await Database.open()
+  await db.writeParquet(
+    `SELECT user_id, item_id, ts FROM read_parquet(${literal(table('impressions'))}) ORDER BY hash(item_id), hash(user_id) LIMIT 200`,
+    path,
+  )
+  db.close()
+  await mimJson(['ctr', 'predict', run, '--impressions', path, '--out', out])
+  const ids = async (file: string) => query('SELECT user_id, item_id FROM {file}', { file })
+  assert.deepEqual(await ids(out), await ids(path))
+})
+
+test('when ids are written otherwise than in training then the scores come with a warning', async () => {
+  const [path, out] = [join(folder, 'padded.parquet'), join(folder, 'padded-scored.parquet')]
+  const db = await Database.open()
+  await db.writeParquet(
+    `SELECT user_id || ' ' AS user_id, item_id, ts FROM read_parquet(${literal(table('impressions'))}) LIMIT 20`,
+    path,
+  )
+  db.close()
+  const { impressions, warnings } = await mimJson(['ctr', 'predict', run, '--impressions', path, '--out', out])
+  assert.equal(impressions, 20)
+  const found = (warnings as { id: string; what: string }[]).map(({ id, what }) => `${id} ${what}`)
+  assert.match(found.join('\n'), /join-empty users → behaviors: none .*spaces around ids/)
+  assert.match(found.join('\n'), /join-empty impressions → users of training: none .*spaces around ids/)
+})
+
 test('when a hard search is by what is no feature of items then one line names those that are', async () => {
   const args = [
     'ctr',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Random } from '../../../src/base/random.js'
-import { checkDrift, checkVectors } from '../../../src/stages/embed/check.js'
+import { checkCoverage, checkDrift, checkVectors } from '../../../src/stages/embed/check.js'
 import { fingerprint } from '../../../src/stages/embed/duplicates.js'
 import { openTables } from '../../data/tables.js'
 import { madeTable } from '../../store/madeTable.js'
@@ -53,4 +53,28 @@ test('when drift is asked for by a category that the catalogue lacks then it is 
   const drift = (category: string) => checkDrift(db, table, table, { path, id: 'item_id', category })
   assert.deepEqual((await drift('category')).by_category, [])
   await assert.rejects(drift('brnad'), { id: 'column-missing', message: /did you mean 'brand'/ })
+})
+
+test('when no id of a log has a vector, or ids are written differently, then it is a problem with ids of both sides', async () => {
+  const unit = () => Float32Array.of(1, 0)
+  const covered = async (name: string, type: string, ids: (bigint | string)[], items: string) => {
+    using table = await madeTable(join(folder, name), type, ids, 'float32', unit)
+    return await checkCoverage(
+      db,
+      table,
+      await write(name, `SELECT ${items} AS item_id FROM range(10) r(i)`),
+      'item_id',
+    )
+  }
+  const texts = Array.from({ length: 10 }, (_, i) => `${100 + i}`)
+  const numbers = texts.map(BigInt)
+  const strangers = await covered('strangers', 'BIGINT', numbers, '500 + i')
+  assert.deepEqual([strangers.rows, strangers.rows_covered], [10, 0])
+  assert.match(strangers.problems[0], /none of 10 found; not found: '500', '501', '502'.*'100', '101', '102'/)
+  const fractions = await covered('fractions', 'BIGINT', numbers, "100 + i || '.0'")
+  assert.match(fractions.problems[0], /'100\.0'.*'100'.*'\.0'/)
+  const half = await covered('half', 'VARCHAR', texts, "CASE WHEN i < 5 THEN '0' ELSE '' END || 100 + i")
+  assert.deepEqual([half.rows_covered, half.problems.length], [0.5, 1])
+  assert.match(half.problems[0], /leading zeros/)
+  assert.deepEqual((await covered('new', 'BIGINT', numbers, '105 + i')).problems, [])
 })
