@@ -1,5 +1,4 @@
 /** The behavior log for C-SFT. DuckDB gives each behavior its part of time, its session and its request. */
-
 import type { DataFacts } from '../facts.js'
 import type { Items } from '../items/items.js'
 import { visible } from '../items/titles.js'
@@ -13,7 +12,7 @@ import {
   requireSameIds,
   type Table,
 } from '../tables/contract.js'
-import { type Database, identifier } from '../tables/duckdb.js'
+import { type Database, identifier, literal } from '../tables/duckdb.js'
 import { fileNumberColumn, fileRowColumn } from '../tables/source.js'
 import { openTime, type TimeColumn } from '../tables/time.js'
 import type { TimeUnit } from '../tables/timeUnits.js'
@@ -51,7 +50,8 @@ export type Part = keyof typeof parts
 export type QueryColumn = 'query_image' | 'query_text'
 
 /** Actions by which a user takes an item. */
-const taking = "('click', 'favorite', 'cart', 'purchase')"
+export const takingActions = ['click', 'favorite', 'cart', 'purchase']
+const taking = `(${takingActions.map(literal).join(', ')})`
 
 /** Actions that choose an item; positive pairs are made of these. */
 const choosing = "('click', 'purchase')"

@@ -1,18 +1,15 @@
 /** What the tables of a click model contain and which of their columns it reads. */
 import type { DataFacts } from '../facts.js'
 import type { Database } from '../tables/duckdb.js'
-import { type FactColumns, tableFacts } from '../tables/tableFacts.js'
+import { tableFacts } from '../tables/tableFacts.js'
 import type { ClickOptions } from './plan.js'
 import type { ClickTables } from './tables.js'
-
-type Time = FactColumns['time']
 
 /** Adds the facts of each table to `facts`. */
 export async function addClickFacts(
   db: Database,
   { data: { columns }, features, history }: Pick<ClickOptions, 'data' | 'features' | 'history'>,
-  { impressions, behaviors, items }: ClickTables,
-  times: { impressions?: Time; behaviors?: Time },
+  { impressions, behaviors, items, times }: ClickTables,
   facts: DataFacts,
 ): Promise<void> {
   const { user, item, label, weight, time, action } = columns
@@ -22,12 +19,12 @@ export async function addClickFacts(
   const ofContext = features.context.flatMap(({ column }) => column)
   const shown = named([user, item, label, weight, time, columns.history, ...ofContext])
   const targets = ofHistory.map(({ target }) => target)
-  const read = { user, item, label, time: times.impressions }
+  const read = { user, item, label, time: times?.shown }
   const used = [...shown, ...named(behaviors ? targets : [...targets, ...ofBehaviors])]
   facts.tables.push(await tableFacts(db, 'impressions', impressions, { ...read, used }))
   if (behaviors) {
     const used = [...named([user, item, action, time]), ...ofBehaviors]
-    const found = await tableFacts(db, 'behaviors', behaviors, { user, item, action, time: times.behaviors, used })
+    const found = await tableFacts(db, 'behaviors', behaviors, { user, item, action, time: times?.behaviors, used })
     facts.tables.push(found)
     noteActions(found.actions ?? {}, history.actions, facts)
   }

@@ -1,4 +1,5 @@
 /** The catalogue as input of an encoder: pixels and tokens of every item. */
+import type { DataFacts } from '../facts.js'
 import { Pictures, type PreparedPictures } from '../pictures/pictures.js'
 import { type PictureOptions, preparePictures } from '../pictures/prepare.js'
 import { SharedTexts, shareArray, type Texts } from '../tables/sharedMemory.js'
@@ -29,6 +30,13 @@ export async function prepareCatalogue(
     hasImage: pictures.present,
     hasText: shareArray(Uint8Array.from(items.titles, (title) => (title === null ? 0 : 1))),
   }
+}
+
+/** Notes how many items have a title, and a picture that can be read. */
+export function noteModalities({ items, hasImage, hasText }: Catalogue, { notes }: DataFacts): void {
+  const count = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0).toLocaleString('en-US')
+  const all = items.count.toLocaleString('en-US')
+  notes.push(`of ${all} items ${count(hasText)} have a title and ${count(hasImage)} a picture that can be read`)
 }
 
 /** The parts of a catalogue that batches need. */

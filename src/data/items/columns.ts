@@ -2,6 +2,7 @@
 import type { DataFacts } from '../facts.js'
 import { type ColumnRule, openTable, type Table } from '../tables/contract.js'
 import type { Database } from '../tables/duckdb.js'
+import { tableFacts } from '../tables/tableFacts.js'
 import { usualItemColumns } from '../usualColumns.js'
 import { type TitleColumns, titleNames, titleRules } from './titles.js'
 
@@ -13,7 +14,7 @@ export interface ItemColumns {
 }
 
 /**
- * Opens and checks the items table; what it lacks goes to the notes of `facts`.
+ * Opens and checks the items table. `facts` gets its rows and columns, and notes on what it lacks.
  * @throws UserError of `openTable`
  */
 export async function openItems(
@@ -31,6 +32,7 @@ export async function openItems(
     [id]: { type: 'id', unique },
   }
   const table = await openTable(db, path, rules, facts)
+  facts?.tables.push(await tableFacts(db, 'items', table, { used: Object.keys(rules) }))
   facts?.notes.push(...missingModality(table, columns))
   return table
 }

@@ -1,8 +1,9 @@
-/** Describes a data set in the log, and checks it before training. */
+/** Describes a data set, and checks it before training. */
 import { UserError } from '../../base/errors.js'
 import type { CtrConfig } from '../../config/ctr.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import { findLeaks } from '../../data/clicks/leaks.js'
+import type { DataFacts } from '../../data/facts.js'
 import type { RowRange } from '../../data/tables/column.js'
 import type { Run } from '../../train/run.js'
 
@@ -20,24 +21,25 @@ export function checkLeaks(data: CtrDataset, { data: { leaks } }: CtrConfig, run
   for (const { what, feature } of found) run.warn({ id: 'leak', what: `a leak? ${what}` }, { leak: feature })
 }
 
-/** Logs the size of the data. */
-export function describe({ impressions, split, store }: CtrDataset, { model, data, train }: CtrConfig, run: Run) {
+/** Notes the sizes of the parts and of the histories. */
+export function noteSizes({ impressions, split, store }: CtrDataset, { notes }: DataFacts): void {
   const { rows, users, items, behaviorItem, historyStart, historyEnd } = impressions
-  const size = ({ from, to }: RowRange) => to - from
-  let seen = 0
+  const size = ({ from, to }: RowRange) => (to - from).toLocaleString('en-US')
+  let [seen, empty] = [0, 0]
   for (const { from, values: ends } of historyEnd.blocks()) {
     const starts = historyStart.read(from, from + ends.length)
-    for (let i = 0; i < ends.length; i++) seen += ends[i] - starts[i]
+    for (let i = 0; i < ends.length; i++) {
+      seen += ends[i] - starts[i]
+      if (ends[i] === starts[i]) empty++
+    }
   }
-  run.say(
-    `${model.name}: ${size(split.train)} impressions train, ${size(split.valid)} validate, ${size(split.test)} test; ` +
-      `${users} users, ${items} items, ${behaviorItem.length} behaviors, ${(seen / rows).toFixed(1)} in a history on average`,
+  notes.push(
+    `${size(split.train)} impressions train, ${size(split.valid)} validate, ${size(split.test)} test`,
+    `${users.toLocaleString('en-US')} users, ${items.toLocaleString('en-US')} items of all tables, ` +
+      `${behaviorItem.length.toLocaleString('en-US')} behaviors; ${(seen / rows).toFixed(1)} in a history on average, ` +
+      `none in ${((100 * empty) / rows).toFixed(1)} %`,
   )
-  if (store.isOnDisk) {
-    run.say(
-      `larger than data.memory (${data.memory}): read from files, shuffled in buffers of train.buffer (${train.buffer})`,
-    )
-  }
+  if (store.isOnDisk) notes.push('larger than data.memory: read from files and shuffled in buffers of train.buffer')
 }
 
 /** @throws UserError `labels-one-class` if a part lacks clicks or impressions without a click. */

@@ -5,6 +5,7 @@ import { checkClicks, checkKnown, checkVectors } from '../../data/clicks/checks/
 import { checkFeatures } from '../../data/clicks/checks/features.js'
 import { type CtrDataset, encodeClicks } from '../../data/clicks/dataset.js'
 import { loadEncoders, saveEncoders } from '../../data/clicks/encoders.js'
+import { addClickFacts } from '../../data/clicks/facts.js'
 import { nameOf } from '../../data/clicks/features.js'
 import { type ClickPlan, planClicks } from '../../data/clicks/plan.js'
 import { type Clicks, readClicks } from '../../data/clicks/read.js'
@@ -21,7 +22,7 @@ import { type ContentTable, loadContent, sideBySide } from '../../data/vectors/c
 import { withSearch } from '../../data/vectors/search.js'
 import { vectorIds } from '../../data/vectors/sources.js'
 import { searchOf, usesContent } from '../../models/ctr/index.js'
-import { checkClasses } from './describe.js'
+import { checkClasses, noteSizes } from './describe.js'
 import { storeFor } from './store.js'
 
 /**
@@ -37,11 +38,15 @@ export async function loadDataset(
   checkModel(config)
   const sources = { ...sourcesOf(config), unlabeled: trained !== undefined, needsRows: trained === undefined }
   const tables = await openClicks(db, sources, facts)
+  if (!trained) await addClickFacts(db, config, tables, facts)
   const plan = planClicks(config, tables)
   const kept = store ?? (await storeFor(db, config.data.memory, plan))
   try {
     const dataset = await readDataset(db, config, plan, { trained, store: kept, facts })
-    if (!trained) checkClasses(dataset, tables.impressions.path)
+    if (!trained) {
+      checkClasses(dataset, tables.impressions.path)
+      noteSizes(dataset, facts)
+    }
     return dataset
   } catch (error) {
     if (!store) kept.close()

@@ -10,7 +10,7 @@ import { exportClickModel } from '../../runtime/clickModel.js'
 import { train } from '../../train/loop.js'
 import type { Run } from '../../train/run.js'
 import { ctrFeatures } from './batch.js'
-import { checkLeaks, describe } from './describe.js'
+import { checkLeaks } from './describe.js'
 import { loadDataset, saveFeatures } from './load.js'
 import { showClicks, testMetrics, writePredictions } from './results.js'
 import { CtrTask, validMetrics } from './task.js'
@@ -35,7 +35,6 @@ export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, u
 
 async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, run: Run) {
   const loaded = run.seconds
-  describe(data, config, run)
   checkLeaks(data, config, run)
   const engine = await openEngine(config, (line) => run.say(line))
   const task = new CtrTask(engine, data, config)

@@ -13,7 +13,7 @@ import { checkTowers } from '../../checkpoint/model.js'
 import { withProvenance } from '../../checkpoint/provenance.js'
 import type { PretrainConfig } from '../../config/pretrain.js'
 import { DataFacts } from '../../data/facts.js'
-import { prepareCatalogue } from '../../data/items/catalogue.js'
+import { noteModalities, prepareCatalogue } from '../../data/items/catalogue.js'
 import { type Items, loadItems } from '../../data/items/items.js'
 import { pictureOptions } from '../../data/pictures/prepare.js'
 import { findTable } from '../../data/tables/contract.js'
@@ -78,7 +78,6 @@ async function load(config: PretrainConfig, run: Run) {
   using db = await Database.open()
   const facts = new DataFacts()
   const items = await loadItems(db, findTable(data.root, data.items), data.columns, facts)
-  run.tell(facts)
   const model = await openModel(config, items, run)
   const shape = encoderShape(model)
   const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
@@ -89,6 +88,8 @@ async function load(config: PretrainConfig, run: Run) {
     prepareCatalogue(items, encoder, options, progress),
   )
   opened.use(catalogue.pictures)
+  noteModalities(catalogue, facts)
+  run.tell(facts)
   tellPictures(run, 'pictures', catalogue.pictures, { where: items.pictures.where, list })
   opened.release()
   return { items, model, catalogue }

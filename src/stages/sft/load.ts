@@ -4,11 +4,12 @@ import type { ModelFolder } from '../../checkpoint/folder.js'
 import type { SftConfig } from '../../config/sft.js'
 import { countChoices } from '../../data/choices/coOccurrence.js'
 import { checkBehaviors } from '../../data/choices/coverage.js'
+import { addLogFacts } from '../../data/choices/facts.js'
 import { BehaviorLog, parts } from '../../data/choices/log.js'
 import { buildPositives, type Positives, withReadableQueries } from '../../data/choices/positives.js'
 import { type ContentVectors, queryKinds } from '../../data/choices/sources/source.js'
 import { DataFacts } from '../../data/facts.js'
-import { type Catalogue, prepareCatalogue } from '../../data/items/catalogue.js'
+import { type Catalogue, noteModalities, prepareCatalogue } from '../../data/items/catalogue.js'
 import { folderOf, type Items, loadItems } from '../../data/items/items.js'
 import type { Pictures } from '../../data/pictures/pictures.js'
 import { fingerprintOf, type PictureOptions, pictureOptions, preparePictures } from '../../data/pictures/prepare.js'
@@ -63,12 +64,13 @@ export async function loadSftData(
   const facts = new DataFacts()
   const db = await Database.open({ memory: data.memory, temporary: spill })
   try {
-    const items = await loadItems(db, findTable(data.root, data.items), data.columns)
+    const items = await loadItems(db, findTable(data.root, data.items), data.columns, facts)
     const text = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
     const list = rejectedList(run)
     const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit, list)
     const catalogue = await openCatalogueOf(items, text, options, run)
     opened.push(catalogue.pictures)
+    noteModalities(catalogue, facts)
     let encoded: Promise<ItemVectors> | undefined
     // Lazy, so that the behaviors are checked before the items are encoded.
     const first = () => (encoded ??= encode(catalogue))
@@ -129,6 +131,7 @@ async function findPairs(
     },
     facts,
   )
+  await addLogFacts(log, facts)
   await checkBehaviors(log, items, { facts, least: data.minCoverage, stops: true })
   const positives = await buildPositives(log, options, content)
   return { log, positives, seconds: (performance.now() - started) / 1000 }
