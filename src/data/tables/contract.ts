@@ -114,7 +114,12 @@ const types: Record<ColumnType, TypeRule> = {
     show: (c) => `${nonFinite(c)}[1]`,
     rule: 'finite numbers',
   },
-  ids: { fits: (type) => type.endsWith(']') && isIdType(type), expected: 'a list of int64 or of strings' },
+  ids: {
+    fits: (type) => type.endsWith(']') && isIdType(type),
+    expected: 'a list of int64 or of strings',
+    remedy: (type) =>
+      type === 'VARCHAR' ? "split the text when writing the file, e.g. string_split(ids, ',')" : undefined,
+  },
 }
 
 /** SQL of a label, which some tables store as the only element of a list. */

@@ -141,11 +141,6 @@ describe('Joins of impressions, behaviors and items', () => {
   test('when no behavior has one of the actions then training stops and names those that there are', async () => {
     const message = /no behavior has an action of 'cart'; expected history\.actions among click/
     await assertRefused(() => load({}, ['history.actions=[cart]']), 'history-empty', message)
-    await assertRefused(
-      () => load({ behaviors: `FROM (${behaved()}) LIMIT 0` }),
-      'history-empty',
-      /the table has no rows/,
-    )
   })
 
   test('when no impression has a behavior before it then it is warned of', async () => {
@@ -179,6 +174,11 @@ describe('Padding of listed histories', () => {
     assert.deepEqual(join(facts, 'histories → items')?.matched, join(facts, 'histories → items')?.of)
     assert.deepEqual(ids(facts), [])
     assert.deepEqual(ids(await load({}, [...listed, 'history.padding=0'])), ['padding-unused'])
+  })
+
+  test('when histories are joined text then they are refused with how to split them', async () => {
+    const joined = { impressions: padded("n || ',' || n") }
+    await assertRefused(() => load(joined, listed), 'column-type', /'seen' is VARCHAR; expected a list.*string_split/)
   })
 
   test('when 0 is an item then it may be in histories', async () => {

@@ -171,13 +171,13 @@ async function checkUsers(db: Database, plan: ClickPlan, { impressions, numbers 
 
 /** The error that no behavior, of whichever user, has one of the actions; undefined: some have. */
 async function noActions(db: Database, { tables, columns, history }: ClickPlan): Promise<UserError | undefined> {
-  const { path, source, rows } = tables.behaviors!
+  const { path, source } = tables.behaviors!
   const action = identifier(columns.action)
   const actions = history.actions.map(literal).join(', ')
   if ((await db.rows(`SELECT 1 FROM ${source} WHERE ${action} IN (${actions}) LIMIT 1`)).length > 0) return undefined
   const found = await db.rows<{ action: string }>(`SELECT DISTINCT ${action} AS action FROM ${source} LIMIT 20`)
-  const what = rows === 0 ? 'the table has no rows' : `no behavior has an action of ${actions}`
-  const expected = rows === 0 ? 'behaviors' : `history.actions among ${found.map((row) => row.action).join(', ')}`
+  const what = `no behavior has an action of ${actions}`
+  const expected = `history.actions among ${found.map((row) => row.action).join(', ')}`
   return new UserError({ id: 'history-empty', where: path, what, expected })
 }
 
