@@ -203,6 +203,7 @@ const extraction: MetricDefinition[] = [
   { name: 'unchanged', meaning: 'vectors reused from the previous table' },
   { name: 'resumed', meaning: 'vectors reused from an interrupted run' },
   { name: 'empty', meaning: 'items skipped: neither readable picture nor title' },
+  { name: 'pictures', meaning: 'items with a picture, readable or not' },
   { name: 'broken', meaning: 'pictures that could not be read' },
   { name: 'gone', meaning: 'items of the previous table that left the catalogue' },
   { name: 'rows', meaning: 'vectors in the table' },

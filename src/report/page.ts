@@ -63,7 +63,7 @@ export interface Cell {
   style?: 'number' | 'meaning' | 'number best'
 }
 
-/** A table; the first cell of a row is its name. */
+/** A table; the first cell of a row is its name. Without header cells it has no head. */
 export function table(header: readonly Cell[], rows: readonly (readonly Cell[])[]): Markup {
   const cell = (tag: string, { text, small, style }: Cell) =>
     h(tag, { class: style }, text, small !== undefined && [' ', h('small', {}, small)])
@@ -73,15 +73,16 @@ export function table(header: readonly Cell[], rows: readonly (readonly Cell[])[
     h(
       'table',
       {},
-      h(
-        'thead',
-        {},
+      header.length > 0 &&
         h(
-          'tr',
+          'thead',
           {},
-          header.map((c) => cell('th', c)),
+          h(
+            'tr',
+            {},
+            header.map((c) => cell('th', c)),
+          ),
         ),
-      ),
       h(
         'tbody',
         {},

@@ -188,7 +188,7 @@ export class Run {
       warnings: warnings.map(warningText),
     }
     await replaceFile(this.path('report.html'), (temporary) => writeFileSync(temporary, stageReport(summary)))
-    const results = { ...metrics, data: facts && factMetrics(facts), warnings }
+    const results = { ...metrics, ...(facts ? { data: factMetrics(facts) } : {}), warnings }
     await writeJson(this.path('metrics.json'), results)
     return results
   }

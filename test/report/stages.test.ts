@@ -57,11 +57,13 @@ test('when pretraining ends then its report shows recalls, what was found for he
   const train = { epochs: 1, batch: 32, logEvery: 1 }
   const page = await reportOf('pretrain', pretrainConfig, { data: catalogue, model, train }, pretrain)
   assert.deepEqual(headings(page), [
+    'Warnings',
     'Retrieval',
     'Quality of the vectors',
     'Titles found for pictures',
     'Pictures found for titles',
     'Learning curves',
+    'Data',
     'All results',
   ])
   // Eight pictures that titles were found for, and seven found for each of four titles.
@@ -87,8 +89,8 @@ test('when C-SFT ends then its report shows for each kind of query the query, th
   const small = { negatives: { queue: 0, hard: 0 }, evaluation: { queries: 60 } }
   const options = { data: catalogue, init: checkpoint, train, positives, ...small }
   const page = await reportOf('sft', sftConfig, options, sft)
-  assert.deepEqual(headings(page), ['Retrieval', 'What is found', 'Learning curves', 'All results'])
-  const [recalls, searches] = all(page, 'section')
+  assert.deepEqual(headings(page), ['Warnings', 'Retrieval', 'What is found', 'Learning curves', 'Data', 'All results'])
+  const [, recalls, searches] = all(page, 'section')
   assert.deepEqual(
     all(recalls, 'figcaption').map(({ children: [title] }) => title.text),
     ['Query: image', 'Query: text', 'Query: product'],
@@ -100,7 +102,7 @@ test('when C-SFT ends then its report shows for each kind of query the query, th
 
 test('when vectors are made then the report counts modalities and shows neighbors', async () => {
   const page = await reportOf('embed', embedConfig, { data, checkpoint, provider: 'cpu' }, embed)
-  assert.deepEqual(headings(page), ['Items', 'Nearest neighbors', 'All results'])
+  assert.deepEqual(headings(page), ['Items', 'Nearest neighbors', 'Data', 'All results'])
   assert.equal(all(page, 'ol').length, 6)
   for (const list of all(page, 'ol')) assert.equal(list.children.length, 7)
   const cells = new Map(all(page, 'tr').map(({ children: [name, value] }) => [name.text, Number(value.text)]))
@@ -115,7 +117,7 @@ test('when no item has a picture then the report lacks the gallery and nothing e
     TO ${literal(items)} (FORMAT parquet)`)
   db.close()
   const page = await reportOf('titles', embedConfig, { data: { items }, checkpoint, provider: 'cpu' }, embed)
-  assert.deepEqual(headings(page), ['Items', 'All results'])
+  assert.deepEqual(headings(page), ['Items', 'Data', 'All results'])
 })
 
 test('when a click model is trained then its report shows buckets, calibration, ROC curve and majority', async () => {
@@ -125,6 +127,7 @@ test('when a click model is trained then its report shows buckets, calibration, 
     'Calibration and ROC',
     'Comparison with a constant',
     'Learning curves',
+    'Data',
     'All results',
   ])
 })

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { addLogFacts } from '../../../src/data/choices/facts.js'
+import { addClickFacts } from '../../../src/data/clicks/facts.js'
+import { openClicks } from '../../../src/data/clicks/tables.js'
+import { DataFacts } from '../../../src/data/facts.js'
+import { loadItems } from '../../../src/data/items/items.js'
+import { openTables, plainPositives, positivesOf } from '../tables.js'
+
+const { db, rows } = await openTables()
+
+const impressions = await rows(
+  'impressions',
+  'user_id, item_id, label, ts, page, price',
+  "('a', 1, 1, 1700000000, 'home', 2.5)",
+  "('a', 2, 0, 1700000060, 'home', 3.5)",
+  "('b', 2, 0, 1700000120, 'shop', 3.5)",
+  "('c', 3, 0, 1700000180, 'shop', 1.5)",
+)
+const behaviors = await rows(
+  'behaviors',
+  'user_id, item_id, action, ts',
+  "('a', 1, 'click', 1699990000)",
+  "('a', 1, 'purchase', 1699990060)",
+  "('b', 3, 'click', 1699990120)",
+  "('b', 3, 'wish', 1699990180)",
+)
+const items = await rows('items', 'item_id, title, category', "(1, 'hat', 'x')", "(2, 'bag', 'x')", "(3, 'mug', 'y')")
+
+test('when click tables are opened then their facts are counts, span, click rate, actions and columns', async () => {
+  const facts = new DataFacts()
+  const columns = { user: 'user_id', item: 'item_id', label: 'label', time: 'ts', action: 'action', history: null }
+  const sources = { columns, impressions, behaviors, items, timeUnit: 'auto', timeZone: null } as const
+  const features = {
+    user: true,
+    items: [{ kind: 'category', name: null, column: 'category', table: null, minCount: null }],
+    context: [{ kind: 'category', name: null, column: 'page', table: null, minCount: null }],
+    history: [],
+  } as const
+  const history = { actions: ['click'], length: 5, padding: null }
+  await addClickFacts(db, { data: { columns }, features, history }, await openClicks(db, sources, facts), facts)
+  const times = 'seconds since 1970 (inferred)'
+  assert.deepEqual(facts.tables, [
+    {
+      ...{ table: 'impressions', path: impressions, rows: 4, users: 3, items: 3, click_rate: 0.25 },
+      ...{ from: '2023-11-14T22:13:20.000Z', to: '2023-11-14T22:16:20.000Z', times },
+      ...{ used: ['user_id', 'item_id', 'label', 'ts', 'page'], unused: ['price'] },
+    },
+    {
+      ...{ table: 'behaviors', path: behaviors, rows: 4, users: 2, items: 2 },
+      ...{ from: '2023-11-14T19:26:40.000Z', to: '2023-11-14T19:29:40.000Z', times },
+      ...{ actions: { click: 2, purchase: 1, wish: 1 }, used: ['user_id', 'item_id', 'action', 'ts'], unused: [] },
+    },
+    { table: 'items', path: items, rows: 3, used: ['item_id', 'category'], unused: ['title'] },
+  ])
+  assert.match(facts.notes.join('\n'), /not in history\.actions \(click\): 1 purchase, 1 wish/)
+})
+
+test('when the log of C-SFT is opened then its facts name the actions that are no choice', async () => {
+  const facts = new DataFacts()
+  const columns = { id: 'item_id', title: 'title', image: 'image', category: 'category' }
+  const options = { ...plainPositives, path: behaviors, sessionMinutes: 30, split: { train: 0.5, valid: 0.25 } }
+  const { log } = await positivesOf(db, await loadItems(db, items, columns, facts), options)
+  await addLogFacts(log, facts)
+  assert.deepEqual(
+    facts.tables.map(({ table, rows, users, used }) => ({ table, rows, users, used })),
+    [
+      { table: 'items', rows: 3, users: undefined, used: ['item_id', 'title', 'category'] },
+      { table: 'behaviors', rows: 4, users: 2, used: ['user_id', 'item_id', 'action', 'ts'] },
+    ],
+  )
+  assert.match(facts.notes.join('\n'), /no column 'image': titles alone/)
+  assert.match(facts.notes.join('\n'), /count as impressions without a choice: 1 wish/)
+})
