@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addLogFacts } from '../../../src/data/choices/facts.js'
+import { BehaviorLog } from '../../../src/data/choices/log.js'
 import { addClickFacts } from '../../../src/data/clicks/facts.js'
 import { openClicks } from '../../../src/data/clicks/tables.js'
 import { DataFacts } from '../../../src/data/facts.js'
 import { loadItems } from '../../../src/data/items/items.js'
-import { openTables, plainPositives, positivesOf } from '../tables.js'
+import { openTables, plainPositives } from '../tables.js'
 
 const { db, rows } = await openTables()
 
@@ -43,12 +44,12 @@ test('when click tables are opened then their facts are counts, span, click rate
   assert.deepEqual(facts.tables, [
     {
       ...{ table: 'impressions', path: impressions, rows: 4, users: 3, items: 3, click_rate: 0.25 },
-      ...{ from: '2023-11-14T22:13:20.000Z', to: '2023-11-14T22:16:20.000Z', times },
+      ...{ from: '2023-11-14T22:13:20Z', to: '2023-11-14T22:16:20Z', times },
       ...{ used: ['user_id', 'item_id', 'label', 'ts', 'page'], unused: ['price'] },
     },
     {
       ...{ table: 'behaviors', path: behaviors, rows: 4, users: 2, items: 2 },
-      ...{ from: '2023-11-14T19:26:40.000Z', to: '2023-11-14T19:29:40.000Z', times },
+      ...{ from: '2023-11-14T19:26:40Z', to: '2023-11-14T19:29:40Z', times },
       ...{ actions: { click: 2, purchase: 1, wish: 1 }, used: ['user_id', 'item_id', 'action', 'ts'], unused: [] },
     },
     { table: 'items', path: items, rows: 3, used: ['item_id', 'category'], unused: ['title'] },
@@ -60,7 +61,7 @@ test('when the log of C-SFT is opened then its facts name the actions that are n
   const facts = new DataFacts()
   const columns = { id: 'item_id', title: 'title', image: 'image', category: 'category' }
   const options = { ...plainPositives, path: behaviors, sessionMinutes: 30, split: { train: 0.5, valid: 0.25 } }
-  const { log } = await positivesOf(db, await loadItems(db, items, columns, facts), options)
+  const log = await BehaviorLog.open(db, await loadItems(db, items, columns, facts), options, facts)
   await addLogFacts(log, facts)
   assert.deepEqual(
     facts.tables.map(({ table, rows, users, used }) => ({ table, rows, users, used })),
