@@ -44,7 +44,7 @@ test('when --device gpu is asked for and there is none then the run ends with 2,
 test('when an engine is unknown then the run ends with 2 and names the ones there are, and where it was named', async () => {
   const byFlag = await mim([...short, '--engine', 'jax', ...out('jax')])
   assert.equal(byFlag.code, 2)
-  assert.match(byFlag.stderr, /error \[config\].*\n {2}engine: "jax"; expected .*auto.*tensorflow.*wasm/)
+  assert.match(byFlag.stderr, /error \[config\]: --engine jax: expected .*auto.*tensorflow.*wasm/)
   const byVariable = await mim([...short, ...out('jax')], { MIM_ENGINE: 'jax' })
   assert.equal(byVariable.code, 2)
   assert.match(byVariable.stderr, /error \[engine-name\]: MIM_ENGINE: 'jax'; expected auto, tensorflow, wasm\n$/)

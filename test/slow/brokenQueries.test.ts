@@ -29,15 +29,15 @@ test('when query pictures are broken then training and judgment are as if nobody
   await mimJson([...stages.pretrain, ...short, '--out', pretrained])
   const trained = async (name: string) => {
     const out = join(folder, name)
-    const data = ['--set', `data.behaviors=${JSON.stringify(table(name))}`, '--set', 'data.maxBadImages=0.5']
+    const tables = ['--set', `data.behaviors=${JSON.stringify(table(name))}`, '--set', 'data.maxBadImages=0.5']
     const { code, stdout, stderr } = await mim([
       ...stages.sft,
-      ...data,
+      ...tables,
       ...short,
       ...['--init', pretrained, '--json', '--out', out],
     ])
     assert.equal(code, 0, stderr)
-    const { positives, seconds: _, warnings, ...metrics } = JSON.parse(stdout)
+    const { positives, seconds: _, data: _facts, warnings, ...metrics } = JSON.parse(stdout)
     const pairs = Object.values(positives as Record<string, number>).reduce((a, b) => a + b, 0)
     const losses = await query('SELECT step, loss FROM {history} ORDER BY step', {
       history: join(out, 'history.parquet'),
