@@ -25,21 +25,25 @@ export function refusal(
 
 let last: Promise<unknown> = Promise.resolve()
 
-async function refuse(args: readonly string[], out: string, id: string, left: readonly string[]): Promise<string> {
+/** Runs a command in this process. One at a time: they share standard error and the exit code. */
+export async function runHere(args: readonly string[]): Promise<{ code: typeof process.exitCode; stderr: string }> {
   const { write } = process.stderr
   let stderr = ''
   process.stderr.write = (text: string | Uint8Array) => {
     stderr += text
     return true
   }
-  let code: typeof process.exitCode
   try {
-    await main(['node', 'mim', ...args, '--out', out])
-    code = process.exitCode
+    await main(['node', 'mim', ...args])
+    return { code: process.exitCode, stderr }
   } finally {
     process.exitCode = undefined
     process.stderr.write = write
   }
+}
+
+async function refuse(args: readonly string[], out: string, id: string, left: readonly string[]): Promise<string> {
+  const { code, stderr } = await runHere([...args, '--out', out])
   assert.equal(code, 2, stderr)
   // Facts of the data and warnings may come first.
   assert.match(stderr, new RegExp(`^(?:data\\n|  [^\\n]*\\n|warning: [^\\n]*\\n)*error \\[${id}\\]: [^\\n]+\\n$`))

@@ -7,7 +7,7 @@ import { stringify } from 'yaml'
 import { tablePath } from '../../src/commands/tablePath.js'
 import { assertRefused } from '../errors/refused.js'
 import { root } from '../fixtures.js'
-import { refusal } from '../refusal.js'
+import { refusal, runHere } from '../refusal.js'
 import { temporaryFolder } from '../sample/folders.js'
 import { mim } from './cli.js'
 
@@ -101,7 +101,7 @@ test('when a command gets a run of another stage then one line names both stages
     [['embed', '--resume', '--out', ctr], /unknown option '--resume'/],
     [['embed', '--out', ctr], /: --out: .* is of a run of mim ctr, not of mim embed/],
   ] as const) {
-    const { code, stderr } = await mim(args)
+    const { code, stderr } = await runHere(args)
     assert.equal(code, 2)
     assert.match(stderr, message)
   }

@@ -10,12 +10,12 @@ import { mergeShards, shardName, shardsFolder } from '../../src/stages/embed/mer
 import { embed } from '../../src/stages/embed/stage.js'
 import { EmbeddingTable, tableFolder } from '../../src/store/index.js'
 import { Run } from '../../src/train/run.js'
-import { mimJson } from '../commands/cli.js'
+import { writeSmallCheckpoint } from '../checkpoint/small.js'
 import { pythonWith } from '../fixtures.js'
-import { openDatabase } from '../sample/folders.js'
-import { query, smallStages, workplace } from './stages.js'
+import { openDatabase, temporaryFolder } from '../sample/folders.js'
+import { query } from './stages.js'
 
-const folder = await workplace()
+const folder = await temporaryFolder()
 const checkpoint = join(folder, 'pretrain')
 const shop = join(folder, 'shop')
 const count = 40
@@ -25,7 +25,7 @@ let whole: Buffer
 
 /** Picture files of which some are broken; of item 3 there is none, and item 5 has no title either. */
 before(async () => {
-  await mimJson([...smallStages(folder).pretrain, '--engine', 'wasm', '--epochs', '0.1', '--out', checkpoint])
+  writeSmallCheckpoint(checkpoint, true)
   mkdirSync(shop)
   whole = await sharp({ create: { width: 200, height: 90, channels: 3, background: '#a01020' } })
     .jpeg()

@@ -1,6 +1,6 @@
 /** The how-to pages work: whoever does what they say has code that compiles, runs and keeps the import rules. */
 import { test } from 'node:test'
-import { copyRepository, execute, run, write } from '../docs/copy.js'
+import { copyRepository, execute, filesOf, run, write } from '../docs/copy.js'
 import { howToPages } from '../docs/pages.js'
 import { temporaryFolder } from '../sample/folders.js'
 
@@ -14,6 +14,7 @@ for (const page of howToPages()) {
   })
 }
 
-test('when all how-to pages were followed then imports point down', () => {
+test('when all how-to pages were followed then the code is formatted and imports point down', () => {
+  execute(`biome check --vcs-enabled=false ${filesOf(howToPages()).join(' ')}`, folder)
   execute('depcruise src', folder)
 })
