@@ -3,7 +3,18 @@ import type { DataFacts } from '../facts.js'
 import { tableFacts } from '../tables/tableFacts.js'
 import { type BehaviorLog, takingActions } from './log.js'
 
-/** Adds the facts of the log to `facts`, and a note on actions that take no item. */
+/** Other names that logs have for the actions by which a user takes an item. */
+const otherNames: Readonly<Record<string, readonly string[]>> = {
+  click: ['clicks', 'clicked', 'clk', 'pv'],
+  favorite: ['favorites', 'favourite', 'fav', 'collect', 'wishlist'],
+  cart: ['carts', 'addtocart', 'basket'],
+  purchase: ['purchases', 'purchased', 'buy', 'bought', 'order', 'ordered', 'pay', 'paid', 'transaction'],
+}
+
+/**
+ * Adds the facts of the log to `facts`, with a note on actions that take no item, or the warning `actions-unknown` if
+ * some of these look like actions that do.
+ */
 export async function addLogFacts({ db, table, time, options }: BehaviorLog, facts: DataFacts): Promise<void> {
   const { columns } = options
   const { user, item, action } = columns
@@ -12,5 +23,15 @@ export async function addLogFacts({ db, table, time, options }: BehaviorLog, fac
   const others = Object.entries(found.actions ?? {}).filter(([name]) => !takingActions.includes(name))
   if (others.length === 0) return
   const list = others.map(([name, rows]) => `${rows.toLocaleString('en-US')} ${name}`).join(', ')
-  facts.notes.push(`actions other than ${takingActions.join(', ')} count as impressions without a choice: ${list}`)
+  const what = `actions other than ${takingActions.join(', ')} count as impressions without a choice: ${list}`
+  const meant = [...new Set(others.flatMap(([name]) => meaningOf(name) ?? []))]
+  if (meant.length === 0) return void facts.notes.push(what)
+  const remedy = `did you mean ${meant.join(', ')}? write the actions under these names`
+  facts.warn({ id: 'actions-unknown', where: `${table.path}: column '${action}'`, what, remedy })
+}
+
+/** The action that another spelling or name probably means. */
+function meaningOf(name: string): string | undefined {
+  const plain = name.toLowerCase().replace(/[^a-z]/g, '')
+  return takingActions.find((action) => action === plain || otherNames[action].includes(plain))
 }

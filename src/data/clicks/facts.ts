@@ -5,23 +5,26 @@ import { tableFacts } from '../tables/tableFacts.js'
 import type { ClickOptions } from './plan.js'
 import type { ClickTables } from './tables.js'
 
-/** Adds the facts of each table to `facts`. */
+/** Adds the facts of each table to `facts`. Labels of impressions to be scored are not read. */
 export async function addClickFacts(
   db: Database,
   { data: { columns }, features, history }: Pick<ClickOptions, 'data' | 'features' | 'history'>,
-  { impressions, behaviors, items, times }: ClickTables,
+  { impressions, paths, behaviors, items, times }: ClickTables,
   facts: DataFacts,
+  { isScored = false } = {},
 ): Promise<void> {
-  const { user, item, label, weight, time, action } = columns
+  const { user, item, time, action } = columns
+  const [label, weight] = isScored ? [null, null] : [columns.label, columns.weight]
   const named = (names: readonly (string | null | undefined)[]) => names.filter((name) => name != null)
   const ofHistory = features.history.flatMap((spec) => (spec.kind === 'gap' ? [] : [spec]))
   const ofBehaviors = ofHistory.map(({ column }) => column)
   const ofContext = features.context.flatMap(({ column }) => column)
   const shown = named([user, item, label, weight, time, columns.history, ...ofContext])
   const targets = ofHistory.map(({ target }) => target)
+  const whole = { ...impressions, path: paths.join(' + ') }
   const read = { user, item, label, time: times?.shown }
   const used = [...shown, ...named(behaviors ? targets : [...targets, ...ofBehaviors])]
-  facts.tables.push(await tableFacts(db, 'impressions', impressions, { ...read, used }))
+  facts.tables.push(await tableFacts(db, 'impressions', whole, { ...read, used }))
   if (behaviors) {
     const used = [...named([user, item, action, time]), ...ofBehaviors]
     const found = await tableFacts(db, 'behaviors', behaviors, { user, item, action, time: times?.behaviors, used })

@@ -3,8 +3,8 @@ import { UserError } from '../../base/errors.js'
 import type { CtrConfig } from '../../config/ctr.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import { findLeaks } from '../../data/clicks/leaks.js'
+import type { Split } from '../../data/clicks/split.js'
 import type { DataFacts } from '../../data/facts.js'
-import type { RowRange } from '../../data/tables/column.js'
 import type { Run } from '../../train/run.js'
 
 /**
@@ -18,13 +18,20 @@ export function checkLeaks(data: CtrDataset, { data: { leaks } }: CtrConfig, run
     const what = ['features that reveal the label', ...found.map((leak) => leak.what)].join('\n  ')
     throw new UserError({ id: 'leak', what, remedy: 'remove them, or run without --strict' })
   }
-  for (const { what, feature } of found) run.warn({ id: 'leak', what: `a leak? ${what}` }, { leak: feature })
+  for (const { what, feature } of found) {
+    const remedy = 'remove it unless it is known when the impression is shown'
+    run.warn({ id: 'leak', what: `a leak? ${what}`, remedy }, { leak: feature })
+  }
 }
 
 /** Notes the sizes of the parts and of the histories. */
 export function noteSizes({ impressions, split, store }: CtrDataset, { notes }: DataFacts): void {
-  const { rows, users, items, behaviorItem, historyStart, historyEnd } = impressions
-  const size = ({ from, to }: RowRange) => (to - from).toLocaleString('en-US')
+  const { rows, users, items, label, behaviorItem, historyStart, historyEnd } = impressions
+  const size = (part: keyof Split) => {
+    const { from, to } = split[part]
+    const rate = `${((100 * label.sum(from, to)) / (to - from)).toFixed(1)} %`
+    return `${(to - from).toLocaleString('en-US')} impressions ${part} (CTR ${rate})`
+  }
   let [seen, empty] = [0, 0]
   for (const { from, values: ends } of historyEnd.blocks()) {
     const starts = historyStart.read(from, from + ends.length)
@@ -34,7 +41,7 @@ export function noteSizes({ impressions, split, store }: CtrDataset, { notes }: 
     }
   }
   notes.push(
-    `${size(split.train)} impressions train, ${size(split.valid)} validate, ${size(split.test)} test`,
+    `${size('train')}, ${size('valid')}, ${size('test')}`,
     `${users.toLocaleString('en-US')} users, ${items.toLocaleString('en-US')} items of all tables, ` +
       `${behaviorItem.length.toLocaleString('en-US')} behaviors; ${(seen / rows).toFixed(1)} in a history on average, ` +
       `none in ${((100 * empty) / rows).toFixed(1)} %`,

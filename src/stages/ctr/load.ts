@@ -38,12 +38,13 @@ export async function loadDataset(
   checkModel(config)
   const sources = { ...sourcesOf(config), unlabeled: trained !== undefined, needsRows: trained === undefined }
   const tables = await openClicks(db, sources, facts)
-  if (!trained) await addClickFacts(db, config, tables, facts)
+  await addClickFacts(db, config, tables, facts, { isScored: trained !== undefined })
   const plan = planClicks(config, tables)
   const kept = store ?? (await storeFor(db, config.data.memory, plan))
   try {
     const dataset = await readDataset(db, config, plan, { trained, store: kept, facts })
     if (!trained) {
+      warnOfOneMoment(plan, facts)
       checkClasses(dataset, tables.impressions.path)
       noteSizes(dataset, facts)
     }
@@ -79,7 +80,7 @@ async function readDataset(
     gap: plan.gap,
     hashed,
     whiten: { kept: data.whiten, power: data.whitenPower },
-    timeOrder: trained === undefined ? await timeOrders(db, clicks, features.user) : {},
+    timeOrder: trained === undefined && !isOneMoment(plan) ? await timeOrders(db, clicks, features.user) : {},
     encoders: saved,
     store,
   })
@@ -87,9 +88,18 @@ async function readDataset(
   return dataset
 }
 
+/** Whether all impressions are of the same time, so that their order means nothing. */
+const isOneMoment = ({ tables: { times } }: ClickPlan) => times !== undefined && times.shown.first === times.shown.last
+
 /** Writes the encoders that `loadDataset` needs to score new impressions into `folder`. */
 export async function saveFeatures(db: Database, { encoders, numbers }: CtrDataset, folder: string): Promise<void> {
   await saveEncoders(db, encoders, numbers, folder)
+}
+
+function warnOfOneMoment(plan: ClickPlan, facts: DataFacts): void {
+  if (!isOneMoment(plan)) return
+  const what = 'all impressions have the same time: the split into train, valid and test follows no order of time'
+  facts.warn({ id: 'times-equal', where: plan.tables.paths[0], what, remedy: 'check data.columns.time' })
 }
 
 /** @throws UserError for a model without the vectors that it needs, or a search by a feature that there is not. */

@@ -58,7 +58,7 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
       const named = `SELECT user_id, item_id, probability ${select} FROM scores s
         ${data.numbers.joinUsers} ${data.numbers.joinItems} ${joins} ORDER BY s.row`
       await replaceFile(out, (file) => db.writeParquet(named, file))
-      const found = { joins: factMetrics(facts)['joins'], warnings: facts.warnings }
+      const found = { data: factMetrics(facts), warnings: facts.warnings }
       const seconds = (Date.now() - started) / 1000
       return { impressions: data.impressions.rows, provider, out, seconds, ...found }
     } finally {

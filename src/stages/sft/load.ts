@@ -1,5 +1,6 @@
 /** Loads what C-SFT learns from: the catalogue, positive pairs, and the pictures and texts of queries. */
 import { rmSync } from 'node:fs'
+import { UserError } from '../../base/errors.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import type { SftConfig } from '../../config/sft.js'
 import { countChoices } from '../../data/choices/coOccurrence.js'
@@ -88,6 +89,8 @@ export async function loadSftData(
     const queries = { pictures, tokens: text.encode(positives.queryTexts), folder }
     return { catalogue, positives, queries, first: await first(), baselines: rankByCounts(positives, judged, counts) }
   } catch (error) {
+    // What is odd about the data may be the cause.
+    if (error instanceof UserError) for (const warning of facts.warnings) run.warn(warning)
     for (const pictures of opened) pictures.close()
     throw error
   } finally {

@@ -73,3 +73,22 @@ test('when the log of C-SFT is opened then its facts name the actions that are n
   assert.match(facts.notes.join('\n'), /no column 'image': titles alone/)
   assert.match(facts.notes.join('\n'), /count as impressions without a choice: 1 wish/)
 })
+
+test('when actions have other names than those of C-SFT then a warning says which are meant', async () => {
+  const facts = new DataFacts()
+  const columns = { id: 'item_id', title: 'title', image: 'image', category: 'category' }
+  const path = await rows(
+    'named',
+    'user_id, item_id, action, ts',
+    "('a', 1, 'click', 1699990000)",
+    "('a', 1, 'Buy', 1699990060)",
+    "('b', 3, 'add_to_cart', 1699990120)",
+    "('b', 3, 'expose', 1699990180)",
+  )
+  const options = { ...plainPositives, path, sessionMinutes: 30, split: { train: 0.5, valid: 0.25 } }
+  await addLogFacts(await BehaviorLog.open(db, await loadItems(db, items, columns), options, facts), facts)
+  const [warning] = facts.warnings
+  assert.equal(warning.id, 'actions-unknown')
+  assert.match(warning.what, /1 Buy, 1 add_to_cart, 1 expose$/)
+  assert.match(warning.remedy!, /did you mean purchase, cart\?/)
+})

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { ctrConfig } from '../../../src/config/ctr.js'
 import { loadConfig } from '../../../src/config/load.js'
 import { findLeaks } from '../../../src/data/clicks/leaks.js'
+import { DataFacts } from '../../../src/data/facts.js'
 import { loadDataset } from '../../../src/stages/ctr/load.js'
 import { mim } from '../../commands/cli.js'
 import { openTables } from '../tables.js'
@@ -52,6 +53,22 @@ describe('Leaks', () => {
     assert.equal(others.length, 0)
     assert.equal(leak.feature, 'history')
     assert.match(leak.what, /100\.0 % of clicks/)
+  })
+
+  test('when all impressions have one time then that is warned of, and no id follows the time', async () => {
+    await write(
+      'moment',
+      `SELECT * REPLACE (1700050000 AS ts) FROM read_parquet('${join(folder, 'impressions.parquet')}')`,
+    )
+    const facts = new DataFacts()
+    const options = ['data.impressions=moment.parquet', 'features.context=[request_id]']
+    const config = loadConfig(ctrConfig, { sets: [...sets, `data.root=${folder}`, ...options] })
+    const found = findLeaks(await loadDataset(db, config, { facts }))
+    assert.deepEqual(
+      found.filter(({ feature }) => feature === 'request_id'),
+      [],
+    )
+    assert.ok(facts.warnings.some(({ id }) => id === 'times-equal'))
   })
 
   test('when an id counts rows in the order of time then it is reported', async () => {
