@@ -58,3 +58,34 @@ test('when --overwrite meets files that are not of a run then out-no-run names t
     await refused(args(own), 'out-no-run', /config\.yaml that names no stage/, own)
   }
 })
+
+test('when ctr predict would write over an input, or into its folder, then out-input', async () => {
+  const files = { 'checkpoint/model.safetensors': '', 'onnx/model.onnx': '', 'metrics.json': '{}' }
+  const run = folderOf('run of ctr', { ...files, 'config.yaml': stringify({ stage: 'ctr' }) })
+  const data = folderOf('predicted', { ...tables, 'days/day=1/a.parquet': '' })
+  const link = join(folder, 'link.parquet')
+  symlinkSync(join(data, 'impressions.parquet'), link)
+  const days = join(data, 'days')
+  for (const [impressions, out] of [
+    ['impressions.parquet', join(data, 'impressions.parquet')],
+    ['impressions.parquet', relative('.', join(data, 'days/../impressions.parquet'))],
+    ['impressions.parquet', link],
+    ['impressions.parquet', join(data, 'items.parquet')],
+    [days, join(days, 'scores.parquet')],
+    [join(days, '*/*.parquet'), join(days, 'day=1/scores.parquet')],
+    ['impressions.parquet', join(run, 'checkpoint/model.safetensors')],
+    ['impressions.parquet', join(run, 'config.yaml')],
+  ]) {
+    const args = ['ctr', 'predict', run, '--data', data, '--impressions', impressions, '--out', out]
+    await refused(args, 'out-input', /--out .*: this file is an input, or in the folder of one: /, folder)
+  }
+})
+
+test('when mim compare would write into a run then out-input', async () => {
+  const run = folderOf('runs/a', {
+    'config.yaml': stringify({ stage: 'ctr' }),
+    'metrics.json': '{}',
+    'report.html': '',
+  })
+  await refused(['compare', join(folder, 'runs'), '--out', run], 'out-input', /: the run .*runs\/a; /, run)
+})
