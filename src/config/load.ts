@@ -48,7 +48,7 @@ export function loadConfig<S extends z.ZodType>(schema: S, sources: ConfigSource
   })
   const [what] = lines
   if (lines.length === 1) throw new UserError({ id: 'config', what })
-  throw new UserError({ id: 'config', what: [`configuration has ${lines.length} problems`, ...lines].join('\n  ') })
+  throw new UserError({ id: 'config', what: [`configuration has ${lines.length} problems`, ...lines] })
 }
 
 /** `over` laid over `under`. */
