@@ -89,3 +89,8 @@ test('when mim compare would write into a run then out-input', async () => {
   })
   await refused(['compare', join(folder, 'runs'), '--out', run], 'out-input', /: the run .*runs\/a; /, run)
 })
+
+test('when --out is empty then every command that writes there says so', async () => {
+  for (const command of [['ctr'], ['pretrain'], ['sample'], ['ctr', 'grid']])
+    await refused([...command, '--out', ''], 'place-name', /: --out: the path is empty; give a path$/m, folder)
+})
