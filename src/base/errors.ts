@@ -1,10 +1,15 @@
 /** Errors of the user are reported in one line with exit code 2; all other errors are bugs and have exit code 1. */
 
+import { brief, visible } from './visible.js'
+
+/** Between the lines of a message that lists several problems. */
+const lineBreak = '\n  '
+
 export interface Problem {
   /** Stable name for tests and scripts, e.g. `label-value`. */
   id: string
-  /** What is wrong, with the user's value. */
-  what: string
+  /** What is wrong, with the user's value; a list has a line each. */
+  what: string | readonly string[]
   /** File, column, row (from 1) or config path. */
   where?: string
   /** What is allowed. */
@@ -18,8 +23,10 @@ export class UserError extends Error {
   readonly exitCode = 2
 
   constructor({ id, what, where, expected, remedy }: Problem, options?: ErrorOptions) {
-    const place = where ? `${where}: ` : ''
-    super(`${place}${what}${expected ? `; expected ${expected}` : ''}${remedy ? `; ${remedy}` : ''}`, options)
+    const place = where ? `${visible(where)}: ` : ''
+    const lines = [what].flat().map(brief).join(lineBreak)
+    const rest = visible(`${expected ? `; expected ${expected}` : ''}${remedy ? `; ${remedy}` : ''}`)
+    super(`${place}${lines}${rest}`, options)
     this.name = 'UserError'
     this.id = id
   }
@@ -49,7 +56,7 @@ export function failureOf(thrown: unknown): Failure {
 
 /** The error that another thread sent. */
 export function errorOf({ error, id }: Failure): Error {
-  return id === undefined ? error : new UserError({ id, what: error.message })
+  return id === undefined ? error : new UserError({ id, what: error.message.split(lineBreak) })
 }
 
 /** The message of anything thrown. */

@@ -213,6 +213,8 @@ export function checkFile(path: string, option: string): void {
 }
 
 function check(path: string, option: string, syscall: string, work: () => void): void {
+  if (path.trim() === '')
+    throw new UserError({ id: 'place-name', where: option, what: 'the path is empty', remedy: 'give a path' })
   try {
     work()
   } catch (error) {

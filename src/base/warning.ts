@@ -1,3 +1,5 @@
+import { brief, visible } from './visible.js'
+
 /** A likely mistake that does not stop a run: shown in the terminal, the log, `metrics.json` and the report. */
 export interface Warning {
   /** Stable name for tests and scripts, e.g. `leak`. */
@@ -12,5 +14,5 @@ export interface Warning {
 
 /** A warning in one line. */
 export function warningText({ where, what, remedy }: Warning): string {
-  return `warning: ${where ? `${where}: ` : ''}${what}${remedy ? `; ${remedy}` : ''}`
+  return `warning: ${where ? `${visible(where)}: ` : ''}${brief(what)}${remedy ? `; ${visible(remedy)}` : ''}`
 }

@@ -13,7 +13,7 @@ import { type Judgment, modelCard } from './card.js'
 import type { MimConfig, ModelFolder } from './folder.js'
 import { processorFiles, readImageProcessor } from './processorFile.js'
 import { checkTokenizer } from './tokenizerFit.js'
-import { isOurs, openWeights, type ReadValue, weightFiles, writeWeights } from './weights.js'
+import { isOurs, openWeights, type ReadValue, type Weights, weightFiles, writeWeights } from './weights.js'
 
 /** Resolves `path`: the checkpoint in a run folder, or the folder itself. */
 export function checkpointFolder(path: string): string {
@@ -61,10 +61,11 @@ export function modelFiles(path: string): string[] {
 
 /**
  * Checks that the towers are complete by the headers of the weight files, before anything that takes long.
- * @throws UserError `tensor-missing`, `tensor-shape`, and what `openWeights` throws.
+ * @throws UserError `tensor-missing`, `tensor-shape`, `fusion-undescribed`, and what `openWeights` throws.
  */
-export function checkTowers({ path, config, tokenizer }: ModelFolder): void {
+export function checkTowers({ path, config, tokenizer, mim }: ModelFolder): void {
   using weights = openWeights(path)
+  requireDescribed(path, weights, mim)
   const p = new Parameters()
   encoderPrograms(p, encoderShape({ config, tokenizer, mim: {} }))
   logitScale(p, config)
@@ -74,7 +75,8 @@ export function checkTowers({ path, config, tokenizer }: ModelFolder): void {
 /**
  * Checks the weights of a checkpoint before anything that takes long: complete and finite. Warns of tensors that the
  * architecture in config.json does not have, e.g. of further layers. Reads each tensor once.
- * @throws UserError `tensor-missing`, `tensor-shape`, `tensor-not-finite`, and what `openWeights` throws.
+ * @throws UserError `tensor-missing`, `tensor-shape`, `tensor-not-finite`, `fusion-undescribed`, and what `openWeights`
+ * throws.
  */
 export function checkWeights({ path, config, tokenizer, mim }: ModelFolder, warn: (warning: Warning) => void): void {
   using weights = openWeights(path)
@@ -85,6 +87,7 @@ export function checkWeights({ path, config, tokenizer, mim }: ModelFolder, warn
     const similar = weights.names.find((name) => name.endsWith(`.${parameter.name}`))
     throw missingTensor(path, parameter.name, similar)
   }
+  requireDescribed(path, weights, mim)
   const used = new Set(p.list().map(({ name }) => name))
   const unused = weights.names.filter((name) => !used.has(name) && !isOurs(name) && !buffers.test(name))
   if (unused.length > 0) {
@@ -93,6 +96,23 @@ export function checkWeights({ path, config, tokenizer, mim }: ModelFolder, warn
     warn({ id: 'tensor-unused', where: path, what, remedy: 'check the sizes in config.json, e.g. num_hidden_layers' })
   }
   weights.checkFinite()
+}
+
+/**
+ * Without its description a trained fusion head would not be used, and content vectors would be others.
+ * @throws UserError `fusion-undescribed`
+ */
+function requireDescribed(path: string, weights: Weights, mim: MimConfig): void {
+  const name = weights.names.find((one) => one.startsWith('fusion.'))
+  if (name === undefined || mim.fusion) return
+  const file = join(path, 'mim.json')
+  throw new UserError({
+    id: 'fusion-undescribed',
+    where: file,
+    what: `${existsSync(file) ? 'there is no fusion in it' : 'this file is missing'}, but mim.safetensors has '${name}'`,
+    expected: 'the file that mim wrote with mim.safetensors',
+    remedy: 'copy the whole checkpoint; without mim.safetensors its towers are used alone',
+  })
 }
 
 /** Tensors of complete checkpoints that the encoder does not read: buffers and parameters of losses. */

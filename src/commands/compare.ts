@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { requireFileApart } from '../base/apart.js'
 import { replaceFile, writeJson } from '../base/files.js'
 import { checkFolder } from '../base/places.js'
 import { labelOf } from '../metrics/index.js'
@@ -8,7 +9,13 @@ import { type Comparison, compareRuns, findRuns } from '../studies/compare.js'
 
 export async function run(folders: string[], flags: { out?: string; json?: boolean }): Promise<void> {
   if (flags.out) checkFolder(flags.out, '--out')
-  const comparison = await compareRuns(folders.flatMap(findRuns))
+  const runs = folders.flatMap(findRuns)
+  if (flags.out) {
+    // The report of a run has the name of ours.
+    const inputs = runs.map(({ folder }) => ({ option: 'the run', path: folder }))
+    requireFileApart(join(flags.out, 'report.html'), '--out', inputs)
+  }
+  const comparison = await compareRuns(runs)
   if (flags.out) {
     await writeJson(join(flags.out, 'summary.json'), comparison)
     await replaceFile(join(flags.out, 'report.html'), (temporary) => writeFileSync(temporary, page(comparison)))

@@ -1,10 +1,12 @@
 /** What the commands of all stages share. */
 import type { z } from 'zod'
+import { requireFolderApart } from '../base/apart.js'
 import { UserError } from '../base/errors.js'
 import { checkFolder, checkTemporary } from '../base/places.js'
 import { requireStage } from '../base/runStage.js'
 import { loadConfig } from '../config/load.js'
 import { shapeOf } from '../config/schemaTree.js'
+import { inputsOf } from '../data/inputs.js'
 import { engineNames } from '../engine/index.js'
 import { splitName } from '../metrics/index.js'
 import { shown } from '../report/text.js'
@@ -40,10 +42,13 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
 
 /**
  * Checks the places that a stage writes to before it reads anything.
- * @throws UserError of `placeError`, which names the option.
+ * @throws UserError of `placeError`, which names the option; `out-input` if an input is in the folder `out`.
  */
 export function checkPlaces(out: string | undefined, config: Record<string, unknown>): void {
-  if (out !== undefined) checkFolder(out, '--out')
+  if (out !== undefined) {
+    checkFolder(out, '--out')
+    requireFolderApart(out, '--out', inputsOf(config))
+  }
   const { cache } = (config['data'] ?? {}) as { cache?: string }
   if (cache !== undefined) checkFolder(cache, 'data.cache')
   // TensorFlow loads programs from temporary files.

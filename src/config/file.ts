@@ -6,6 +6,7 @@ import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node,
 import { messageOf, UserError } from '../base/errors.js'
 import { withCurrentNames } from '../base/formerNames.js'
 import { nearest } from '../base/suggest.js'
+import { containsItself, selfProblem, yamlProblem } from './yaml.js'
 
 export type Tree = { [key: string]: unknown }
 
@@ -36,7 +37,7 @@ export function readConfigFile(name: string, stage?: string): ConfigFile {
   const [problem] = document.errors
   if (problem) {
     const where = `${path}:${lines.linePos(problem.pos[0]).line}`
-    throw new UserError({ id: 'config-yaml', where, what: problem.message, expected: 'YAML' })
+    throw new UserError({ id: 'config-yaml', where, what: yamlProblem(problem), expected: 'YAML' })
   }
   const tree = plainValue(document, path) ?? {}
   if (typeof tree !== 'object' || Array.isArray(tree)) {
@@ -80,12 +81,16 @@ function findFile(name: string): string {
 }
 
 function plainValue(document: Document, path: string): unknown {
+  const refused = (what: string) => new UserError({ id: 'config-yaml', where: path, what, expected: 'YAML' })
+  let value: unknown
   try {
-    return document.toJS()
+    value = document.toJS()
   } catch (error) {
     // An alias without its anchor, or too many aliases.
-    throw new UserError({ id: 'config-yaml', where: path, what: messageOf(error), expected: 'YAML' })
+    throw refused(messageOf(error))
   }
+  if (containsItself(value)) throw refused(selfProblem)
+  return value
 }
 
 /** Offset in the text of the last key of `path` that the document has. */

@@ -1,10 +1,11 @@
 /** Loads a configuration from defaults, YAML files, --set options and flags; later sources override earlier ones. */
 import { parse } from 'yaml'
 import type { z } from 'zod'
-import { messageOf, UserError } from '../base/errors.js'
+import { UserError } from '../base/errors.js'
 import { currentPath, withCurrentNames } from '../base/formerNames.js'
 import { readConfigFile, type Tree } from './file.js'
 import { type Origin, originOf, problemLines } from './problems.js'
+import { containsItself, selfProblem, yamlProblem } from './yaml.js'
 
 export interface ConfigSources {
   /** YAML files, or names of presets such as `market/pretrain`; a later one is merged over those before it. */
@@ -47,7 +48,7 @@ export function loadConfig<S extends z.ZodType>(schema: S, sources: ConfigSource
   })
   const [what] = lines
   if (lines.length === 1) throw new UserError({ id: 'config', what })
-  throw new UserError({ id: 'config', what: [`configuration has ${lines.length} problems`, ...lines].join('\n  ') })
+  throw new UserError({ id: 'config', what: [`configuration has ${lines.length} problems`, ...lines] })
 }
 
 /** `over` laid over `under`. */
@@ -90,12 +91,18 @@ export function flagOf(path: string): string {
 
 /** Parses the value of `--set path=value` as YAML. */
 function setValue(text: string, value: string): unknown {
-  try {
-    return parse(value, { prettyErrors: false })
-  } catch (error) {
-    const what = `--set ${text}: ${messageOf(error)}`
-    throw new UserError({ id: 'set-syntax', what, expected: 'a YAML value; quote special characters' })
+  const refused = (problem: string) => {
+    const what = `--set ${text}: ${problem}`
+    return new UserError({ id: 'set-syntax', what, expected: 'a YAML value; quote special characters' })
   }
+  let parsed: unknown
+  try {
+    parsed = parse(value, { prettyErrors: false })
+  } catch (error) {
+    throw refused(yamlProblem(error))
+  }
+  if (containsItself(parsed)) throw refused(selfProblem)
+  return parsed
 }
 
 function put(tree: Tree, { path, value, text }: Given): void {

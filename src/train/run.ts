@@ -62,7 +62,7 @@ export class Run {
    * Opens the folder `out` for `work`. If the work fails by the user's mistake before anything was trained, a folder
    * that was new is removed again, except for lists of what is wrong with the data.
    * @throws UserError `run-exists` if it contains a run and neither resume nor overwrite is given; `run-differs` if the
-   * run to resume had another configuration; `out-no-run` if overwrite would remove a folder that is not a run.
+   * run to resume had another configuration; `out-no-run` if overwrite would remove anything that is not of a run.
    */
   static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     if (options.dry) return Run.dryRun(options, work)

@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
 import { recoverFolder, replaceFile } from '../base/files.js'
 import { withCurrentNames } from '../base/formerNames.js'
+import { runStage } from '../base/runStage.js'
 
 export interface RunOptions {
   out: string
@@ -34,10 +35,7 @@ export async function openFolder(options: RunOptions): Promise<boolean> {
   const { out, stage, config, overwrite, repeatable } = options
   const configFile = join(out, 'config.yaml')
   if (overwrite && existsSync(out)) {
-    if (!existsSync(configFile) && !readdirSync(out).every(isList)) {
-      const what = `${out} has files but no config.yaml: it is not a run folder`
-      throw new UserError({ id: 'out-no-run', what, remedy: 'choose another --out' })
-    }
+    requireRun(out)
     rmSync(out, { recursive: true })
   }
   const isNew = !existsSync(out) || hasListsAlone(out)
@@ -47,6 +45,40 @@ export async function openFolder(options: RunOptions): Promise<boolean> {
   for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))
   return isNew
 }
+
+/** What the stages write into a run folder. */
+const written = [
+  ...['config.yaml', 'log.jsonl', 'history.parquet', 'metrics.json', 'report.html', 'precision.json'],
+  ...['predictions.parquet', 'checkpoint', 'last', 'onnx', 'spill', 'temporary', 'work'],
+  ...['embeddings', 'table', 'tables', 'part', 'shards'],
+]
+/** Of file managers, which leave them in each folder that they show. */
+const ofSystem = ['.DS_Store', 'Thumbs.db', 'desktop.ini']
+
+/**
+ * Checks that a folder holds a run and nothing else, so that nothing of the user is removed with it.
+ * @throws UserError `out-no-run`
+ */
+function requireRun(folder: string): void {
+  const names = readdirSync(folder)
+  if (names.every(isList)) return
+  const remedy = 'choose another --out, or remove it yourself'
+  if (!stages.includes(runStage(folder) ?? '')) {
+    const what = existsSync(join(folder, 'config.yaml'))
+      ? `${folder} has a config.yaml that names no stage: it is not a run folder`
+      : `${folder} has files but no config.yaml: it is not a run folder`
+    throw new UserError({ id: 'out-no-run', what, remedy })
+  }
+  const foreign = names.filter((name) => !isList(name) && ![...written, ...ofSystem].includes(withoutSuffix(name)))
+  if (foreign.length === 0) return
+  const list = foreign.slice(0, 5).join(', ') + (foreign.length > 5 ? ` and ${foreign.length - 5} more` : '')
+  throw new UserError({ id: 'out-no-run', what: `${folder} has files that are not of the run: ${list}`, remedy })
+}
+
+const stages = ['pretrain', 'sft', 'embed', 'ctr']
+
+/** The name without what is added while a file or folder is replaced. */
+const withoutSuffix = (name: string) => name.replace(/\.(part(-\d+)?|old)$/, '')
 
 function requireSameRun(configFile: string, { out, stage, config, schema, resume }: RunOptions): void {
   if (!resume) {

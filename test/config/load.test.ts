@@ -9,6 +9,7 @@ import { presetNames } from '../../src/config/file.js'
 import { type ConfigSources, loadConfig } from '../../src/config/load.js'
 import { schemas } from '../../src/config/schemas.js'
 import { sftConfig } from '../../src/config/sft.js'
+import { containsItself } from '../../src/config/yaml.js'
 import { mim } from '../commands/cli.js'
 import { refusal } from '../refusal.js'
 import { temporaryFolder } from '../sample/folders.js'
@@ -271,6 +272,26 @@ describe('Former names', () => {
   test('when a file has an option under both names then the former one is unknown', async () => {
     const file = await yaml('data: {normalise: true, normalize: false}')
     assert.match(problem({ file }), /data\.normalise: unknown option; did you mean 'normalize'\?/)
+  })
+
+  test('when a value contains itself or there are two documents then one line says so', async () => {
+    for (const text of ['features: &x {items: [*x]}', '&x\nmodel: *x', 'data: &x [1, [2, *x]]']) {
+      const file = await yaml(text)
+      assert.match(problem({ file }, 'config-yaml'), /config\.yaml: a value contains itself .*; expected YAML$/)
+    }
+    assert.match(
+      problem({ sets: ['features.items=&x [*x]'] }, 'set-syntax'),
+      /features\.items=.*: a value contains itself/,
+    )
+    const file = await yaml('seed: 1\n---\nseed: 2\n')
+    assert.match(
+      problem({ file }, 'config-yaml'),
+      /config\.yaml:2: there is more than one YAML document .*; expected YAML$/,
+    )
+    assert.match(problem({ sets: ['seed=1\n---\n2'] }, 'set-syntax'), /more than one YAML document/)
+    // The same value in two places is fine.
+    const shared = ['price']
+    assert.equal(containsItself({ items: shared, users: [shared] }), false)
   })
 
   test('when a path leads into what every object has then the option is unknown', () => {

@@ -49,10 +49,10 @@ test('when a folder holds a run then neither another run nor another configurati
 test('when --overwrite is given then a run is replaced, and a folder that is no run is left alone', async () => {
   const out = join(folder, 'replaced')
   cpSync(run, out, { recursive: true })
-  writeFileSync(join(out, 'old.txt'), '')
+  writeFileSync(join(out, 'rejected.parquet'), '')
   await mimJson([...pretrain, '--out', out, '--overwrite', '--seed', '9'])
   assert.match(readFileSync(join(out, 'config.yaml'), 'utf8'), /^seed: 9$/m)
-  assert.equal(existsSync(join(out, 'old.txt')), false)
+  assert.equal(existsSync(join(out, 'rejected.parquet')), false)
 
   const mine = join(folder, 'mine')
   mkdirSync(mine)

@@ -188,6 +188,8 @@ test('when neighbors are searched then they have the greatest cosines, with and 
   exact.neighbors.forEach(({ score }, i) => {
     assert.ok(Math.abs(score - scores[i]) < 1e-5)
   })
+  for (const over of [join(table, 'table/table.json'), join(table, 'config.yaml')])
+    assert.match((await mim([...command, '--html', over])).stderr, /^error \[out-input\]: --html /)
   assert.equal(readFileSync(html, 'utf8').match(/data:image\/jpeg/g)!.length >= 5, true)
   for (const use of ['built', 'opened again']) {
     const found = (await mimJson([...command, '--index'])) as unknown as Answer

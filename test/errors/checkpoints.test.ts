@@ -1,8 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { newModel } from '../../src/checkpoint/create.js'
-import { readModelFolder } from '../../src/checkpoint/model.js'
+import { checkTowers, checkWeights, readModelFolder } from '../../src/checkpoint/model.js'
 import { embedConfig } from '../../src/config/embed.js'
 import { SafetensorsFile, writeSafetensors } from '../../src/formats/safetensors.js'
 import { versionOf } from '../../src/stages/embed/describe.js'
@@ -70,4 +70,22 @@ test('when neighbors of words or a picture are asked of another model, or the pi
   await writeFile(image, 'no picture')
   await assertRefused(ask('0123', image), 'model-differs', /model 0123/)
   await assertRefused(ask(await versionOf(path), image), 'image-unreadable', /broken\.jpg: /)
+})
+
+test('when mim.json does not describe the trained fusion head then the checkpoint is refused', async () => {
+  const path = join(folder, 'fused')
+  writeSmallCheckpoint(path, true)
+  const file = join(path, 'mim.json')
+  const check = () => checkWeights(readModelFolder(path), () => {})
+  check()
+  checkTowers(readModelFolder(path))
+  await writeFile(file, '{}')
+  const empty = /fused\/mim\.json: there is no fusion in it, but mim\.safetensors has 'fusion\.\w+'; expected /
+  await assertRefused(check, 'fusion-undescribed', empty)
+  await assertRefused(() => checkTowers(readModelFolder(path)), 'fusion-undescribed', empty)
+  await rm(file)
+  await assertRefused(check, 'fusion-undescribed', /fused\/mim\.json: this file is missing, but /)
+  // Without both files the towers are a checkpoint of their own.
+  await rm(join(path, 'mim.safetensors'))
+  check()
 })

@@ -1,10 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
+import { type Input, requireFileApart } from '../../base/apart.js'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
 import { checkFile } from '../../base/places.js'
 import { type EmbedConfig, embedConfig } from '../../config/embed.js'
+import { inputsOf } from '../../data/inputs.js'
 import { thumbnail } from '../../data/pictures/thumbnail.js'
 import { findTable } from '../../data/tables/contract.js'
 import { Database } from '../../data/tables/duckdb.js'
@@ -30,6 +32,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
   using db = await Database.open()
   using table = EmbeddingTable.open(path)
   const config = configOfRun(path, flags)
+  if (flags.html) requireFileApart(flags.html, '--html', readBy(path, config, flags))
   const source = { ...config.data, path: findTable(config.data.root, config.data.items) }
   const row = item === undefined ? undefined : rowOf(table, item)
   const vector =
@@ -56,6 +59,16 @@ export async function run(path: string, flags: Flags): Promise<void> {
   process.stdout.write(flags.json ? json({ neighbors: items, ...recall }) : lines(items, recall))
 }
 
+/** What the command reads: the table with its index, the catalogue, the checkpoint, the query picture, and the run. */
+function readBy(path: string, config: EmbedConfig, { image }: Flags): Input[] {
+  const run = runOf(path)
+  const ofRun = [tableFolder, currentTable, 'tables', 'config.yaml', 'metrics.json', 'report.html'].map((name) => ({
+    option: 'the run',
+    path: join(run, name),
+  }))
+  return [...inputsOf(config), ...ofRun, ...(image ? [{ option: '--image', path: image }] : [])]
+}
+
 /** The id of a query item as a list; empty for other queries. */
 const idsOf = (table: EmbeddingTable, row: number | undefined) => (row === undefined ? [] : table.ids.read(row, 1))
 
@@ -66,9 +79,13 @@ async function indexOf(table: EmbeddingTable, terminal: Terminal): Promise<HnswI
   return index
 }
 
+/** The run folder of a table in it. */
+const runOf = (path: string) =>
+  [tableFolder, currentTable].includes(basename(resolve(path))) ? dirname(resolve(path)) : path
+
 /** The configuration of the run that wrote the table; options replace its paths. */
 function configOfRun(path: string, { data, checkpoint }: Flags): EmbedConfig {
-  const run = [tableFolder, currentTable].includes(basename(resolve(path))) ? dirname(resolve(path)) : path
+  const run = runOf(path)
   const file = join(run, 'config.yaml')
   const { stage: _, ...known } = existsSync(file) ? (parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {}
   const config = embedConfig.parse('merge' in known ? {} : known)

@@ -2,8 +2,15 @@
 import { identifier } from '../tables/duckdb.js'
 import { type PictureInput, pictureIn } from './files.js'
 
-/** DuckDB types that hold one picture per row. */
-export const pictureTypes = /^(VARCHAR|BLOB|STRUCT\(.*("?bytes"? BLOB|"?path"? VARCHAR)\b.*\))$/i
+/**
+ * Whether a DuckDB type holds one picture per row. A struct does by its own fields `bytes` and `path`, in any case; one
+ * with a path and with bytes under another name does not, because these bytes would be passed over.
+ */
+export function isPictureType(type: string): boolean {
+  if (type === 'VARCHAR' || type === 'BLOB') return true
+  if (field(type, 'bytes', 'BLOB')) return true
+  return field(type, 'path', 'VARCHAR') !== undefined && !fieldsOf(type).some((one) => one.type === 'BLOB')
+}
 
 /** SQL of the two forms in which a row may have its picture. */
 export interface PictureSql {
@@ -34,7 +41,26 @@ export function pictureSql(name: string, type: string | undefined, t?: string): 
 
 /** The name of a field as the struct has it. A field that is always null may have any type, and is left out. */
 function field(struct: string, name: string, type: string): string | undefined {
-  return new RegExp(`(?:[(,] ?)"?(${name})"? ${type}\\b`, 'i').exec(struct)?.[1]
+  return fieldsOf(struct).find((one) => one.name.toLowerCase() === name && one.type === type)?.name
+}
+
+/** The fields of a DuckDB struct type, without those of structs in it; none of another type. */
+function fieldsOf(struct: string): { name: string; type: string }[] {
+  const [, inner] = /^STRUCT\((.*)\)$/s.exec(struct) ?? []
+  if (inner === undefined) return []
+  const fields = ['']
+  let depth = 0
+  // Quoted names, in which "" is a quote, may contain any character.
+  for (const [token] of inner.matchAll(/"(?:[^"]|"")*"|[^"]/gs)) {
+    if (token === '(') depth++
+    if (token === ')') depth--
+    if (token === ',' && depth === 0) fields.push('')
+    else fields.push(fields.pop()! + token)
+  }
+  return fields.map((text) => {
+    const [, quoted, bare, type] = /^\s*(?:"((?:[^"]|"")*)"|(\S+))\s+(.*)$/s.exec(text) ?? []
+    return { name: quoted?.replaceAll('""', '"') ?? bare ?? '', type: type ?? '' }
+  })
 }
 
 /** "bytes, path" for a SELECT. */

@@ -2,7 +2,7 @@
 import { UserError } from '../../base/errors.js'
 import { nearest } from '../../base/suggest.js'
 import { DataFacts } from '../facts.js'
-import { pictureTypes } from '../pictures/column.js'
+import { isPictureType } from '../pictures/column.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import { castId, exactType, isFloating, isIdType, notWhole, notWholeValue, wholeRule } from './ids.js'
 import { fileColumn, fileRowColumn, openSource, type TableSource } from './source.js'
@@ -85,7 +85,7 @@ const types: Record<ColumnType, TypeRule> = {
     expected: 'string',
   },
   image: {
-    fits: pictureTypes,
+    fits: isPictureType,
     expected: 'one picture: binary (encoded), string (its path or a data: URI) or struct<bytes, path>',
     remedy: (type) => (type.endsWith(']') ? 'mim takes one picture per item: write the first of each list' : undefined),
   },

@@ -15,7 +15,7 @@ export function checkLeaks(data: CtrDataset, { data: { leaks } }: CtrConfig, run
   if (leaks === 'ignore') return
   const found = findLeaks(data)
   if (leaks === 'stop' && found.length > 0) {
-    const what = ['features that reveal the label', ...found.map((leak) => leak.what)].join('\n  ')
+    const what = ['features that reveal the label', ...found.map((leak) => leak.what)]
     throw new UserError({ id: 'leak', what, remedy: 'remove them, or run without --strict' })
   }
   for (const { what, feature } of found) {

@@ -1,6 +1,7 @@
 /** Scores impressions with a trained click model on ONNX Runtime, and explains the scores. */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { requireFileApart } from '../../base/apart.js'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
 import { warningText } from '../../base/warning.js'
@@ -8,6 +9,7 @@ import { type CtrConfig, ctrConfig } from '../../config/ctr.js'
 import { loadConfig } from '../../config/load.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import { DataFacts } from '../../data/facts.js'
+import { inputsOf } from '../../data/inputs.js'
 import { Database } from '../../data/tables/duckdb.js'
 import type { ContentTable } from '../../data/vectors/contentTable.js'
 import type { Value } from '../../engine/index.js'
@@ -39,12 +41,14 @@ export interface PredictOptions {
 /**
  * Writes `user_id`, `item_id` and `probability` of each impression, in the order of the input. Labels are not read. With `explain` also the
  * behaviors of the greatest weight in each attention, and those nearest to the target.
- * @throws UserError `run-missing` if `run` is no finished run, and those of reading the data.
+ * @throws UserError `run-missing` if `run` is no finished run, `out-input` if `out` is one of the inputs, and those of reading the data.
  */
 export async function predict(options: PredictOptions, terminal: Terminal): Promise<Record<string, unknown>> {
   const { run, out } = options
   const started = Date.now()
   const config = configOf(run, options.changes)
+  const ofRun = ['config.yaml', 'metrics.json', 'checkpoint', 'onnx'].map((name) => join(run, name))
+  requireFileApart(out, '--out', [...inputsOf(config), ...ofRun.map((path) => ({ option: 'the run', path }))])
   const temporary = `${out}.temporary`
   const db = await Database.open({ memory: config.data.memory, temporary })
   const facts = new DataFacts()

@@ -211,4 +211,30 @@ describe('Pictures with bytes and a path in one', () => {
     const other = await write('odd/other', "SELECT 1 AS item_id, {'url': 'a.png'} AS image")
     await assert.rejects(openItemStream(db, other, columns), { id: 'column-type', message: /struct<bytes, path>/ })
   })
+
+  test('when fields have other cases or lie beside nested ones then the own ones are read', async () => {
+    const tables = {
+      nested: `SELECT {'meta': {'path': 'gone.png', 'bytes': ''::BLOB}, 'bytes': ${blob}} AS image`,
+      cased: `SELECT {'Path': NULL::VARCHAR, 'BYTES': ${blob}} AS image`,
+      quoted: `SELECT {'a "b", (c': 1, 'path': 'good.png'} AS image`,
+    }
+    for (const [name, query] of Object.entries(tables)) {
+      const path = await write(`odd/own ${name}`, `SELECT 1 AS item_id, * FROM (${query})`)
+      using pictures = await prepare(path, { cache: join(folder, `own ${name}`) })
+      assert.ok(Math.abs((await pictures.normalized([0], plain))[0] - color.r / 255) < 0.01, name)
+    }
+  })
+
+  test('when a struct has neither field of its own, or its bytes have another name, then the column is refused', async () => {
+    for (const [name, value] of Object.entries({
+      nested: `{'meta': {'bytes': ${blob}, 'path': 'good.png'}}`,
+      named: `{'path': NULL::VARCHAR, 'image bytes': ${blob}}`,
+      spaced: `{'image bytes': ${blob}, 'file path': 'good.png'}`,
+    })) {
+      const path = await write(`odd/foreign ${name}`, `SELECT 1 AS item_id, ${value} AS image`)
+      const refusal = { id: 'column-type', message: /column 'image' is STRUCT.*; expected .*struct<bytes, path>/ }
+      await assert.rejects(loadItems(db, path, columns), refusal)
+      await assert.rejects(openItemStream(db, path, columns), refusal)
+    }
+  })
 })
