@@ -3,6 +3,7 @@ import { UserError } from '../../base/errors.js'
 import type { DataFacts } from '../facts.js'
 import type { Table } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
+import { fileColumn, fileRowColumn } from '../tables/source.js'
 import { openTime, requireOneClock, type TimeColumn, type TimeOptions } from '../tables/time.js'
 import type { TimeUnit } from '../tables/timeUnits.js'
 
@@ -57,9 +58,9 @@ export async function openClickTimes(
   if (!behaviors) return { impressions, shown }
   checkSpans(shown, behaviors, unlabeled === true, facts)
   const steps: number[] = []
-  for (const [i, time] of impressions.entries()) steps.push(await observedStep(db, tables[i], time))
-  const step = await observedStep(db, log!, behaviors)
-  return { impressions, shown, behaviors: atEnd(behaviors, step, Math.min(...steps), facts) }
+  for (const [i, time] of impressions.entries()) steps.push((await observedSteps(db, tables[i], time)).finest)
+  const observed = await observedSteps(db, log!, behaviors)
+  return { impressions, shown, behaviors: atEnd(behaviors, observed, Math.min(...steps), facts) }
 }
 
 function wholeSpan(parts: readonly TimeColumn[]): TimeSpan {
@@ -120,7 +121,7 @@ function checkSpans(shown: TimeSpan, behaviors: TimeColumn, isScored: boolean, f
   }
 }
 
-/** Rows that show how fine times are, and fewest rows that do. */
+/** Rows of each file that show how fine times are, and fewest rows that do. */
 const sampled = 10_000
 const fewest = 100
 const steps = [day, 3600e6, 60e6, 1e6, 1e3]
@@ -132,31 +133,87 @@ const stepNames: Record<number, string> = {
   1e3: 'millisecond',
 }
 
-/** The greatest step, in microseconds, in which the times of the first rows of a table are apart. */
-async function observedStep(db: Database, { source }: Table, { sql, step, first }: TimeColumn): Promise<number> {
-  if (step === day || first === undefined) return step
-  const cases = steps.map((step) => `WHEN us % ${step} = 0 THEN ${step}`).join(' ')
-  const { rows, distinct, least } = await db.row<{ rows: bigint; distinct: bigint; least: number | null }>(
-    `SELECT count(*) AS rows, count(DISTINCT us) AS distinct, min(CASE ${cases} ELSE 1 END) AS least
-     FROM (SELECT ${sql} - ${first} AS us FROM ${source} LIMIT ${sampled})`,
+/** How fine the times of a table are: the steps, in microseconds, in which those of its files are apart. */
+interface ObservedSteps {
+  finest: number
+  coarsest: number
+  /** A file with the coarsest step, and a time in it. */
+  file?: string
+  base: number
+}
+
+interface FileTimes {
+  file: string
+  rows: number
+  distinct: number
+  /** The first time, and the greatest step in which the others are apart from it. */
+  base: number
+  step: number
+}
+
+/** Looks at the first rows of each file, because the files of a log may come from several systems. */
+async function observedSteps(db: Database, { placed }: Table, time: TimeColumn): Promise<ObservedSteps> {
+  const { sql, step, first } = time
+  if (step === day || first === undefined) return { finest: step, coarsest: step, base: first ?? 0 }
+  const cases = steps.map((step) => `WHEN (us - base) % ${step} = 0 THEN ${step}`).join(' ')
+  const files = await db.rows<Record<Exclude<keyof FileTimes, 'file'>, bigint | number> & { file: string }>(
+    `SELECT file, count(*) AS rows, count(DISTINCT us) AS distinct, base, min(CASE ${cases} ELSE 1 END) AS step
+     FROM (SELECT ${fileColumn} AS file, ${sql} AS us, min(us) OVER (PARTITION BY ${fileColumn}) AS base
+       FROM ${placed} WHERE ${fileRowColumn} < ${sampled})
+     GROUP BY file, base ORDER BY file`,
   )
-  return rows < fewest || distinct < 2 ? step : Math.max(step, Number(least))
+  const known = knownSteps(
+    files.map(({ file, rows, distinct, base, step }) => ({
+      file,
+      rows: Number(rows),
+      distinct: Number(distinct),
+      base: Number(base),
+      step: Number(step),
+    })),
+  )
+  if (known.length === 0) return { finest: step, coarsest: step, base: first }
+  const coarsest = known.reduce((a, b) => (b.step > a.step ? b : a))
+  const finest = Math.max(step, Math.min(...known.map(({ step }) => step)))
+  return { finest, coarsest: Math.max(step, coarsest.step), file: coarsest.file, base: coarsest.base }
+}
+
+/** The files that show their step, and as one those that are too small to do it alone. */
+function knownSteps(files: readonly FileTimes[]): FileTimes[] {
+  const areDays = ({ base, step, distinct }: FileTimes) => step === day && (base % day === 0 || distinct > 2)
+  const isKnown = (times: FileTimes) => areDays(times) || (times.rows >= fewest && times.distinct > 1)
+  const [known, small] = [files.filter(isKnown), files.filter((times) => !isKnown(times))]
+  if (small.length === 0) return known
+  const [{ file, base }] = small
+  const apart = (one: FileTimes) => steps.find((step) => (one.base - base) % step === 0) ?? 1
+  const together = {
+    file,
+    base,
+    rows: small.reduce((sum, { rows }) => sum + rows, 0),
+    distinct: Math.max(new Set(small.map(({ base }) => base)).size, ...small.map(({ distinct }) => distinct)),
+    step: Math.min(...small.map((one) => Math.min(one.step, apart(one)))),
+  }
+  return isKnown(together) ? [...known, together] : known
 }
 
 /**
  * Behaviors whose times are cut to a coarser step than those of impressions happened anywhere in it. They count from
- * its end, because an earlier impression of the step would see the future.
+ * its end, because an earlier impression of the step would see the future. If only some files are cut, the times that
+ * begin a step count from its end.
  */
-function atEnd(behaviors: TimeColumn, step: number, ofImpressions: number, facts: DataFacts): TimeColumn {
+function atEnd(behaviors: TimeColumn, observed: ObservedSteps, ofImpressions: number, facts: DataFacts): TimeColumn {
   const { where, sql } = behaviors
+  const { coarsest: step, finest, file, base } = observed
   const name = stepNames[Math.max(step, ofImpressions)]
   if (ofImpressions >= 3600e6 && ofImpressions > step) {
     const what = `times of impressions are whole ${name}s: histories end before the ${name} of the impression`
     facts.warn({ id: 'times-rounded', where, what })
   }
   if (step <= ofImpressions) return behaviors
-  const what = `times of behaviors are whole ${name}s: a behavior counts from the end of its ${name}`
+  const isMixed = finest < step
+  const part = isMixed ? ` in ${file}` : ''
+  const what = `times of behaviors are whole ${name}s${part}: a behavior counts from the end of its ${name}`
   if (step >= 3600e6) facts.warn({ id: 'times-rounded', where, what, remedy: 'write exact times for better histories' })
   else facts.notes.push(what)
-  return { ...behaviors, sql: `${sql} + ${step - 1}` }
+  const shift = isMixed ? `CASE WHEN (${sql} - ${base}) % ${step} = 0 THEN ${step - 1} ELSE 0 END` : `${step - 1}`
+  return { ...behaviors, sql: `${sql} + ${shift}` }
 }

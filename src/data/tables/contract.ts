@@ -4,6 +4,7 @@ import { nearest } from '../../base/suggest.js'
 import { DataFacts } from '../facts.js'
 import { isPictureType } from '../pictures/column.js'
 import { type Database, identifier, literal } from './duckdb.js'
+import { requireSameIdParts } from './idParts.js'
 import { castId, exactType, isFloating, isIdType, notWhole, notWholeValue, wholeRule } from './ids.js'
 import { fileColumn, fileRowColumn, openSource, type TableSource } from './source.js'
 
@@ -74,8 +75,9 @@ interface TypeRule {
 const types: Record<ColumnType, TypeRule> = {
   any: { fits: /./, expected: 'any type' },
   id: {
-    fits: isIdType,
+    fits: (type) => !type.endsWith(']') && isIdType(type),
     expected: 'int64 or string',
+    remedy: (type) => (type.endsWith(']') ? 'write one id per row: take it out of its list' : undefined),
     bad: (c) => `${c} IS NULL`,
     rule: 'an id in every row',
   },
@@ -129,8 +131,8 @@ const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NUL
 
 /**
  * Opens a Parquet table and checks it. What is unusual goes to the notes and warnings of `facts`.
- * @throws UserError `table-missing`, `table-unreadable`, `hive-key`, `column-missing`, `column-twice`, `column-type`;
- * `<type>-value` or `duplicate-id` for a value that breaks its rule, with file, column and row (from 1).
+ * @throws UserError `table-missing`, `table-unreadable`, `hive-key`, `column-missing`, `column-twice`, `column-type`,
+ * `id-parts`; `<type>-value` or `duplicate-id` for a value that breaks its rule, with file, column and row (from 1).
  */
 export async function openTable(
   db: Database,
@@ -143,6 +145,12 @@ export async function openTable(
   const names = [...columns.keys()]
   for (const [name, rule] of Object.entries(rules)) await checkType(db, { path, source }, name, rule, facts)
   const present = Object.entries(rules).filter(([name]) => columns.has(name))
+  const ofIds = present.filter(([, { type }]) => type === 'id' || type === 'ids')
+  await requireSameIdParts(
+    db,
+    source,
+    ofIds.map(([name]) => name),
+  )
   const casts = new Map<string, string>()
   for (const [name, rule] of present) {
     await checkValues(db, source, name, rule)

@@ -5,6 +5,8 @@ import { locate, type Table } from './contract.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import { badValue, isFraction, type Span, type StoredTime, spanOf, storedTime } from './storedTime.js'
 import {
+  calendarDigits,
+  futureFrom,
   isoText,
   isPlausible,
   microsecondsIn,
@@ -43,11 +45,12 @@ export interface TimeColumn {
 
 /**
  * Checks the time column of an open table and finds its span, in one pass over the column.
- * @param facts gets the warning `time-range` if an explicit unit gives implausible years
+ * @param facts gets the warning `time-range` if an explicit unit gives implausible years, times in the future, or
+ * numbers that look like dates in digits
  * @throws UserError `time-parts` if files of the table store times in different ways; `time-value` for a time that is
  * missing, infinite, no ISO 8601 text, or too far from 1970 for microseconds in 64 bits; `time-zone` if only some texts
  * have a zone; and unless the unit is explicit: `time-unit` if the unit of numbers cannot be inferred, `time-range` for
- * a timestamp in an implausible year.
+ * a time in an implausible year or over a year from now, and for dates written as digits, such as 2024030112.
  */
 export async function openTime(
   db: Database,
@@ -63,11 +66,53 @@ export async function openTime(
   const { first, last } = time
   if (first === undefined || last === undefined) return time
   const known = { ...time, from: isoText(first), to: isoText(last) }
-  if (isPlausible(first) && isPlausible(last)) return known
-  if (options.unit === 'auto') throw await oddYear(db, stored, isPlausible(first) ? span.most : span.least)
-  const what = `times are from ${known.from} to ${known.to}${isNumber ? `, read as ${unitNames[options.unit]}` : ''}`
+  const isCalendar = isNumber && (await isCalendarNumber(db, stored, span))
+  if (isPlausible(first) && isPlausible(last) && last < futureFrom() && !isCalendar) return known
+  if (options.unit === 'auto') throw await oddTime(db, stored, span, time, isCalendar)
+  const unit = isNumber ? `, read as ${unitNames[options.unit]}` : ''
+  const what = `times are from ${known.from} to ${known.to}${unit}${isCalendar ? ', but look like dates in digits' : ''}`
   facts.warn({ id: 'time-range', where: stored.where, what, remedy: 'check the times and data.timeUnit' })
   return known
+}
+
+/** Rows that show whether numbers are dates written as digits, and distinct ones that moments since 1970 never are. */
+const sampled = 10_000
+const fewestDistinct = 100
+
+/** Whether numbers are calendar dates such as 2024030112: chance makes single moments since 1970 look so, not many. */
+async function isCalendarNumber(db: Database, { table, value }: StoredTime, { least, most }: Span): Promise<boolean> {
+  if (!isCalendarText(least) || !isCalendarText(most)) return false
+  const { distinct, others } = await db.row<{ distinct: bigint; others: bigint }>(
+    `SELECT count(DISTINCT x) AS distinct, count(*) FILTER (NOT regexp_full_match(x, '${calendarDigits}')) AS others
+     FROM (SELECT CAST(CAST(${value} AS HUGEINT) AS VARCHAR) AS x FROM ${table.source} LIMIT ${sampled})`,
+  )
+  return others === 0n && distinct >= fewestDistinct
+}
+
+const isCalendarText = (number: Span['least']) => new RegExp(`^(${calendarDigits})$`).test(String(number))
+
+/** The error of times, under an inferred unit, that are dates written as digits, in implausible years or the future. */
+async function oddTime(
+  db: Database,
+  stored: StoredTime,
+  span: Span,
+  { first, last }: TimeColumn,
+  isCalendar: boolean,
+): Promise<UserError> {
+  if (!isPlausible(first!)) return await oddYear(db, stored, span.least)
+  if (!isPlausible(last!)) return await oddYear(db, stored, span.most)
+  const { where, value } = await placeOf(db, stored, span.most!)
+  const isDigits = isCalendar || (stored.family === 'number' && [span.least, span.most].every(isCalendarText))
+  const end = isoText(futureFrom()).slice(0, 10)
+  return new UserError({
+    id: 'time-range',
+    where,
+    what: `the time ${value} is ${isoText(last!)}${isDigits ? ', but looks like a date and hour in digits' : ', in the future'}`,
+    expected: isDigits ? 'times since 1970' : `times before ${end}`,
+    remedy: isDigits
+      ? 'write the column as timestamps; if these are times since 1970, set data.timeUnit to s, ms, us or ns'
+      : 'correct or drop the row; if the times are right, set data.timeUnit to s, ms, us or ns',
+  })
 }
 
 /** Of times further from 1970 the difference of two has no microseconds in 64 bits. */
@@ -129,9 +174,9 @@ async function oddYear(db: Database, stored: StoredTime, raw: Span['least']): Pr
       : 'correct or drop the row; if the times are right, data.timeUnit=us accepts all years'
     return new UserError({ id: 'time-range', where, what, expected, remedy })
   }
-  const isCalendarDay = /^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/.test(String(value))
-  const remedy = isCalendarDay
-    ? 'if this is a date written as YYYYMMDD, write the column as dates'
+  const isDay = String(value).length === 8
+  const remedy = isCalendarText(raw)
+    ? `if this is a date written as ${isDay ? 'YYYYMMDD' : 'digits'}, write the column as ${isDay ? 'dates' : 'timestamps'}`
     : 'set data.timeUnit to s, ms, us or ns, or correct the row'
   return new UserError({
     id: 'time-unit',

@@ -24,6 +24,23 @@ export function isPlausible(microseconds: number): boolean {
   return microseconds >= plausible.from && microseconds < plausible.to
 }
 
+/** Clocks may be wrong; none is right before this version of mim. */
+const leastNow = Date.UTC(2026, 11)
+
+/** The moment, in microseconds since 1970, from which times are in the future whatever the clock is: a year from now. */
+export const futureFrom = () => (Math.max(Date.now(), leastNow) + 366 * 86_400e3) * 1e3
+
+/**
+ * Regular expression of a whole number that is a date and hour written as digits, as YYYYMMDDHH, perhaps with minutes,
+ * seconds and their fraction, or with two digits of the year and minutes.
+ */
+export const calendarDigits = (() => {
+  const [days, hour, sixty] = ['(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])', '([01][0-9]|2[0-3])', '[0-5][0-9]']
+  const long = `(19|20)[0-9]{2}${days}(${hour}(${sixty}(${sixty}([0-9]{3}|[0-9]{6})?)?)?)?`
+  const short = `[0-9]{2}${days}${hour}${sixty}(${sixty}([0-9]{3}|[0-9]{6})?)?`
+  return `${long}|${short}`
+})()
+
 /** The only unit in which a number is a time in a plausible year; undefined if there is none. */
 export function unitOf(value: number): TimeUnit | undefined {
   return timeUnits.find((unit) => isPlausible(value * microsecondsIn[unit]))

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { planClicks } from '../../../src/data/clicks/plan.js'
 import { readClicks } from '../../../src/data/clicks/read.js'
@@ -6,7 +8,7 @@ import { type ClickSources, openClicks } from '../../../src/data/clicks/tables.j
 import { DataFacts } from '../../../src/data/facts.js'
 import { openTables } from '../tables.js'
 
-const { db, write, rows } = await openTables()
+const { db, folder, write, rows } = await openTables()
 
 const columns = { user: 'user_id', item: 'item_id', label: 'label', time: 'ts', action: 'action', history: null }
 
@@ -111,7 +113,7 @@ describe('Times of impressions and behaviors', () => {
   test('when behaviors end long before the impressions then a warning says how long', async () => {
     const impressions = await shownAt('i', at(first), at(second))
     for (const [time, warnings] of [
-      ['2024-02-01 00:00:00', ['times-apart']],
+      ['2024-02-01 08:00:00', ['times-apart']],
       ['2024-02-29 23:59:59', []],
     ] as const) {
       const found = await read({ impressions, behaviors: await clickedAt(at(time)) })
@@ -187,5 +189,24 @@ describe('Rounded times', () => {
       assert.deepEqual([histories[0], histories[1].split(' ').length - 1], ['0:', 160], midnight)
       assert.deepEqual(warnings, ['times-rounded'])
     }
+  })
+
+  test('when a small log is all at midnight then it counts as dates', async () => {
+    const impressions = await shownAt('i', at(first), at(third))
+    const behaviors = await clickedAt(at('2024-02-29'), at('2024-03-01'), at('2024-03-02'))
+    const { histories, warnings } = await read({ impressions, behaviors })
+    assert.deepEqual([histories, warnings], [['0: 10', '1: 10 11'], ['times-rounded']])
+  })
+
+  test('when only one file of the behaviors is cut to days then its days count from their end', async () => {
+    await mkdir(join(folder, 'mixed'))
+    const log = (from: string) =>
+      `SELECT 'a' AS user_id, 10 + i % 5 AS item_id, 'click' AS action, ${from} AS ts FROM range(150) r(i)`
+    await write('mixed/a', log(`${at('2024-03-01 09:00:00')} + INTERVAL 7 SECOND * i`))
+    await write('mixed/b', log(`${at('2024-03-01')} + INTERVAL (i % 3) DAY`))
+    const impressions = await shownAt('i', at('2024-03-01 10:00:00'), at('2024-03-02 10:00:00'))
+    const { histories, warnings } = await read({ impressions, behaviors: join(folder, 'mixed') })
+    const lengths = histories.map((history) => history.split(' ').length - 1)
+    assert.deepEqual([lengths, warnings], [[150, 200], ['times-rounded']])
   })
 })

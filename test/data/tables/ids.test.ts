@@ -64,6 +64,38 @@ describe('Ids', () => {
     )
   })
 
+  const mixed: [name: string, rule: 'id' | 'ids', what: RegExp, ...queries: string[]][] = [
+    ['numbers and text', 'id', /text here but numbers in .*0\.parquet/, 'SELECT 1.0 AS x', "SELECT '1' AS x"],
+    ['booleans and numbers', 'id', /numbers here but booleans/, 'SELECT true AS x', 'SELECT 2 AS x'],
+    ['lists of numbers and of text', 'ids', /lists of text here/, 'SELECT [1] AS x', "SELECT ['1'] AS x"],
+  ]
+  for (const [name, type, what, ...queries] of mixed) {
+    test(`when the parts of a table have ids of ${name} then they are refused by file`, async () => {
+      await assert.rejects(opened({ type }, ...queries), (error: { id: string; message: string }) => {
+        assert.equal(error.id, 'id-parts')
+        assert.match(error.message, /1\.parquet: column 'x'/)
+        return what.test(error.message)
+      })
+    })
+  }
+
+  test('when a part has no value in a column of another type then the ids are those of the others', async () => {
+    const rule = { type: 'id', nullable: true } as const
+    const found = await opened(rule, "SELECT 'a' AS x", 'SELECT CAST(NULL AS INTEGER) AS x')
+    assert.deepEqual([found.type, found.ids], ['VARCHAR', ['a', null]])
+    const lists = await opened({ type: 'ids' }, "SELECT ['a'] AS x", 'SELECT CAST([] AS INTEGER[]) AS x')
+    assert.equal(lists.type, 'VARCHAR[]')
+  })
+
+  test('when a struct has a field with the name of the ids then its type does not matter', async () => {
+    const found = await opened({ type: 'id' }, 'SELECT 1 AS x', "SELECT 2 AS x, {'x': 'a'} AS other")
+    assert.deepEqual(found.ids, ['1', '2'])
+  })
+
+  test('when ids are lists then the column is refused', async () => {
+    await assert.rejects(opened({ type: 'id' }, 'SELECT [1000] AS x'), { id: 'column-type' })
+  })
+
   const bad: [name: string, id: string, message: RegExp, ...queries: string[]][] = [
     [
       'a fraction',

@@ -200,3 +200,40 @@ describe('Times of parts', () => {
     assert.deepEqual([from, to, step], ['2024-03-01T00:00:00Z', '2024-03-02T00:00:00Z', 86_400e6])
   })
 })
+
+describe('Times that are read as other moments', () => {
+  const days = (format: string, from: string) =>
+    write(
+      'digits',
+      `SELECT CAST(strftime(${from} + INTERVAL 97 MINUTE * i, '${format}') AS BIGINT) AS ts FROM range(200) r(i)`,
+    )
+  for (const [name, format, from] of [
+    ['YYYYMMDDHH', '%Y%m%d%H', "TIMESTAMP '2024-03-01'"],
+    ['YYMMDDHHMM', '%y%m%d%H%M', "TIMESTAMP '2024-03-01'"],
+    ['YYMMDDHHMM of 2015, in the past as seconds', '%y%m%d%H%M', "TIMESTAMP '2015-03-01'"],
+    ['YYYYMMDDHHMMSS', '%Y%m%d%H%M%S', "TIMESTAMP '2024-03-01'"],
+  ]) {
+    test(`when times are ${name} then they are refused as digits of dates; a unit leaves a warning`, async () => {
+      const path = await days(format, from)
+      await assert.rejects(timesOf(path), /in digits|date written as digits/)
+      const { warnings } = await timesOf(path, { unit: format.endsWith('%S') ? 'ms' : 's', zone: null })
+      assert.deepEqual(
+        warnings.map(({ id }) => id),
+        ['time-range'],
+      )
+    })
+  }
+
+  test('when seconds of a busy minute look like dates then they are times since 1970', async () => {
+    const path = await write('minute', `SELECT ${second} + i % 60 AS ts FROM range(2000) r(i)`)
+    assert.equal((await timesOf(path)).from, '2024-03-01T00:00:00Z')
+  })
+
+  test('when times are years from now then they are refused; a unit leaves a warning', async () => {
+    const future = await written("TIMESTAMP '2024-03-01'", 'CAST(now() AS TIMESTAMP) + INTERVAL 5 YEAR')
+    await assert.rejects(timesOf(future), { id: 'time-range', message: /in the future/ })
+    assert.equal((await timesOf(future, { unit: 'us', zone: null })).warnings[0].id, 'time-range')
+    const soon = await written('CAST(now() AS TIMESTAMP) + INTERVAL 30 DAY')
+    assert.deepEqual((await timesOf(soon)).warnings, [])
+  })
+})

@@ -149,6 +149,20 @@ describe('Joins of impressions, behaviors and items', () => {
     const none = ['data.columns.history=seen']
     assert.deepEqual(ids(await load({ impressions: shown().replace('[n]', '[NULL::BIGINT]') }, none)), ['history-none'])
   })
+
+  test('when users have behaviors but few impressions have a history then it is warned of', async () => {
+    const late = behaved().replace('to_hours(i)', 'to_hours(i + 150)')
+    assert.deepEqual(ids(await load({ behaviors: late })), ['history-few'])
+  })
+
+  test('when one id has half of the impressions then the warning names it', async () => {
+    const many = (user: string) => shown('n', user).replace('range(60)', 'range(300)')
+    const facts = await load({ impressions: many('CASE WHEN i % 2 = 0 THEN -1 ELSE u END') })
+    const found = facts.warnings.find(({ id }) => id === 'user-anonymous')
+    assert.match(found?.what ?? '', /user '-1' has 50\.0 % of the impressions/)
+    const first = await load({ impressions: many('u - 1'), behaviors: behaved('n', 'u - 1') })
+    assert.ok(!ids(first).includes('user-anonymous'))
+  })
 })
 
 describe('Padding of listed histories', () => {

@@ -8,6 +8,7 @@ import { type Encoders, knownValues } from '../encoders.js'
 import { type ClickNumbers, type ItemSource, isOf, type NumberTable } from '../numbers.js'
 import type { ClickPlan } from '../plan.js'
 import type { Clicks, Impressions } from '../read.js'
+import { checkAnonymous } from './anonymous.js'
 
 /** Least share of users with a behavior; the others are new users, of which there may be many. */
 const fewestUsers = 0.05
@@ -38,6 +39,7 @@ export async function checkClicks(db: Database, plan: ClickPlan, clicks: Clicks,
     await check(ofHistories, 'impressions', { ...policy, least: 0 })
   }
   if (plan.tables.behaviors) await checkUsers(db, plan, clicks, policy)
+  if (policy.stops) await checkAnonymous(db, plan, clicks, policy.facts)
   checkHistories(impressions, policy)
 }
 
@@ -181,21 +183,25 @@ async function noActions(db: Database, { tables, columns, history }: ClickPlan):
   return new UserError({ id: 'history-empty', where: path, what, expected })
 }
 
-/** Adds the impressions that have a history to the facts; in training, warns if none has. */
-function checkHistories({ historyStart, historyEnd, rows }: Impressions, { facts, stops }: JoinPolicy): void {
+/** Adds the impressions that have a history to the facts; in training, warns if none has, or few do of known users. */
+function checkHistories(
+  { historyStart, historyEnd, rows, users, newUsers }: Impressions,
+  { facts, least, stops }: JoinPolicy,
+): void {
   let matched = 0
   for (const { from, values: ends } of historyEnd.blocks()) {
     const starts = historyStart.read(from, from + ends.length)
     for (let i = 0; i < ends.length; i++) if (ends[i] > starts[i]) matched++
   }
   facts.joins.push({ join: 'impressions → histories', matched, of: rows })
-  if (matched > 0 || !stops) return
+  if (!stops) return
   const remedy = 'check that behaviors are earlier than impressions, or use a model without histories'
-  facts.warn({
-    id: 'history-none',
-    what: 'no impression has a history',
-    remedy,
-  })
+  if (matched === 0) facts.warn({ id: 'history-none', what: 'no impression has a history', remedy })
+  else if (newUsers && users - newUsers.count >= least * users && matched < least * rows) {
+    const [share, known] = [matched / rows, 1 - newUsers.count / users].map((part) => (100 * part).toFixed(1))
+    const what = `${share} % of the impressions have a history, although ${known} % of the users have behaviors`
+    facts.warn({ id: 'history-few', what, remedy })
+  }
 }
 
 /** Number of rows that match, some of the numbers that do not, and the number of rows without one (-1). */
