@@ -138,7 +138,7 @@ export async function openTable(
   rules: Readonly<Record<string, ColumnRule>>,
   facts = new DataFacts(),
 ): Promise<Table> {
-  const source = await openSource(db, path)
+  const source = await openSource(db, path, facts)
   const { columns } = source
   const names = [...columns.keys()]
   for (const [name, rule] of Object.entries(rules)) await checkType(db, { path, source }, name, rule, facts)

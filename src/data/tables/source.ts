@@ -1,7 +1,9 @@
 /** A table as SQL: its columns, and where each row comes from. The one door to DuckDB's columns about files. */
 import { UserError } from '../../base/errors.js'
+import { DataFacts } from '../facts.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import { tableFiles } from './files.js'
+import { warnIdentical } from './parts.js'
 import { patternPath } from './quoting.js'
 
 /**
@@ -55,14 +57,16 @@ export interface TableSource {
 
 /**
  * Reads the columns of a table. Files with different columns are matched by name.
+ * @param facts gets notes on files that are not read, and a warning of copies
  * @throws UserError `table-missing`, `table-unreadable`, `hive-key`
  */
-export async function openSource(db: Database, path: string): Promise<TableSource> {
-  const patterns = await tableFiles(db, path)
+export async function openSource(db: Database, path: string, facts = new DataFacts()): Promise<TableSource> {
+  const patterns = await tableFiles(db, path, facts)
   const files = patterns.length === 1 ? literal(patterns[0]) : `[${patterns.map(literal).join(', ')}]`
   const hive = await hivePartitions(db, path, patterns[0], files)
   const table = `read_parquet(${files}, union_by_name = true${hive.options})`
   const columns = await columnsOf(db, table, files)
+  if (patterns.length > 1) await warnIdentical(db, path, files, facts)
   return {
     files,
     columns,
