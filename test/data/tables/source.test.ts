@@ -62,6 +62,32 @@ describe('Files of a table', () => {
     for (const path of ['links', 'linked']) assert.deepEqual(await ids(path), [1])
   })
 
+  test('when files of a table have different hive keys then the error names two of them', async () => {
+    const cases = [
+      ['a.parquet', 'label=1/b.parquet', 'label here, none in .*a\\.parquet'],
+      ['day=1/a.parquet', 'hour=3/b.parquet', 'hour here, day in .*a\\.parquet'],
+      ['day=1/a.parquet', 'day=2/hour=3/b.parquet', 'day, hour here, day in .*a\\.parquet'],
+      ['day=1/a.parquet', 'loose.parquet', 'none here, day in .*a\\.parquet'],
+    ]
+    for (const [i, [first, second, message]] of cases.entries()) {
+      await part(`mixed${i}/${first}`, 'SELECT 1 AS id')
+      await part(`mixed${i}/${second}`, 'SELECT 2 AS id')
+      for (const path of [`mixed${i}`, `mixed${i}/**/*.parquet`]) {
+        await assert.rejects(factsOf(path), { id: 'hive-key', message: new RegExp(message) }, path)
+      }
+    }
+  })
+
+  test('when hive partitions lie at different depths then their keys are read all the same', async () => {
+    await part('depths/day=1/a.parquet', 'SELECT 1 AS id')
+    await part('depths/day=2/more/b.parquet', 'SELECT 2 AS id')
+    const { source } = await openTable(db, join(folder, 'depths'), {})
+    assert.deepEqual(await db.rows(`SELECT id, day FROM ${source} ORDER BY id`), [
+      { id: 1, day: 1n },
+      { id: 2, day: 2n },
+    ])
+  })
+
   test('when two paths lead to one part then it is read once, and a note says so', async () => {
     await part('twice/a.parquet', 'SELECT 1 AS id')
     await part('twice/day/b.parquet', 'SELECT 2 AS id')
