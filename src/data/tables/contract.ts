@@ -5,6 +5,7 @@ import { DataFacts } from '../facts.js'
 import { pictureTypes } from '../pictures/column.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import { castId, exactType, isFloating, isIdType, notWhole, notWholeValue, wholeRule } from './ids.js'
+import type { PartialColumn } from './parts.js'
 import { fileColumn, fileRowColumn, openSource, type TableSource } from './source.js'
 
 export { findTable } from './files.js'
@@ -51,6 +52,8 @@ export interface Table {
   columns: ReadonlyMap<string, string>
   /** Columns that share their name with another; they cannot be used. */
   repeated: ReadonlySet<string>
+  /** Columns that some files lack. */
+  partial: readonly PartialColumn[]
   /** Names of all columns of the file in its order, and of those that the rules name. */
   names: readonly string[]
   used: readonly string[]
@@ -160,6 +163,7 @@ export async function openTable(
     placed: source.placed(casts),
     columns,
     repeated: columns.repeated,
+    partial: source.partial,
     names,
     used: present.map(([name]) => columns.nameOf(name)),
     rows: await db.count(source.read()),

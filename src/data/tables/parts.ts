@@ -46,6 +46,49 @@ function isPlain(path: string, table: string): boolean {
   return relative(folder, path) === relative(realpathSync(folder), realpathSync(path))
 }
 
+/** A column that some files of a table lack. */
+export interface PartialColumn {
+  /** In lower case. */
+  name: string
+  /** Number of files with rows that lack it, and the first of them. */
+  lacking: number
+  file: string
+}
+
+/** The columns that some files lack, as their footers say; files without rows do not count. */
+export async function partialColumns(db: Database, files: string): Promise<PartialColumn[]> {
+  const found = await db.rows<{ name: string; lacking: bigint; file: string }>(
+    `WITH files AS (SELECT file_name AS file FROM parquet_file_metadata(${files}) WHERE num_rows > 0),
+       names AS (SELECT DISTINCT file_name AS file, lower(name) AS name FROM parquet_schema(${files})
+         SEMI JOIN files ON file_name = file),
+       partial AS (SELECT name FROM names GROUP BY name HAVING count(*) < (SELECT count(*) FROM files))
+     SELECT name, count(*) AS lacking, min(file) AS file
+     FROM (SELECT name, file FROM partial CROSS JOIN files EXCEPT FROM (SELECT name, file FROM names))
+     GROUP BY name ORDER BY name`,
+  )
+  return found.map(({ name, lacking, file }) => ({ name, lacking: Number(lacking), file }))
+}
+
+/** Warns of columns in use that some files of a table lack. */
+export function warnPartial(
+  { path, partial }: { path: string; partial: readonly PartialColumn[] },
+  used: readonly string[],
+  facts: DataFacts,
+): void {
+  const read = new Map(used.map((name) => [name.toLowerCase(), name]))
+  for (const { name, lacking, file } of partial) {
+    const column = read.get(name)
+    if (column === undefined) continue
+    const more = lacking > 1 ? ` and ${lacking - 1} other file${lacking > 2 ? 's' : ''}` : ''
+    facts.warn({
+      id: 'column-parts',
+      where: `${path}: column '${column}'`,
+      what: `${file}${more} lack${lacking > 1 ? '' : 's'} it: rows there are null`,
+      remedy: 'write these files again, or leave the column out',
+    })
+  }
+}
+
 /** Bytes that are compared at the start of files of the same footer. */
 const compared = 1 << 16
 

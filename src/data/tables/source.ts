@@ -3,7 +3,7 @@ import { UserError } from '../../base/errors.js'
 import { DataFacts } from '../facts.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import { tableFiles } from './files.js'
-import { warnIdentical } from './parts.js'
+import { type PartialColumn, partialColumns, warnIdentical } from './parts.js'
 import { patternPath } from './quoting.js'
 
 /**
@@ -49,6 +49,8 @@ export interface TableSource {
   /** The files, as the first argument of DuckDB's functions about Parquet. */
   files: string
   columns: ColumnTypes
+  /** Columns that some files lack; their values there are null. */
+  partial: readonly PartialColumn[]
   /** The table, with the SQL of `casts` in place of columns. */
   read(casts?: ReadonlyMap<string, string>): string
   /** The same with `fileColumn`, `fileRowColumn` and `fileNumberColumn`. */
@@ -70,6 +72,7 @@ export async function openSource(db: Database, path: string, facts = new DataFac
   return {
     files,
     columns,
+    partial: patterns.length > 1 ? await partialColumns(db, files) : [],
     read: (casts = new Map()) => (casts.size === 0 ? table : `(SELECT *${replaced(casts)} FROM ${table})`),
     placed: (casts = new Map()) => `(SELECT *${replaced(casts)} FROM ${placed(table, files, columns, hive.keys)})`,
   }
