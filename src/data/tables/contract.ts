@@ -132,7 +132,8 @@ const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NUL
 
 /**
  * Opens a Parquet table and checks it. What is unusual goes to the notes and warnings of `facts`.
- * @throws UserError `table-missing`, `table-unreadable`, `hive-key`, `column-missing`, `column-twice`, `column-type`;
+ * @throws UserError `table-missing`, `table-unreadable`, `hive-key`, `column-reserved`, `column-missing`, `column-twice`,
+ * `column-type`;
  * `<type>-value` or `duplicate-id` for a value that breaks its rule, with file, column and row (from 1).
  */
 export async function openTable(

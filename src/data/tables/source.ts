@@ -14,6 +14,9 @@ export const fileColumn = identifier('mim: file')
 export const fileRowColumn = identifier('mim: row of the file')
 export const fileNumberColumn = identifier('mim: number of the file')
 
+/** Start of the names that queries give to columns of their own. */
+const reserved = /^mim: /i
+
 /** DuckDB types by column. Names are found in any case, as in SQL. */
 export class ColumnTypes extends Map<string, string> {
   /** Columns that have the name of another, in any case; which one SQL means is undefined. */
@@ -60,7 +63,7 @@ export interface TableSource {
 /**
  * Reads the columns of a table. Files with different columns are matched by name.
  * @param facts gets notes on files that are not read, and a warning of copies
- * @throws UserError `table-missing`, `table-unreadable`, `hive-key`
+ * @throws UserError `table-missing`, `table-unreadable`, `hive-key`, `column-reserved`
  */
 export async function openSource(db: Database, path: string, facts = new DataFacts()): Promise<TableSource> {
   const patterns = await tableFiles(db, path, facts)
@@ -68,6 +71,7 @@ export async function openSource(db: Database, path: string, facts = new DataFac
   const hive = await hivePartitions(db, path, patterns, files)
   const table = `read_parquet(${files}, union_by_name = true${hive.options})`
   const columns = await columnsOf(db, table, files)
+  refuseReserved(path, columns)
   if (patterns.length > 1) await warnIdentical(db, path, files, facts)
   return {
     files,
@@ -76,6 +80,19 @@ export async function openSource(db: Database, path: string, facts = new DataFac
     read: (casts = new Map()) => (casts.size === 0 ? table : `(SELECT *${replaced(casts)} FROM ${table})`),
     placed: (casts = new Map()) => `(SELECT *${replaced(casts)} FROM ${placed(table, files, columns, hive.keys)})`,
   }
+}
+
+/** @throws UserError `column-reserved` for a column that could stand in for one of our own, even if nobody reads it. */
+function refuseReserved(path: string, columns: ColumnTypes): void {
+  const name = [...columns.keys()].find((name) => reserved.test(name))
+  if (name === undefined) return
+  throw new UserError({
+    id: 'column-reserved',
+    where: path,
+    what: `column '${name}' has a name that mim uses itself`,
+    expected: "names that do not begin with 'mim: '",
+    remedy: 'rename or drop the column',
+  })
 }
 
 async function columnsOf(db: Database, table: string, files: string): Promise<ColumnTypes> {

@@ -169,6 +169,13 @@ describe('Columns with the names that DuckDB gives to files and rows', () => {
   const query = (from: number, label: string) =>
     `SELECT i AS id, ${label} AS label, ${own} FROM range(${from}, ${from + 3}) r(i)`
 
+  test('when a column has a name that mim uses in its queries then it is refused, even if nobody reads it', async () => {
+    for (const [i, name] of ['mim: time', 'mim: part', 'MIM: file'].entries()) {
+      await part(`reserved${i}/a.parquet`, `SELECT 1 AS id, 5 AS "${name}"`)
+      await assert.rejects(factsOf(`reserved${i}`), { id: 'column-reserved', message: new RegExp(`column '${name}'`) })
+    }
+  })
+
   test('when a value is bad then the error names the true file and row', async () => {
     await part('named/a.parquet', query(0, '1'))
     await part('named/b.parquet', query(3, 'i - 3'))
