@@ -1,5 +1,6 @@
 /** What the behavior log contains and what C-SFT makes of it. */
 import type { DataFacts } from '../facts.js'
+import { warnPartial } from '../tables/parts.js'
 import { tableFacts } from '../tables/tableFacts.js'
 import { type BehaviorLog, takingActions } from './log.js'
 
@@ -18,8 +19,10 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
 export async function addLogFacts({ db, table, time, options }: BehaviorLog, facts: DataFacts): Promise<void> {
   const { columns } = options
   const { user, item, action } = columns
-  const found = await tableFacts(db, 'behaviors', table, { user, item, action, time, used: Object.values(columns) })
+  const used = Object.values(columns)
+  const found = await tableFacts(db, 'behaviors', table, { user, item, action, time, used })
   facts.tables.push(found)
+  warnPartial(table, used, facts)
   const others = Object.entries(found.actions ?? {}).filter(([name]) => !takingActions.includes(name))
   if (others.length === 0) return
   const list = others.map(([name, rows]) => `${rows.toLocaleString('en-US')} ${name}`).join(', ')

@@ -120,6 +120,7 @@ function asOne(tables: readonly Table[], times: ClickTimes | undefined): Table {
     source: `(${sources.join(' UNION ALL BY NAME ')})`,
     columns,
     repeated: new Set(tables.flatMap((table) => [...table.repeated])),
+    partial: tables.flatMap(({ partial }) => partial),
     names: [...new Set(tables.flatMap((table) => table.names))],
     rows: tables.reduce((sum, { rows }) => sum + rows, 0),
   }

@@ -2,6 +2,7 @@
 import type { DataFacts } from '../facts.js'
 import { type ColumnRule, openTable, type Table } from '../tables/contract.js'
 import type { Database } from '../tables/duckdb.js'
+import { warnPartial } from '../tables/parts.js'
 import { tableFacts } from '../tables/tableFacts.js'
 import { usualItemColumns } from '../usualColumns.js'
 import { type TitleColumns, titleNames, titleRules } from './titles.js'
@@ -33,6 +34,7 @@ export async function openItems(
   }
   const table = await openTable(db, path, rules, facts)
   facts?.tables.push(await tableFacts(db, 'items', table, { used: Object.keys(rules) }))
+  if (facts) warnPartial(table, Object.keys(rules), facts)
   facts?.notes.push(...missingModality(table, columns))
   return table
 }

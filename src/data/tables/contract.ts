@@ -6,6 +6,7 @@ import { isPictureType } from '../pictures/column.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import { requireSameIdParts } from './idParts.js'
 import { castId, exactType, isFloating, isIdType, notWhole, notWholeValue, wholeRule } from './ids.js'
+import type { PartialColumn } from './parts.js'
 import { fileColumn, fileRowColumn, openSource, type TableSource } from './source.js'
 
 export { findTable } from './files.js'
@@ -52,6 +53,8 @@ export interface Table {
   columns: ReadonlyMap<string, string>
   /** Columns that share their name with another; they cannot be used. */
   repeated: ReadonlySet<string>
+  /** Columns that some files lack. */
+  partial: readonly PartialColumn[]
   /** Names of all columns of the file in its order, and of those that the rules name. */
   names: readonly string[]
   used: readonly string[]
@@ -131,8 +134,9 @@ const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NUL
 
 /**
  * Opens a Parquet table and checks it. What is unusual goes to the notes and warnings of `facts`.
- * @throws UserError `table-missing`, `table-unreadable`, `hive-key`, `column-missing`, `column-twice`, `column-type`,
- * `id-parts`; `<type>-value` or `duplicate-id` for a value that breaks its rule, with file, column and row (from 1).
+ * @throws UserError `table-missing`, `table-unreadable`, `hive-key`, `column-reserved`, `column-missing`, `column-twice`,
+ * `column-type`, `id-parts`; `<type>-value` or `duplicate-id` for a value that breaks its rule, with file, column and
+ * row (from 1).
  */
 export async function openTable(
   db: Database,
@@ -140,7 +144,7 @@ export async function openTable(
   rules: Readonly<Record<string, ColumnRule>>,
   facts = new DataFacts(),
 ): Promise<Table> {
-  const source = await openSource(db, path)
+  const source = await openSource(db, path, facts)
   const { columns } = source
   const names = [...columns.keys()]
   for (const [name, rule] of Object.entries(rules)) await checkType(db, { path, source }, name, rule, facts)
@@ -168,6 +172,7 @@ export async function openTable(
     placed: source.placed(casts),
     columns,
     repeated: columns.repeated,
+    partial: source.partial,
     names,
     used: present.map(([name]) => columns.nameOf(name)),
     rows: await db.count(source.read()),

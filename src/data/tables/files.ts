@@ -2,7 +2,9 @@
 import { type Dirent, existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { UserError } from '../../base/errors.js'
+import { DataFacts } from '../facts.js'
 import { type Database, literal } from './duckdb.js'
+import { distinctFiles, realFile } from './parts.js'
 import { literalPattern } from './quoting.js'
 
 /** A path from a configuration: relative ones start from `root`. */
@@ -20,13 +22,19 @@ export function findTable(root: string, path: string): string {
 /**
  * The files of the table `path` as arguments of DuckDB, in the order in which they are read: by path. Below a folder,
  * and where a glob matches, names that begin with `_` or `.` are left out: other programs leave unfinished and helper
- * files under such names. A name such as `_day=1` is a hive partition and is read.
- * @throws UserError `table-missing`
+ * files under such names. A name such as `_day=1` is a hive partition and is read. A file that several paths lead to
+ * is read once.
+ * @param facts gets notes on files that are not read
+ * @throws UserError `table-missing`; `table-unreadable` for what is no regular file
  */
-export async function tableFiles(db: Database, path: string): Promise<string[]> {
+export async function tableFiles(db: Database, path: string, facts = new DataFacts()): Promise<string[]> {
   const found = statSync(path, { throwIfNoEntry: false })
-  if (found?.isDirectory()) return filesBelow(path).map(literalPattern)
-  if (found) return [literalPattern(path)]
+  if (found?.isDirectory()) return distinctFiles(path, filesBelow(path, facts), facts).map(literalPattern)
+  if (found) {
+    realFile(path)
+    warnFolderBeside(path, facts)
+    return [literalPattern(path)]
+  }
   const wildcard = path.search(/[*?[]/)
   if (wildcard < 0) return [path]
   const files = (await db.rows<{ file: string }>(`SELECT file FROM glob(${literal(path)})`)).map(({ file }) => file)
@@ -35,13 +43,26 @@ export async function tableFiles(db: Database, path: string): Promise<string[]> 
   const asksForHidden = /\/[_.]/.test(path.slice(Math.max(0, fixed - 1)))
   const shown = files.filter((file) => asksForHidden || !file.slice(fixed).split('/').some(isHidden))
   if (shown.length === 0) throw missing(path, files.length > 0 ? 'only files that begin with _ or . match' : undefined)
-  return shown.length === files.length ? [path] : shown.map(literalPattern)
+  return distinctFiles(path, shown, facts).map(literalPattern)
+}
+
+/** Warns of a folder of parts `x` beside the file `x.parquet`: one of them may be the newer one. */
+function warnFolderBeside(path: string, facts: DataFacts): void {
+  const folder = path.replace(/\.parquet$/, '')
+  if (folder === path || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
+  if (!readdirSync(folder).some((name) => !isHidden(name) && /\.parquet$|=/i.test(name))) return
+  facts.warn({
+    id: 'folder-ignored',
+    where: path,
+    what: `the folder ${folder} has Parquet files too; only the file is read`,
+    remedy: 'delete or rename the one that is not meant',
+  })
 }
 
 const isHidden = (name: string) => /^[_.]/.test(name) && !name.includes('=')
 
 /** All Parquet files below a folder, links followed, sorted. @throws UserError `table-missing` */
-function filesBelow(folder: string): string[] {
+function filesBelow(folder: string, facts: DataFacts): string[] {
   const files: string[] = []
   const others: string[] = []
   const visit = (at: string, above: readonly string[]): void => {
@@ -55,9 +76,16 @@ function filesBelow(folder: string): string[] {
     }
   }
   visit(folder, [])
+  const named = others.filter((path) => !path.endsWith('.crc')).sort()
+  const shown = named.slice(0, 3).map((path) => path.slice(folder.length).replace(/^\//, ''))
+  if (files.length > 0 && named.length > 0) {
+    const more = named.length > shown.length ? ', …' : ''
+    facts.notes.push(
+      `${folder}: ${named.length} ${named.length === 1 ? 'file is' : 'files are'} not read (only names that end in .parquet are): ${shown.join(', ')}${more}`,
+    )
+  }
   if (files.length > 0) return files.sort()
-  const shown = others.slice(0, 3).map((path) => path.slice(folder.length).replace(/^\//, ''))
-  throw missing(folder, others.length > 0 ? `the folder has other files, such as ${shown.join(', ')}` : undefined)
+  throw missing(folder, named.length > 0 ? `the folder has other files, such as ${shown.join(', ')}` : undefined)
 }
 
 const isFolder = (entry: Dirent, path: string) =>

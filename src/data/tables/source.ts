@@ -1,7 +1,9 @@
 /** A table as SQL: its columns, and where each row comes from. The one door to DuckDB's columns about files. */
 import { UserError } from '../../base/errors.js'
+import { DataFacts } from '../facts.js'
 import { type Database, identifier, literal } from './duckdb.js'
 import { tableFiles } from './files.js'
+import { type PartialColumn, partialColumns, warnIdentical } from './parts.js'
 import { patternPath } from './quoting.js'
 
 /**
@@ -11,6 +13,9 @@ import { patternPath } from './quoting.js'
 export const fileColumn = identifier('mim: file')
 export const fileRowColumn = identifier('mim: row of the file')
 export const fileNumberColumn = identifier('mim: number of the file')
+
+/** Start of the names that queries give to columns of their own. */
+const reserved = /^mim: /i
 
 /** DuckDB types by column. Names are found in any case, as in SQL. */
 export class ColumnTypes extends Map<string, string> {
@@ -47,6 +52,8 @@ export interface TableSource {
   /** The files, as the first argument of DuckDB's functions about Parquet. */
   files: string
   columns: ColumnTypes
+  /** Columns that some files lack; their values there are null. */
+  partial: readonly PartialColumn[]
   /** The table, with the SQL of `casts` in place of columns. */
   read(casts?: ReadonlyMap<string, string>): string
   /** The same with `fileColumn`, `fileRowColumn` and `fileNumberColumn`. */
@@ -55,20 +62,37 @@ export interface TableSource {
 
 /**
  * Reads the columns of a table. Files with different columns are matched by name.
- * @throws UserError `table-missing`, `table-unreadable`, `hive-key`
+ * @param facts gets notes on files that are not read, and a warning of copies
+ * @throws UserError `table-missing`, `table-unreadable`, `hive-key`, `column-reserved`
  */
-export async function openSource(db: Database, path: string): Promise<TableSource> {
-  const patterns = await tableFiles(db, path)
+export async function openSource(db: Database, path: string, facts = new DataFacts()): Promise<TableSource> {
+  const patterns = await tableFiles(db, path, facts)
   const files = patterns.length === 1 ? literal(patterns[0]) : `[${patterns.map(literal).join(', ')}]`
-  const hive = await hivePartitions(db, path, patterns[0], files)
+  const hive = await hivePartitions(db, path, patterns, files)
   const table = `read_parquet(${files}, union_by_name = true${hive.options})`
   const columns = await columnsOf(db, table, files)
+  refuseReserved(path, columns)
+  if (patterns.length > 1) await warnIdentical(db, path, files, facts)
   return {
     files,
     columns,
+    partial: patterns.length > 1 ? await partialColumns(db, files) : [],
     read: (casts = new Map()) => (casts.size === 0 ? table : `(SELECT *${replaced(casts)} FROM ${table})`),
     placed: (casts = new Map()) => `(SELECT *${replaced(casts)} FROM ${placed(table, files, columns, hive.keys)})`,
   }
+}
+
+/** @throws UserError `column-reserved` for a column that could stand in for one of our own, even if nobody reads it. */
+function refuseReserved(path: string, columns: ColumnTypes): void {
+  const name = [...columns.keys()].find((name) => reserved.test(name))
+  if (name === undefined) return
+  throw new UserError({
+    id: 'column-reserved',
+    where: path,
+    what: `column '${name}' has a name that mim uses itself`,
+    expected: "names that do not begin with 'mim: '",
+    remedy: 'rename or drop the column',
+  })
 }
 
 async function columnsOf(db: Database, table: string, files: string): Promise<ColumnTypes> {
@@ -118,21 +142,22 @@ function placed(table: string, files: string, columns: ColumnTypes, keys: readon
  * a column of this name. Below the folder of the table both must be equal; further up a name such as `version=2` has
  * nothing to do with the table, and the column of the files counts.
  * @returns options for DuckDB, and the keys that are no columns of the files
- * @throws UserError `hive-key` for a row that differs from its folder
+ * @throws UserError `hive-key` for a row that differs from its folder, or for files with different keys
  */
 async function hivePartitions(
   db: Database,
   path: string,
-  pattern: string,
+  patterns: readonly string[],
   files: string,
 ): Promise<{ options: string; keys: string[] }> {
-  const folders = patternPath(pattern).split('/').slice(0, -1)
-  const keys = folders.flatMap((name) => /^([^=]+)=/.exec(name)?.[1] ?? [])
+  const keys = sameKeys(patterns.map(patternPath))
   if (keys.length === 0) return { options: '', keys }
+  const folders = foldersOf(patternPath(patterns[0]))
   const plain = `read_parquet(${files}, union_by_name = true, hive_partitioning = false`
   const stored = await columnsOf(db, `${plain})`, files)
   const both = keys.filter((key) => stored.has(key))
-  if (both.length === 0) return { options: '', keys }
+  // Without the option DuckDB reads no keys if files lie at different depths.
+  if (both.length === 0) return { options: ', hive_partitioning = true', keys }
   const above = /[*?[]/.test(path) ? 0 : path.split('/').length
   for (const key of both) {
     if (folders.findLastIndex((name) => name.startsWith(`${key}=`)) >= above) await checkKey(db, plain, key, stored)
@@ -141,6 +166,27 @@ async function hivePartitions(
   if (others.length === 0) return { options: ', hive_partitioning = false', keys: [] }
   const types = both.map((key) => `${literal(key)}: ${literal(stored.get(key)!)}`)
   return { options: `, hive_partitioning = true, hive_types = {${types.join(', ')}}`, keys: others }
+}
+
+const foldersOf = (file: string) => file.split('/').slice(0, -1)
+
+const keysOf = (file: string) => foldersOf(file).flatMap((name) => /^([^=]+)=/.exec(name)?.[1] ?? [])
+
+/** The hive keys of files. @throws UserError `hive-key` if one has other keys than the first. */
+function sameKeys(files: readonly string[]): string[] {
+  const [first] = files
+  const keys = keysOf(first)
+  const known = keys.toSorted().join('/')
+  const odd = files.find((file) => keysOf(file).toSorted().join('/') !== known)
+  if (odd === undefined) return keys
+  const list = (file: string) => keysOf(file).join(', ') || 'none'
+  throw new UserError({
+    id: 'hive-key',
+    where: odd,
+    what: `the keys in the names of its folders are not those of other files: ${list(odd)} here, ${list(first)} in ${first}`,
+    expected: 'folders key=value with the same keys for all files of a table',
+    remedy: 'move the files into folders of the same keys, or write the keys as columns',
+  })
 }
 
 /** SQL of the value of a hive key in the path `file`, as text. */

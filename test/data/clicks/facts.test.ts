@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { addLogFacts } from '../../../src/data/choices/facts.js'
 import { BehaviorLog } from '../../../src/data/choices/log.js'
@@ -8,7 +10,7 @@ import { DataFacts } from '../../../src/data/facts.js'
 import { loadItems } from '../../../src/data/items/items.js'
 import { openTables, plainPositives } from '../tables.js'
 
-const { db, rows } = await openTables()
+const { db, folder, rows } = await openTables()
 
 const impressions = await rows(
   'impressions',
@@ -91,4 +93,47 @@ test('when actions have other names than those of C-SFT then a warning says whic
   assert.equal(warning.id, 'actions-unknown')
   assert.match(warning.what, /1 Buy, 1 add_to_cart, 1 expose$/)
   assert.match(warning.remedy!, /did you mean purchase, cart\?/)
+})
+
+test('when a file of a table lacks a column in use then a warning names both', async () => {
+  for (const name of ['clicks', 'log', 'goods']) await mkdir(join(folder, name))
+  await rows('clicks/a', 'user_id, item_id, label, ts, page, price', "('a', 1, 1, 1700000000, 'home', 2.5)")
+  const bare = ["('b', 2, 0, 1700000060)", "('c', 2, 1, 1700000060)"]
+  for (const [i, row] of bare.entries()) await rows(`clicks/b${i}`, 'user_id, item_id, label, ts', row)
+  await rows('log/a', 'user_id, item_id, action, ts, query_text', "('a', 1, 'click', 1699990000, 'hats')")
+  await rows('log/b', 'user_id, item_id, action, ts', "('a', 2, 'click', 1699990060)")
+  await rows('goods/a', 'item_id, title, category', "(1, 'hat', 'x')")
+  await rows('goods/b', 'item_id, title', "(2, 'bag')")
+  const columns = { user: 'user_id', item: 'item_id', label: 'label', time: 'ts', action: 'action', history: null }
+  const paths = { impressions: join(folder, 'clicks'), behaviors: join(folder, 'log'), items: join(folder, 'goods') }
+  const category = { kind: 'category', name: null, table: null, minCount: null } as const
+  const features = {
+    ...{ user: true, history: [] },
+    items: [{ ...category, column: 'category' }],
+    context: [{ ...category, column: 'page' }],
+  }
+  const history = { actions: ['click'], length: 5, padding: null }
+  const partial = (facts: DataFacts) => facts.warnings.filter(({ id }) => id === 'column-parts')
+  const facts = new DataFacts()
+  const opened = await openClicks(db, { ...paths, columns, timeUnit: 'auto', timeZone: null }, facts)
+  await addClickFacts(db, { data: { columns }, features, history }, opened, facts)
+  assert.deepEqual(
+    partial(facts).map(({ where, what }) => [where, what]),
+    [
+      [
+        `${paths.impressions}: column 'page'`,
+        `${paths.impressions}/b0.parquet and 1 other file lack it: rows there are null`,
+      ],
+      [`${paths.items}: column 'category'`, `${paths.items}/b.parquet lacks it: rows there are null`],
+    ],
+  )
+  const ofLog = new DataFacts()
+  const named = { id: 'item_id', title: 'title', image: 'image', category: 'category' }
+  const options = { ...plainPositives, path: paths.behaviors, sessionMinutes: 30, split: { train: 0.5, valid: 0.25 } }
+  const log = await BehaviorLog.open(db, await loadItems(db, paths.items, named, ofLog), options, ofLog)
+  await addLogFacts(log, ofLog)
+  assert.deepEqual(
+    partial(ofLog).map(({ where }) => where),
+    [`${paths.items}: column 'category'`, `${paths.behaviors}: column 'query_text'`],
+  )
 })

@@ -12,6 +12,7 @@ const table = (path: string, columns: Record<string, string>): Table => ({
   placed: path,
   columns: new Map(Object.entries(columns)),
   repeated: new Set(),
+  partial: [],
   names: Object.keys(columns),
   used: [],
   rows: 3,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { copyFile, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { DataFacts } from '../../../src/data/facts.js'
@@ -18,6 +19,12 @@ async function part(path: string, query: string): Promise<void> {
 const ids = async (path: string) => {
   const { source } = await openTable(db, join(folder, path), { id: { type: 'id' } })
   return (await db.rows<{ id: number }>(`SELECT id FROM ${source}`)).map(({ id }) => Number(id))
+}
+
+async function factsOf(path: string): Promise<DataFacts> {
+  const facts = new DataFacts()
+  await openTable(db, join(folder, path), { id: { type: 'id' } }, facts)
+  return facts
 }
 
 describe('Files of a table', () => {
@@ -55,6 +62,83 @@ describe('Files of a table', () => {
     for (const path of ['links', 'linked']) assert.deepEqual(await ids(path), [1])
   })
 
+  test('when files of a table have different hive keys then the error names two of them', async () => {
+    const cases = [
+      ['a.parquet', 'label=1/b.parquet', 'label here, none in .*a\\.parquet'],
+      ['day=1/a.parquet', 'hour=3/b.parquet', 'hour here, day in .*a\\.parquet'],
+      ['day=1/a.parquet', 'day=2/hour=3/b.parquet', 'day, hour here, day in .*a\\.parquet'],
+      ['day=1/a.parquet', 'loose.parquet', 'none here, day in .*a\\.parquet'],
+    ]
+    for (const [i, [first, second, message]] of cases.entries()) {
+      await part(`mixed${i}/${first}`, 'SELECT 1 AS id')
+      await part(`mixed${i}/${second}`, 'SELECT 2 AS id')
+      for (const path of [`mixed${i}`, `mixed${i}/**/*.parquet`]) {
+        await assert.rejects(factsOf(path), { id: 'hive-key', message: new RegExp(message) }, path)
+      }
+    }
+  })
+
+  test('when hive partitions lie at different depths then their keys are read all the same', async () => {
+    await part('depths/day=1/a.parquet', 'SELECT 1 AS id')
+    await part('depths/day=2/more/b.parquet', 'SELECT 2 AS id')
+    const { source } = await openTable(db, join(folder, 'depths'), {})
+    assert.deepEqual(await db.rows(`SELECT id, day FROM ${source} ORDER BY id`), [
+      { id: 1, day: 1n },
+      { id: 2, day: 2n },
+    ])
+  })
+
+  test('when two paths lead to one part then it is read once, and a note says so', async () => {
+    await part('twice/a.parquet', 'SELECT 1 AS id')
+    await part('twice/day/b.parquet', 'SELECT 2 AS id')
+    await symlink('a.parquet', join(folder, 'twice/Latest.parquet'))
+    await symlink('day', join(folder, 'twice/current'))
+    for (const path of ['twice', 'twice/**/*.parquet']) assert.deepEqual(await ids(path), [1, 2], path)
+    const facts = await factsOf('twice')
+    assert.match(facts.notes.join(), /Latest\.parquet, and 1 more links: not read again, as it leads to .*a\.parquet/)
+    assert.deepEqual(facts.warnings, [])
+  })
+
+  test('when a part is a copy of another then a warning names both', async () => {
+    await part('copied/a.parquet', 'SELECT 1 AS id')
+    await part('copied/b.parquet', 'SELECT 2 AS id')
+    await copyFile(join(folder, 'copied/b.parquet'), join(folder, 'copied/b (1).parquet'))
+    const { warnings } = await factsOf('copied')
+    assert.deepEqual(
+      warnings.map(({ id }) => id),
+      ['files-identical'],
+    )
+    assert.match(warnings[0].what, /b\.parquet is a copy of .*b \(1\)\.parquet: its rows count twice/)
+  })
+
+  test('when files of a folder have other names then a note says that they are not read', async () => {
+    await part('others/a.parquet', 'SELECT 1 AS id')
+    for (const name of ['b.parq', 'part-2', '_SUCCESS', 'a.parquet.crc', '.hidden']) {
+      await writeFile(join(folder, 'others', name), 'x')
+    }
+    const { notes } = await factsOf('others')
+    assert.match(notes.join(), /others: 2 files are not read .*: b\.parq, part-2$/)
+  })
+
+  test('when a folder of parts lies beside a file of its name then a warning names it', async () => {
+    await part('beside/clicks.parquet', 'SELECT 1 AS id')
+    await mkdir(join(folder, 'beside/clicks'))
+    assert.deepEqual((await factsOf('beside/clicks.parquet')).warnings, [])
+    await part('beside/clicks/a.parquet', 'SELECT 2 AS id')
+    const { warnings } = await factsOf('beside/clicks.parquet')
+    assert.equal(warnings[0].id, 'folder-ignored')
+    assert.match(warnings[0].what, /beside\/clicks has Parquet files too/)
+  })
+
+  test('when a part is a pipe then it is refused at once', async () => {
+    await part('pipes/a.parquet', 'SELECT 1 AS id')
+    execFileSync('mkfifo', [join(folder, 'pipes/b.parquet')])
+    for (const path of ['pipes', 'pipes/b.parquet']) {
+      const message = /pipes\/b\.parquet: this is a pipe; expected a Parquet file/
+      await assert.rejects(factsOf(path), { id: 'table-unreadable', message })
+    }
+  })
+
   test('when a folder has no Parquet file then the error names some of its files', async () => {
     await mkdir(join(folder, 'hive'))
     await writeFile(join(folder, 'hive/000000_0'), 'x')
@@ -84,6 +168,13 @@ describe('Columns with the names that DuckDB gives to files and rows', () => {
   const own = "'p.jpg' AS filename, 0 AS file_row_number, 'i' AS File_Index"
   const query = (from: number, label: string) =>
     `SELECT i AS id, ${label} AS label, ${own} FROM range(${from}, ${from + 3}) r(i)`
+
+  test('when a column has a name that mim uses in its queries then it is refused, even if nobody reads it', async () => {
+    for (const [i, name] of ['mim: time', 'mim: part', 'MIM: file'].entries()) {
+      await part(`reserved${i}/a.parquet`, `SELECT 1 AS id, 5 AS "${name}"`)
+      await assert.rejects(factsOf(`reserved${i}`), { id: 'column-reserved', message: new RegExp(`column '${name}'`) })
+    }
+  })
 
   test('when a value is bad then the error names the true file and row', async () => {
     await part('named/a.parquet', query(0, '1'))
