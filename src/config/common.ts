@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { durationPattern } from '../base/duration.js'
 import { nearest } from '../base/suggest.js'
-import { timeUnits } from '../data/tables/timeUnits.js'
+import { timeUnits } from '../data/times/units.js'
 
 export const engineOptions = {
   engine: z

@@ -14,8 +14,8 @@ import {
 } from '../tables/contract.js'
 import { type Database, identifier, literal } from '../tables/duckdb.js'
 import { fileNumberColumn, fileRowColumn } from '../tables/source.js'
-import { openTime, type TimeColumn } from '../tables/time.js'
-import type { TimeUnit } from '../tables/timeUnits.js'
+import { openTime, type TimeColumn } from '../times/column.js'
+import type { TimeUnit } from '../times/units.js'
 import { usualBehaviorColumns } from '../usualColumns.js'
 import { type ItemLists, readLists } from './itemLists.js'
 

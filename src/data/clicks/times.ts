@@ -4,8 +4,8 @@ import type { DataFacts } from '../facts.js'
 import type { Table } from '../tables/contract.js'
 import { type Database, identifier } from '../tables/duckdb.js'
 import { fileColumn, fileRowColumn } from '../tables/source.js'
-import { openTime, requireOneClock, type TimeColumn, type TimeOptions } from '../tables/time.js'
-import type { TimeUnit } from '../tables/timeUnits.js'
+import { openTime, requireOneClock, type TimeColumn, type TimeOptions } from '../times/column.js'
+import type { TimeUnit } from '../times/units.js'
 
 /** SQL name of the column with the time of a row in microseconds since 1970. */
 export const timeColumn = identifier('mim: time')

@@ -5,7 +5,7 @@ import { planClicks } from '../../../src/data/clicks/plan.js'
 import { type Impressions, readClicks } from '../../../src/data/clicks/read.js'
 import { type ClickColumns, openClicks } from '../../../src/data/clicks/tables.js'
 import { DataFacts } from '../../../src/data/facts.js'
-import type { TimeUnit } from '../../../src/data/tables/timeUnits.js'
+import type { TimeUnit } from '../../../src/data/times/units.js'
 import { openTables } from '../tables.js'
 
 const { db, write, rows } = await openTables()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { DataFacts } from '../../../src/data/facts.js'
 import { openTable } from '../../../src/data/tables/contract.js'
-import { openTime, type TimeOptions } from '../../../src/data/tables/time.js'
+import { openTime, type TimeOptions } from '../../../src/data/times/column.js'
 import { openTables } from '../tables.js'
 
 const { db, folder, write, rows } = await openTables()

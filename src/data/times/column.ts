@@ -1,9 +1,9 @@
 /** The time column of a table: SQL of its times in microseconds, and their span. */
 import { UserError } from '../../base/errors.js'
 import type { DataFacts } from '../facts.js'
-import { locate, type Table } from './contract.js'
-import { type Database, identifier, literal } from './duckdb.js'
-import { badValue, isFraction, type Span, type StoredTime, spanOf, storedTime } from './storedTime.js'
+import { locate, type Table } from '../tables/contract.js'
+import { type Database, identifier, literal } from '../tables/duckdb.js'
+import { badValue, isFraction, type Span, type StoredTime, spanOf, storedTime } from './stored.js'
 import {
   calendarDigits,
   futureFrom,
@@ -15,7 +15,7 @@ import {
   unitNames,
   unitOf,
   yearsOf,
-} from './timeUnits.js'
+} from './units.js'
 
 export interface TimeOptions {
   /** Unit of times that are numbers; auto: inferred from their magnitude. */

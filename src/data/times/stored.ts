@@ -1,8 +1,8 @@
 /** How a column of a table stores times, and the span of its values. */
 import { messageOf, UserError } from '../../base/errors.js'
-import { locate, type Table } from './contract.js'
-import { type Database, fileLiteral, identifier, literal } from './duckdb.js'
-import { fileRowColumn, openSource } from './source.js'
+import { locate, type Table } from '../tables/contract.js'
+import { type Database, fileLiteral, identifier, literal } from '../tables/duckdb.js'
+import { fileRowColumn, openSource } from '../tables/source.js'
 
 /** Ways to store times. Times of two families can be compared only after they are converted. */
 export type Family = 'number' | 'naive' | 'zoned' | 'date' | 'text'
