@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { interpolated } from '../../src/checkpoint/adapt.js'
 import { readModelFolder } from '../../src/checkpoint/model.js'
+import { adapt, place, pretrain, start, weights } from '../checkpoint/adapting.js'
 import { sharedFile } from '../fixtures.js'
 import { refusal, setArguments } from '../refusal.js'
-import { adapt, place, pretrain, start, weights } from './adapting.js'
 
 describe('Tables of positions', () => {
   const grid = [3, -1, 4, 1, 5, -9, 2, 6, -5, 3, 5, 8, 9, -7, 9, 3]

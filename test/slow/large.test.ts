@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { literal } from '../../src/data/tables/duckdb.js'
 import { mim } from '../commands/cli.js'
-import { openDatabase, temporaryFolder } from './folders.js'
+import { openDatabase, temporaryFolder } from '../sample/folders.js'
 
 const [db, root] = [await openDatabase(), await temporaryFolder()]
 const out = join(root, 'large')

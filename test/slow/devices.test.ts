@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { openEngine } from '../../src/engine/index.js'
 import { mim } from '../commands/cli.js'
-import { smallStages, workplace } from './stages.js'
+import { smallStages, workplace } from '../e2e/stages.js'
 
 const folder = await workplace()
 const { pretrain } = smallStages(folder)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { loadItems } from '../../../src/data/items/items.js'
-import { literal } from '../../../src/data/tables/duckdb.js'
-import { mim } from '../../commands/cli.js'
-import { behaviorColumns, positivesOf, sourceDefaults } from '../../data/tables.js'
-import { openDatabase, temporaryFolder } from '../folders.js'
+import { loadItems } from '../../src/data/items/items.js'
+import { literal } from '../../src/data/tables/duckdb.js'
+import { mim } from '../commands/cli.js'
+import { behaviorColumns, positivesOf, sourceDefaults } from '../data/tables.js'
+import { openDatabase, temporaryFolder } from '../sample/folders.js'
 
 const [db, root] = [await openDatabase(), await temporaryFolder()]
 const out = join(root, 'searches')
