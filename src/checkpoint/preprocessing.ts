@@ -34,7 +34,7 @@ const processors: Record<Architecture, string> = {
 interface ProcessorDefaults extends Normal {
   resample: number
   crops: boolean
-  /** Whether a size of one number is that of a square, not of the shorter side. */
+  /** Whether one number is the size of a square, not of the shorter side. */
   square: boolean
 }
 

@@ -24,7 +24,7 @@ const storageTypes = new Map<string, StoredType>([
   ['BoolStorage', 'BOOL'],
 ])
 
-/** Most bytes of a pickle; that of a model with 10,000 tensors has about 2 million. */
+/** Most bytes of a pickle; a model with 10,000 tensors has one of about 2 million. */
 const maxPickleBytes = 2 ** 23
 /** Most dimensions of a tensor. */
 const maxDimensions = 64

@@ -46,5 +46,7 @@ function noteActions(actions: Record<string, number>, wanted: readonly string[],
   const left = Object.entries(actions).filter(([action]) => !wanted.includes(action))
   if (left.length === 0) return
   const list = left.map(([action, rows]) => `${rows.toLocaleString('en-US')} ${action}`).join(', ')
-  notes.push(`histories leave out behaviors whose action is not in history.actions (${wanted.join(', ')}): ${list}`)
+  notes.push(
+    `histories leave out behaviors with actions that are not in history.actions (${wanted.join(', ')}): ${list}`,
+  )
 }

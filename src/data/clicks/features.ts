@@ -77,7 +77,7 @@ interface TypedColumn {
   type: string
 }
 
-/** A column of a table, which SQL calls `t`, for a feature of a kind. */
+/** A column of a table, which SQL calls `t`, as a feature of a kind. */
 function typed(table: Table, name: string, kind: FeatureSpec['kind']): TypedColumn {
   const type = columnType(table, name)
   checkType(kind, type, `${table.path}: column '${name}'`)

@@ -196,7 +196,7 @@ function knownSteps(files: readonly FileTimes[]): FileTimes[] {
 }
 
 /**
- * Behaviors whose times are cut to a coarser step than those of impressions happened anywhere in it. They count from
+ * Behaviors with times in coarser steps than impressions happened anywhere in it. They count from
  * its end, because an earlier impression of the step would see the future. If only some files are cut, the times that
  * begin a step count from its end.
  */

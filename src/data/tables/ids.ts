@@ -3,7 +3,7 @@ import { type Database, identifier, literal } from './duckdb.js'
 
 /** DuckDB types of ids, or of lists of them, that stay as they are. */
 const exact = /^(U?(TINY|SMALL|BIG)?INT(EGER)?|VARCHAR)(\[\d*\])?$/
-/** Types whose values have an exact text. */
+/** Types with an exact text for each value. */
 const asText = /^UUID(\[\d*\])?$/
 /** Types of numbers that may be whole: what DuckDB makes of files that differ in type, and what databases export. */
 const asNumber = /^(U?HUGEINT|DECIMAL\(\d+,\d+\)|DOUBLE|FLOAT)(\[\d*\])?$/

@@ -1,4 +1,4 @@
-/** What is in an open table, for the block of facts before training. */
+/** What is in an open table: the block of facts before training shows it. */
 import type { TableFacts } from '../facts.js'
 import { labelOf, type Table } from './contract.js'
 import { type Database, identifier } from './duckdb.js'

@@ -71,7 +71,7 @@ function readWhole(path: string, config: Json, warn: (warning: Warning) => void)
         ? withBertOptions(read, config)
         : read
   if (tokenizer !== read) {
-    const what = `the normalization or the division into words is not that of the ${stated} in tokenizer_config.json, which is used`
+    const what = `the normalization or the division into words differs from the ${stated} in tokenizer_config.json, which is used`
     const remedy = 'name the class PreTrainedTokenizerFast to use tokenizer.json as it is'
     warn({ id: 'tokenizer-differs', where: path, what, remedy })
   }

@@ -10,7 +10,7 @@ const fewestRows = 100
 /** Least share of the impressions from which a user is not one: of any id, and of one that means "no id". */
 const leastShare = 0.5
 const leastEmpty = 0.02
-/** Such an id may be that of the first user: it is one if it has fewer impressions than this many mean users. */
+/** Such an id may belong to the first user: it does if it has fewer impressions than this many mean users. */
 const leastUsers = 10
 
 /** Warns (`user-anonymous`) of a user who has so many impressions that many users share its id. */
