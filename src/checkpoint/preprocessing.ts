@@ -95,8 +95,8 @@ const harmless = new Set(
 /**
  * Parses `json`, the settings of the image processor in the file at `path`; missing keys have the defaults of the
  * processor that they name, or else of the one of the architecture. Warns of keys that it does not know.
- * @throws UserError `preprocessor` if the result is not a square of the model's size, for a value that it does not
- * know, and for an unknown processor that leaves keys to its defaults.
+ * @throws UserError `preprocessor` if the result is not a square of the model's size, if it does not know a value, or
+ * if an unknown processor leaves keys to its defaults.
  */
 export function parsePreprocessing(
   json: Record<string, unknown>,

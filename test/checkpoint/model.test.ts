@@ -2,18 +2,10 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { mimJson } from '../commands/cli.js'
-import { smallStages, workplace } from '../e2e/stages.js'
 import { sharedFile } from '../fixtures.js'
 import { tensorsOf } from './folders.js'
+import { adapt, json, place, weights } from './pretraining.js'
 
-const folder = await workplace()
-const place = (name: string) => join(folder, name)
-const { pretrain } = smallStages(folder)
-const adapt = (init: string, name: string, epochs: number, ...more: string[]) =>
-  mimJson([...pretrain, '--init', init, '--epochs', `${epochs}`, '--out', place(name), ...more])
-const json = (...path: string[]) => JSON.parse(readFileSync(join(...path), 'utf8'))
-const weights = 'model.safetensors'
 /** What Python reads as floats. */
 const floatsOf = (...path: string[]) =>
   Array.from(readFileSync(join(...path), 'utf8').matchAll(/"(\w+)": -?\d+(?:\.\d|[eE])/g), ([, key]) => key)

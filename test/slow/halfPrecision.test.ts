@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { rewriteWeights, tensorsOf } from '../checkpoint/folders.js'
+import { adapt, json, place, pretrain, weights } from '../checkpoint/pretraining.js'
 import { mimJson } from '../commands/cli.js'
-import { smallStages, workplace } from '../e2e/stages.js'
 import { refusal } from '../refusal.js'
-
-const folder = await workplace()
-const place = (name: string) => join(folder, name)
-const { pretrain } = smallStages(folder)
-const adapt = (init: string, name: string, epochs: number, ...more: string[]) =>
-  mimJson([...pretrain, '--init', init, '--epochs', `${epochs}`, '--out', place(name), ...more])
-const json = (...path: string[]) => JSON.parse(readFileSync(join(...path), 'utf8'))
-const weights = 'model.safetensors'
 
 describe('Checkpoints in half precision', () => {
   const positions = Int32Array.from([0, 0, 1, 0, 2, 0, 3, 0, 4, 0])

@@ -1,7 +1,6 @@
 /** What the behavior log contains and what C-SFT makes of it. */
 import type { DataFacts } from '../facts.js'
-import { warnPartial } from '../tables/parts.js'
-import { tableFacts } from '../tables/tableFacts.js'
+import { addTableFacts } from '../tables/tableFacts.js'
 import { type BehaviorLog, takingActions } from './log.js'
 
 /** Other names that logs have for the actions by which a user takes an item. */
@@ -20,10 +19,9 @@ export async function addLogFacts({ db, table, time, options }: BehaviorLog, fac
   const { columns } = options
   const { user, item, action } = columns
   const used = Object.values(columns)
-  const found = await tableFacts(db, 'behaviors', table, { user, item, action, time, used })
-  facts.tables.push(found)
-  warnPartial(table, used, facts)
-  const others = Object.entries(found.actions ?? {}).filter(([name]) => !takingActions.includes(name))
+  const read = { user, item, action, time, used }
+  const { actions = {} } = await addTableFacts(db, 'behaviors', table, read, facts)
+  const others = Object.entries(actions).filter(([name]) => !takingActions.includes(name))
   if (others.length === 0) return
   const list = others.map(([name, rows]) => `${rows.toLocaleString('en-US')} ${name}`).join(', ')
   const what = `actions other than ${takingActions.join(', ')} count as impressions without a choice: ${list}`

@@ -1,8 +1,7 @@
 /** What the tables of a click model contain and which of their columns it reads. */
 import type { DataFacts } from '../facts.js'
 import type { Database } from '../tables/duckdb.js'
-import { warnPartial } from '../tables/parts.js'
-import { tableFacts } from '../tables/tableFacts.js'
+import { addTableFacts } from '../tables/tableFacts.js'
 import type { ClickOptions } from './plan.js'
 import type { ClickTables } from './tables.js'
 
@@ -22,22 +21,18 @@ export async function addClickFacts(
   const ofContext = features.context.flatMap(({ column }) => column)
   const shown = named([user, item, label, weight, time, columns.history, ...ofContext])
   const targets = ofHistory.map(({ target }) => target)
-  const whole = { ...impressions, path: paths.join(' + ') }
-  const read = { user, item, label, time: times?.shown }
+  const read = { path: paths.join(' + '), user, item, label, time: times?.shown }
   const used = [...shown, ...named(behaviors ? targets : [...targets, ...ofBehaviors])]
-  facts.tables.push(await tableFacts(db, 'impressions', whole, { ...read, used }))
-  warnPartial(impressions, used, facts)
+  await addTableFacts(db, 'impressions', impressions, { ...read, used }, facts)
   if (behaviors) {
     const used = [...named([user, item, action, time]), ...ofBehaviors]
-    const found = await tableFacts(db, 'behaviors', behaviors, { user, item, action, time: times?.behaviors, used })
-    facts.tables.push(found)
-    warnPartial(behaviors, used, facts)
-    noteActions(found.actions ?? {}, history.actions, facts)
+    const read = { user, item, action, time: times?.behaviors, used }
+    const { actions = {} } = await addTableFacts(db, 'behaviors', behaviors, read, facts)
+    noteActions(actions, history.actions, facts)
   }
   if (items) {
     const used = [item, ...features.items.flatMap(({ column }) => column)]
-    facts.tables.push(await tableFacts(db, 'items', items, { used }))
-    warnPartial(items, used, facts)
+    await addTableFacts(db, 'items', items, { used }, facts)
   }
 }
 

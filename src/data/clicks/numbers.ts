@@ -83,7 +83,7 @@ export const numbered = (value: string, number: string, query: string) =>
   `SELECT ${value}, CAST(row_number() OVER (ORDER BY ${value}) - 1 AS INTEGER) AS ${number}
    FROM (SELECT DISTINCT ${value} FROM (${query}) WHERE ${value} IS NOT NULL)`
 
-/** As `numbered`, for the values of several queries; bit i of the column `sources` says whether query i has the value. */
+/** Like `numbered`, but of several queries; bit i of the column `sources` is 1 if query i has the value. */
 export function numberedBySource(value: string, number: string, queries: readonly string[]): string {
   const all = queries.map((query, i) => `SELECT ${value}, ${1 << i}::UTINYINT AS source FROM (${query})`)
   return `SELECT ${value}, CAST(row_number() OVER (ORDER BY ${value}) - 1 AS INTEGER) AS ${number}, sources

@@ -2,8 +2,7 @@
 import type { DataFacts } from '../facts.js'
 import { type ColumnRule, openTable, type Table } from '../tables/contract.js'
 import type { Database } from '../tables/duckdb.js'
-import { warnPartial } from '../tables/parts.js'
-import { tableFacts } from '../tables/tableFacts.js'
+import { addTableFacts } from '../tables/tableFacts.js'
 import { usualItemColumns } from '../usualColumns.js'
 import { type TitleColumns, titleNames, titleRules } from './titles.js'
 
@@ -33,8 +32,7 @@ export async function openItems(
     [id]: { type: 'id', unique },
   }
   const table = await openTable(db, path, rules, facts)
-  facts?.tables.push(await tableFacts(db, 'items', table, { used: Object.keys(rules) }))
-  if (facts) warnPartial(table, Object.keys(rules), facts)
+  if (facts) await addTableFacts(db, 'items', table, { used: Object.keys(rules) }, facts)
   facts?.notes.push(...missingModality(table, columns))
   return table
 }

@@ -46,7 +46,7 @@ export async function tableFiles(db: Database, path: string, facts = new DataFac
   return distinctFiles(path, shown, facts).map(literalPattern)
 }
 
-/** Warns of a folder of parts `x` beside the file `x.parquet`: one of them may be the newer one. */
+/** Warns if there is a folder of parts `x` next to the file `x.parquet`: either may be the newer one. */
 function warnFolderBeside(path: string, facts: DataFacts): void {
   const folder = path.replace(/\.parquet$/, '')
   if (folder === path || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return

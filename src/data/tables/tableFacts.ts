@@ -1,9 +1,12 @@
 /** What is in an open table: the block of facts before training shows it. */
-import type { TableFacts } from '../facts.js'
+import type { DataFacts, TableFacts } from '../facts.js'
 import { labelOf, type Table } from './contract.js'
 import { type Database, identifier } from './duckdb.js'
+import { warnPartial } from './parts.js'
 
 export interface FactColumns {
+  /** The path that is shown, if it is not the one of the table. */
+  path?: string
   user?: string | null
   item?: string | null
   label?: string | null
@@ -20,14 +23,30 @@ const manyRows = 20_000_000
 /** Actions that are listed, the most frequent first. */
 const mostActions = 12
 
-/** Scans the columns of ids, labels and actions once each. */
-export async function tableFacts(
+/**
+ * Adds the facts of a table to `facts`, and a warning of columns in use that some of its files lack; returns the facts.
+ * Scans the columns of ids, labels and actions once each.
+ */
+export async function addTableFacts(
   db: Database,
   role: string,
   table: Table,
-  { user, item, label, action, time, used }: FactColumns,
+  columns: FactColumns,
+  facts: DataFacts,
 ): Promise<TableFacts> {
-  const { path, rows, columns } = table
+  const found = await factsOf(db, role, table, columns)
+  facts.tables.push(found)
+  warnPartial(table, columns.used, facts)
+  return found
+}
+
+async function factsOf(
+  db: Database,
+  role: string,
+  table: Table,
+  { path = table.path, user, item, label, action, time, used }: FactColumns,
+): Promise<TableFacts> {
+  const { rows, columns } = table
   const isThere = (name: string | null | undefined): name is string => name != null && columns.has(name)
   const isApproximate = rows >= manyRows
   const distinct = (name: string) =>

@@ -11,7 +11,7 @@ export function tokenText(token: unknown): string | undefined {
   return typeof content === 'string' ? content : undefined
 }
 
-/** A vocabulary without tokenizer.json, and what the files beside it say about tokens. */
+/** A vocabulary without tokenizer.json, and what the files next to it say about tokens. */
 export interface Vocabulary {
   /** File with the vocabulary. */
   path: string

@@ -53,8 +53,8 @@ export async function* compareItems(
 }
 
 /**
- * Decodes pictures that were broken before once more, because limits or decoders may have changed. An item whose picture
- * is still broken keeps its vectors and gets the reason.
+ * Decodes pictures again that were broken before, because limits or decoders may have changed. If the picture of an
+ * item is still broken, the item keeps its vectors and gets the reason.
  */
 export async function* retried(
   compared: AsyncIterable<ComparedItems>,
