@@ -207,7 +207,7 @@ for (const part of ['/revision/', '/tree/']) {
   )
   answers(
     `an error with escapes ${part}`,
-    /: \?\[31mred \*\*\*\?x{100,300}; check/,
+    /: \?\[31mred \*\*\*\?x{20,200}…x{20,200}; check/,
     at(part, (response) =>
       json(response, { error: `\x1b[31mred ${token}\u202e${'x'.repeat(2 ** 20)}\n    at stack` }, 500),
     ),
