@@ -1,16 +1,85 @@
-/** Replaces files and folders atomically: they are written under a temporary name, then renamed. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+/**
+ * Everything that appears under its own name goes through here: it is written under a temporary name, flushed to the
+ * disk, then renamed. So it appears whole or not at all, also after `kill -9` and after a power cut.
+ */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { UserError } from './errors.js'
 import { atPlace } from './places.js'
 
+/** Renames a file, link or folder; first its content is on the disk, afterwards its new name. */
+export function moveTo(from: string, to: string): void {
+  flush(from)
+  renameSync(from, to)
+  const folders = new Set([dirname(resolve(to)), dirname(resolve(from))])
+  for (const folder of folders) flushNames(folder)
+}
+
+/** Waits until the content of a file, or all of a folder, is on the disk. */
+function flush(path: string): void {
+  const found = lstatSync(path)
+  if (found.isDirectory()) {
+    for (const name of readdirSync(path)) flush(join(path, name))
+    flushNames(path)
+  } else if (found.isFile()) {
+    const file = openSync(path, 'r')
+    try {
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+  }
+}
+
+/** Errors of opening and flushing a folder: Windows does not open folders, network drives may not flush them. */
+const withoutNames = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EPERM', 'EISDIR', 'EACCES'])
+
+/** Waits until the names in a folder are on the disk, where the system can do that. */
+function flushNames(folder: string): void {
+  let opened: number | undefined
+  try {
+    opened = openSync(folder, 'r')
+    fsyncSync(opened)
+  } catch (error) {
+    if (!withoutNames.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+  } finally {
+    if (opened !== undefined) closeSync(opened)
+  }
+}
+
+/** Makes a folder and those above it, unless they exist. */
+export function makeFolder(path: string): void {
+  const first = mkdirSync(path, { recursive: true })
+  if (first === undefined) return
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
+    flushNames(dirname(folder))
+    if (folder === resolve(first)) return
+  }
+}
+
 /** Replaces the file at `path` with the one that `write` creates at the path that it gets. */
 export async function replaceFile(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
   const temporary = `${path}.part`
-  mkdirSync(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   try {
-    await atPlace({ path }, () => write(temporary))
-    renameSync(temporary, path)
+    await atPlace({ path }, async () => {
+      await write(temporary)
+      moveTo(temporary, path)
+    })
   } finally {
     rmSync(temporary, { force: true })
   }
@@ -18,6 +87,14 @@ export async function replaceFile(path: string, write: (temporary: string) => vo
 
 export async function writeJson(path: string, value: unknown): Promise<void> {
   await replaceFile(path, (temporary) => writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`))
+}
+
+/** Makes `link` a symbolic link to `target`, in one step; replaces a file or link. */
+export function replaceLink(link: string, target: string): void {
+  const temporary = `${link}.part`
+  rmSync(temporary, { force: true })
+  symlinkSync(target, temporary)
+  moveTo(temporary, link)
 }
 
 /**
@@ -29,9 +106,12 @@ export async function replaceFolder(path: string, write: (temporary: string) => 
   recoverFolder(path)
   mkdirSync(temporary, { recursive: true })
   try {
-    await atPlace({ path }, () => write(temporary))
-    if (existsSync(path)) renameSync(path, old)
-    renameSync(temporary, path)
+    await atPlace({ path }, async () => {
+      await write(temporary)
+      flush(temporary)
+      if (existsSync(path)) moveTo(path, old)
+      moveTo(temporary, path)
+    })
     rmSync(old, { recursive: true, force: true })
   } finally {
     rmSync(temporary, { recursive: true, force: true })
@@ -44,7 +124,7 @@ export function recoverFolder(path: string): void {
   rmSync(temporary, { recursive: true, force: true })
   if (!existsSync(old)) return
   if (existsSync(path)) rmSync(old, { recursive: true })
-  else renameSync(old, path)
+  else moveTo(old, path)
 }
 
 /**
@@ -78,7 +158,7 @@ export async function newFolder<T>(path: string, write: (temporary: string) => P
     const result = await atPlace({ path }, () => write(temporary))
     // On some systems an empty folder cannot be replaced by a rename.
     if (existsSync(target)) rmdirSync(target)
-    renameSync(temporary, target)
+    moveTo(temporary, target)
     return result
   } finally {
     rmSync(temporary, { recursive: true, force: true })

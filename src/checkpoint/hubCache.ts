@@ -4,22 +4,10 @@
  */
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
-import {
-  copyFile,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  statfs,
-  symlink,
-  writeFile,
-} from 'node:fs/promises'
+import { copyFile, lstat, mkdir, open, readdir, readFile, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import { moveTo } from '../base/files.js'
 import { HubFault } from './hubConnection.js'
 import type { HubFile } from './hubFiles.js'
 
@@ -83,11 +71,10 @@ export class HubCache {
           what: `the content of ${file.path} does not have the hash ${file.hash}`,
         })
       }
-      await rename(temporary, this.blob(file))
+      moveTo(temporary, this.blob(file))
     } finally {
       await rm(temporary, { force: true })
     }
-    await syncFolder(this.blobs)
     await this.remember(this.blob(file), file)
     await this.link(file)
   }
@@ -116,7 +103,7 @@ export class HubCache {
       if ((await readFile(path, 'utf8').catch(() => '')) === commit) return
       await mkdir(dirname(path), { recursive: true })
       await writeFile(temporary, commit)
-      await rename(temporary, path)
+      moveTo(temporary, path)
     } catch {
       // Nothing of ours reads it; a cache that is complete may be read-only.
       await rm(temporary, { force: true }).catch(() => {})
@@ -162,7 +149,7 @@ export class HubCache {
       await mkdir(this.checked, { recursive: true })
       const temporary = join(this.checked, `${hash}.${process.pid}`)
       await writeFile(temporary, await stateOf(path))
-      await rename(temporary, join(this.checked, hash))
+      moveTo(temporary, join(this.checked, hash))
     } catch {
       // A complete cache may be read-only; the file is then read again next time.
     }
@@ -179,11 +166,10 @@ export class HubCache {
         if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(error.code ?? '')) throw error
         return copyFile(this.blob(file), temporary)
       })
-      await rename(temporary, pointer)
+      moveTo(temporary, pointer)
     } finally {
       await rm(temporary, { force: true })
     }
-    await syncFolder(this.folder)
   }
 }
 
@@ -215,17 +201,6 @@ class ContentHash {
 async function stateOf(path: string): Promise<string> {
   const { size, ino, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
   return `${size} ${ino} ${mtimeNs} ${ctimeNs}`
-}
-
-/** Writes the names in a folder to the disk, so that a power cut does not undo a rename. */
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    // Some network file systems do not know this call for folders.
-    await handle.sync().catch(() => {})
-  } finally {
-    await handle.close()
-  }
 }
 
 /** Whether a process of this machine runs; its own id was of an earlier process. */

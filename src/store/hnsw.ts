@@ -1,7 +1,8 @@
 /** An approximate index of a table (HNSW, Malkov & Yashunin 2018) by usearch, stored with the table's files. */
-import { existsSync, renameSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Index, MetricKind, ScalarKind } from 'usearch'
+import { moveTo } from '../base/files.js'
 import type { Neighbor } from './exact.js'
 import type { EmbeddingTable } from './table.js'
 
@@ -34,7 +35,7 @@ export class HnswIndex {
     }
     const temporary = `${path}.part-${process.pid}`
     index.save(temporary)
-    renameSync(temporary, path)
+    moveTo(temporary, path)
     return new HnswIndex(index)
   }
 

@@ -3,8 +3,9 @@
  * Parquet files in it. A link is replaced atomically, so at any moment, even after `kill -9`, it points to a complete
  * table.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeFolder, moveTo, replaceLink } from '../base/files.js'
 import { currentTable, parquetFolder } from './table.js'
 
 const folderName = 'tables'
@@ -26,7 +27,7 @@ export async function publishTable(
   write: (folder: string) => Promise<void>,
 ): Promise<void> {
   const tables = join(dirname(link), folderName)
-  mkdirSync(tables, { recursive: true })
+  makeFolder(tables)
   for (const name of readdirSync(tables)) {
     if (name.endsWith('.part')) rmSync(join(tables, name), { recursive: true })
   }
@@ -34,7 +35,7 @@ export async function publishTable(
   const target = join(tables, String(number))
   mkdirSync(`${target}.part`)
   await write(`${target}.part`)
-  renameSync(`${target}.part`, target)
+  moveTo(`${target}.part`, target)
   pointTo(link, number)
   for (const old of numbers(tables).slice(0, -keep)) rmSync(join(tables, String(old)), { recursive: true })
 }
@@ -47,21 +48,18 @@ export function recoverTable(link: string): void {
 
 function pointTo(link: string, number: number): void {
   const table = join(dirname(link), currentTable)
-  replaceLink(table, join(folderName, String(number)))
+  pointLink(table, join(folderName, String(number)))
   // Stays the same from one table to the next.
-  replaceLink(link, join(currentTable, parquetFolder))
+  pointLink(link, join(currentTable, parquetFolder))
 }
 
-function replaceLink(link: string, target: string): void {
+function pointLink(link: string, target: string): void {
   const found = lstatSync(link, { throwIfNoEntry: false })
   if (found?.isSymbolicLink() && readlinkSync(link) === target) return
   if (found && !found.isSymbolicLink()) {
     const aside = join(dirname(link), folderName, '0')
     rmSync(aside, { recursive: true, force: true })
-    renameSync(link, aside)
+    moveTo(link, aside)
   }
-  const temporary = `${link}.part`
-  rmSync(temporary, { force: true })
-  symlinkSync(target, temporary)
-  renameSync(temporary, link)
+  replaceLink(link, target)
 }

@@ -1,10 +1,10 @@
 /** The folder of a run: configuration, log, history, states and results of one stage. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
-import { recoverFolder, replaceFile } from '../base/files.js'
+import { makeFolder, recoverFolder, replaceFile } from '../base/files.js'
 import { withCurrentNames } from '../base/formerNames.js'
 import { runStage } from '../base/runStage.js'
 
@@ -40,7 +40,7 @@ export async function openFolder(options: RunOptions): Promise<boolean> {
   }
   const isNew = !existsSync(out) || hasListsAlone(out)
   if (existsSync(configFile) && !repeatable) requireSameRun(configFile, options)
-  mkdirSync(out, { recursive: true })
+  makeFolder(out)
   await replaceFile(configFile, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
   for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))
   return isNew

@@ -1,7 +1,7 @@
 /** Progress of a training, saved with its state, so that a resumed run equals an uninterrupted one. */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { replaceFolder } from '../base/files.js'
+import { moveTo, replaceFolder } from '../base/files.js'
 import type { Run } from './run.js'
 import type { TakenStep } from './step.js'
 import type { TrainingTask } from './task.js'
@@ -63,14 +63,14 @@ export async function restore(task: TrainingTask, run: Run): Promise<Progress> {
  * the time limit. A resumed run restores it and continues as if that evaluation had not happened.
  */
 export function setAside(run: Run): void {
-  if (existsSync(run.path('checkpoint'))) renameSync(run.path('checkpoint'), run.path('last', asideFolder))
+  if (existsSync(run.path('checkpoint'))) moveTo(run.path('checkpoint'), run.path('last', asideFolder))
 }
 
 /** Undoes `setAside`. */
 function putBack(progress: Progress, run: Run): void {
   const aside = run.path('last', asideFolder)
   if (existsSync(aside) || !progress.best) rmSync(run.path('checkpoint'), { recursive: true, force: true })
-  if (existsSync(aside)) renameSync(aside, run.path('checkpoint'))
+  if (existsSync(aside)) moveTo(aside, run.path('checkpoint'))
 }
 
 /** Sums figures of the steps between two rows of history. */

@@ -11,7 +11,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statfsSync,
   statSync,
@@ -20,6 +19,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { moveTo } from '../../base/files.js'
 
 /** Bytes of a hash. */
 export const hashSize = 16
@@ -117,9 +117,9 @@ export class PictureStore {
     if (!this.writing) return
     const { path, file, hashes } = this.writing
     closeSync(file)
-    renameSync(`${path}.part`, path)
+    moveTo(`${path}.part`, path)
     writeFileSync(`${path}.hashes.part`, Buffer.concat(hashes))
-    renameSync(`${path}.hashes.part`, `${path}.hashes`)
+    moveTo(`${path}.hashes.part`, `${path}.hashes`)
     this.writing = undefined
     // Other processes may have written in the meantime.
     this.room = 0
