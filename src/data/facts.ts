@@ -20,6 +20,9 @@ export interface TableFacts {
   click_rate?: number
   /** Rows by action. */
   actions?: Record<string, number>
+  /** Of a table of vectors: numbers in each, and the least and the greatest norm of those that are not zero. */
+  width?: number
+  norms?: readonly [least: number, greatest: number]
   /** Columns of the file that the stage reads, and the others. */
   used: string[]
   unused: string[]

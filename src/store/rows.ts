@@ -115,7 +115,7 @@ export function asFloats(bytes: Uint8Array, type: VectorType): Float32Array {
 }
 
 /** Euclidean norm of the `width` numbers of `vectors` that start at index `from`. */
-export function normOf(vectors: Float32Array, from: number, width: number): number {
+export function normOf(vectors: ArrayLike<number>, from: number, width: number): number {
   let sum = 0
   for (let k = from; k < from + width; k++) sum += vectors[k] * vectors[k]
   return Math.sqrt(sum)

@@ -31,12 +31,15 @@ const count = (value: number, of: string) => `${value.toLocaleString('en-US')} $
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 
 /** E.g. `1,500 rows, 40 users, 80 items, 2024-03-01 00:05 to 2024-03-30 23:50 UTC, CTR 21.3 %`. */
-function contentText({ rows, users, items, approximate, from, to, times, click_rate, actions }: TableFacts): string {
+function contentText({ rows, users, items, from, to, times, click_rate, actions, ...facts }: TableFacts): string {
+  const { approximate, width, norms } = facts
   const moment = (time: string) => time.slice(0, 16).replace('T', ' ')
   const range = from && to ? `${moment(from)} to ${moment(to)} UTC` : undefined
   const ids = (value: number, of: string) => (approximate ? `about ${count(value, of)}` : count(value, of))
-  const facts = [
+  const shown = [
     count(rows, 'rows'),
+    width && `${width} numbers each`,
+    norms && `norms ${norms.map((norm) => Number(norm.toPrecision(3))).join(' to ')}`,
     users === undefined ? undefined : ids(users, 'users'),
     items === undefined ? undefined : ids(items, 'items'),
     range && (times ? `${range} (${times})` : range),
@@ -46,7 +49,7 @@ function contentText({ rows, users, items, approximate, from, to, times, click_r
         .map(([name, rows]) => count(rows, name))
         .join(', ')}`,
   ]
-  return facts.filter((fact) => fact !== undefined).join(', ')
+  return shown.filter((fact) => fact !== undefined).join(', ')
 }
 
 function columnsText({ used, unused }: TableFacts): string {

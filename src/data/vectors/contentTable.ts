@@ -2,6 +2,7 @@ import { arrayOf } from '../../ops/tensor.js'
 import { normOf } from '../../store/index.js'
 import { DataFacts } from '../facts.js'
 import type { Database } from '../tables/duckdb.js'
+import { VectorFacts } from './facts.js'
 import { type Numbers, openVectors, type VectorSource, type VectorTable } from './sources.js'
 
 /** Frozen content vectors of items. */
@@ -31,7 +32,7 @@ export interface ContentSource extends VectorTable {
 /**
  * Reads the vectors of the items of `numbers`, a DuckDB table of `item_id` and item number `item` with `count` rows.
  * Rows are in the order of item numbers. For int8, stored int8 is kept; otherwise the largest absolute number becomes 127.
- * The share of vectors that are read goes to `facts`, with a warning if some are zero.
+ * What they are goes to `facts`, with warnings of vectors that are zero, all the same or not of unit norm.
  * @throws UserError of `openVectors`.
  */
 export async function loadContent(
@@ -57,22 +58,17 @@ export async function loadContent(
   const tableScale = type === 'float32' ? 1 : isAsStored ? scale : await fittingScale(source, scaled)
 
   const vectors = new arrayOf[type](rows * width)
-  let zeros = 0
+  const found = new VectorFacts(normalize)
   for await (const piece of source.read()) {
     const numbers = scaled(piece.vectors)
     piece.items.forEach((item, i) => {
       const vector = numbers.subarray(i * width, (i + 1) * width)
-      if (vector.every((x) => x === 0)) zeros++
+      found.add(vector, isAsStored ? scale : 1)
       if (vectors instanceof Float32Array) vectors.set(vector, rowOf[item] * width)
       else quantize(vector, isAsStored ? 1 : tableScale, vectors, rowOf[item] * width)
     })
   }
-  facts.joins.push({ join: 'vectors → items', matched: items.length, of: source.rows })
-  if (zeros > 0) {
-    const what = `${zeros} of ${items.length} vectors are zero: similar to nothing`
-    const remedy = 'write null for an item without a vector'
-    facts.warn({ id: 'vector-zero', where: `${table.path}: column '${table.embedding}'`, what, remedy })
-  }
+  found.report(table, source, facts)
   return { width, vectors, type, scale: tableScale, rows, rowOf }
 }
 

@@ -31,6 +31,8 @@ export interface VectorSource extends Disposable {
   scale: number
   /** Rows of the table, with or without a vector, of known items or others. */
   rows: number
+  /** Columns of the table that are not read. */
+  others: readonly string[]
   /** Item numbers of the items with a vector, each once. */
   items: Int32Array
   /** Item numbers with the stored vectors [items, width]; may be read several times. */
@@ -91,6 +93,7 @@ async function fromPublished(
     type,
     scale,
     rows: table.manifest.rows,
+    others: vectorNames.filter((other) => other !== name),
     items: items.subarray(0, hits),
     async *read() {
       for (let from = 0; from < hits; from += pieceRows) {
@@ -127,6 +130,7 @@ async function fromParquet(
     type: isInt8 ? 'int8' : 'float32',
     scale: isInt8 ? await footerScale(db, table.files) : 1,
     rows: table.rows,
+    others: table.names.filter((name) => !table.columns.has(name) || ![item, embedding].some(isName(name))),
     items: (await db.columns(`SELECT n.item FROM ${known}`, { item: 'int32' })).item,
     async *read() {
       const query = `SELECT n.item AS items, t.${column} AS vectors FROM ${known}`
@@ -137,6 +141,8 @@ async function fromParquet(
     [Symbol.dispose]: () => {},
   }
 }
+
+const isName = (name: string) => (other: string) => other.toLowerCase() === name.toLowerCase()
 
 /** The scale in the metadata of the files, as `mim embed` writes it; 1 without one. */
 async function footerScale(db: Database, files: string): Promise<number> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { DataFacts } from '../../../src/data/facts.js'
 import { loadContent, sideBySide } from '../../../src/data/vectors/contentTable.js'
 import { madeTable, width } from '../../store/madeTable.js'
 import { openTables } from '../tables.js'
@@ -28,6 +29,26 @@ describe('Content vectors', () => {
       [0, 0],
       [3, 4],
     ])
+  })
+
+  test('when vectors are zero, of any norm or all the same then facts tell their norms and each is warned of', async () => {
+    const look = async (normalize: boolean, ...tuples: string[]) => {
+      const facts = new DataFacts()
+      const query = `SELECT item_id, v::FLOAT[] AS embedding, 1 AS page FROM (VALUES ${tuples.join(', ')}) AS t(item_id, v)`
+      const path = await write('vectors', query)
+      await loadContent(db, { ...source, normalize, path, type: 'int8' }, 'numbers', 4, facts)
+      return { table: facts.tables[0], warned: facts.warnings.map(({ id }) => id) }
+    }
+    const odd = ['(10, [3, 4])', '(20, [0, 0])', '(30, [0.6, 0.8])']
+    const { table, warned } = await look(false, ...odd)
+    assert.deepEqual([table.rows, table.width, table.unused], [3, 2, ['page']])
+    assert.deepEqual(
+      table.norms?.map((norm) => norm.toFixed(4)),
+      ['1.0000', '5.0000'],
+    )
+    assert.deepEqual(warned, ['vector-zero', 'vector-norms'])
+    assert.deepEqual((await look(true, ...odd)).warned, ['vector-zero', 'vector-same'])
+    assert.deepEqual((await look(false, '(10, [1, 0])', '(20, [0.6, 0.8])')).warned, [])
   })
 
   test('when vectors differ in length, are not finite or their ids of another type then the table is refused', async () => {
