@@ -155,6 +155,27 @@ describe('Joins of impressions, behaviors and items', () => {
     assert.deepEqual(ids(await load({ behaviors: late })), ['history-few'])
   })
 
+  test('when a log was loaded twice, or clicks were appended to impressions, then the share is warned of', async () => {
+    const minutes = (log: string) => log.replaceAll('to_hours', 'to_minutes')
+    const [shows, acts] = [minutes(shown()), minutes(behaved())]
+    assert.deepEqual(ids(await load({ impressions: shows, behaviors: acts })), [])
+    const twice = (log: string) => `(${log}) UNION ALL (${log})`
+    const doubled = await load({ impressions: twice(shows), behaviors: twice(acts) })
+    assert.deepEqual(
+      doubled.warnings.map(({ id, what }) => [id, what]),
+      [
+        ['rows-repeated', '50.0 % of the impressions are copies of another: same user, item and time'],
+        ['rows-repeated', '50.0 % of the behaviors are copies of another: same user, item and time'],
+      ],
+    )
+    // Of each click the exposure is in the log too.
+    const appended = `${shows} UNION ALL SELECT * REPLACE (0 AS label) FROM (${shows}) WHERE label = 1`
+    const [warning] = (await load({ impressions: appended, behaviors: acts })).warnings
+    assert.match(`${warning.id}: ${warning.what}`, /^labels-differ: 25\.0 % .* label 0 and with label 1/)
+    // A user may choose an item twice in an hour or on a day.
+    assert.deepEqual(ids(await load({ impressions: twice(shown()), behaviors: twice(behaved()) })), [])
+  })
+
   test('when one id has half of the impressions then the warning names it', async () => {
     const many = (user: string) => shown('n', user).replace('range(60)', 'range(300)')
     const facts = await load({ impressions: many('CASE WHEN i % 2 = 0 THEN -1 ELSE u END') })
@@ -222,7 +243,7 @@ describe('Joins with content vectors', () => {
       { join: 'impressions → vectors', matched: 42, of: 60 },
       { join: 'behaviors → vectors', matched: 42, of: 60 },
     ])
-    assert.deepEqual(ids(facts), ['vector-zero'])
+    assert.deepEqual(ids(facts), ['vector-zero', 'vector-norms'])
     assert.match(facts.warnings[0].what, /1 of 7 vectors are zero/)
   })
 })

@@ -9,6 +9,7 @@ import { type ClickNumbers, type ItemSource, isOf, type NumberTable } from '../n
 import type { ClickPlan } from '../plan.js'
 import type { Clicks, Impressions } from '../read.js'
 import { checkAnonymous } from './anonymous.js'
+import { checkRepeats } from './repeats.js'
 
 /** Least share of users with a behavior; the others are new users, of which there may be many. */
 const fewestUsers = 0.05
@@ -39,7 +40,10 @@ export async function checkClicks(db: Database, plan: ClickPlan, clicks: Clicks,
     await check(ofHistories, 'impressions', { ...policy, least: 0 })
   }
   if (plan.tables.behaviors) await checkUsers(db, plan, clicks, policy)
-  if (policy.stops) await checkAnonymous(db, plan, clicks, policy.facts)
+  if (policy.stops) {
+    await checkAnonymous(db, plan, clicks, policy.facts)
+    checkRepeats(plan, clicks, policy.facts)
+  }
   checkHistories(impressions, policy)
 }
 
