@@ -1,6 +1,7 @@
 /** The files of a table must write its ids alike: DuckDB converts them to one type, by which ids no longer match. */
 import { UserError } from '../../base/errors.js'
 import { type Database, fileLiteral, identifier, literal } from './duckdb.js'
+import { partSchemas } from './parts.js'
 import type { TableSource } from './source.js'
 
 /** The kind of the ids, or lists of ids, of a DuckDB type. All numbers are one kind: they stay exact together. */
@@ -21,26 +22,11 @@ function kindOf(type: string): string {
  */
 export async function requireSameIdParts(db: Database, source: TableSource, names: readonly string[]): Promise<void> {
   if (names.length === 0) return
-  const schemas = await db.rows<{ files: string[] }>(
-    `SELECT list(file_name ORDER BY file_name) AS files FROM (
-       SELECT file_name, list(concat(name, ' ', duckdb_type) ORDER BY column_id) AS columns
-       FROM parquet_schema(${source.files}) GROUP BY file_name)
-     GROUP BY columns ORDER BY min(file_name)`,
-  )
-  if (schemas.length < 2) return
-  const parts = await Promise.all(
-    schemas.map(async ({ files }) => {
-      const table = `read_parquet(${fileLiteral(files[0])}, hive_partitioning = false)`
-      const columns = await db.rows<{ name: string; type: string }>(
-        `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${table})`,
-      )
-      return { files, types: new Map(columns.map(({ name, type }) => [name.toLowerCase(), type])) }
-    }),
-  )
+  const parts = await partSchemas(db, source.files)
   for (const name of names) {
-    const typed = parts.flatMap(({ files, types }) => {
-      const type = types.get(name.toLowerCase())
-      return type === undefined || type.startsWith('"NULL"') ? [] : [{ files, kind: kindOf(type) }]
+    const typed = parts.flatMap(({ files, typeOf }) => {
+      const type = typeOf(name)
+      return type === undefined ? [] : [{ files, kind: kindOf(type) }]
     })
     if (new Set(typed.map(({ kind }) => kind)).size > 1) await requireOneKind(db, name, typed)
   }

@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import type { DataFacts } from '../facts.js'
-import type { Database } from './duckdb.js'
+import { type Database, fileLiteral } from './duckdb.js'
 
 /**
  * Leaves out paths that lead to a file that another path leads to already; a link gives way to its target.
@@ -87,6 +87,41 @@ export function warnPartial(
       remedy: 'write these files again, or leave the column out',
     })
   }
+}
+
+/** Files of a table with the same columns. */
+export interface PartSchema {
+  files: string[]
+  /** DuckDB type of a column of any case; undefined if the files lack it or have nothing but nulls in it. */
+  typeOf(name: string): string | undefined
+}
+
+/** The columns of files that differ in them, as their footers say, in the order of the files; none if all are alike. */
+export async function partSchemas(db: Database, files: string): Promise<PartSchema[]> {
+  const schemas = await db.rows<{ alike: string[] }>(
+    `SELECT list(file_name ORDER BY file_name) AS alike FROM (
+       SELECT file_name, list(concat(name, ' ', duckdb_type) ORDER BY column_id) AS columns
+       FROM parquet_schema(${files}) GROUP BY file_name)
+     GROUP BY columns ORDER BY min(file_name)`,
+  )
+  if (schemas.length < 2) return []
+  return Promise.all(
+    schemas.map(async ({ alike }) => {
+      // A field of a struct may have the name of a column too: DuckDB knows which are columns.
+      const table = `read_parquet(${fileLiteral(alike[0])}, hive_partitioning = false)`
+      const columns = await db.rows<{ name: string; type: string }>(
+        `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${table})`,
+      )
+      const types = new Map(columns.map(({ name, type }) => [name.toLowerCase(), type]))
+      return {
+        files: alike,
+        typeOf: (name: string) => {
+          const type = types.get(name.toLowerCase())
+          return type?.startsWith('"NULL"') ? undefined : type
+        },
+      }
+    }),
+  )
 }
 
 /** Bytes that are compared at the start of files of the same footer. */

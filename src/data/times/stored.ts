@@ -1,7 +1,8 @@
 /** How a column of a table stores times, and the span of its values. */
 import { messageOf, UserError } from '../../base/errors.js'
 import { locate, type Table } from '../tables/contract.js'
-import { type Database, fileLiteral, identifier, literal } from '../tables/duckdb.js'
+import { type Database, identifier } from '../tables/duckdb.js'
+import { partSchemas } from '../tables/parts.js'
 import { fileRowColumn, openSource } from '../tables/source.js'
 
 /** Ways to store times. Times of two families can be compared only after they are converted. */
@@ -63,18 +64,10 @@ const familyNames: Record<Family, string> = {
 
 /** DuckDB converts the parts of a table to one type, and takes timestamps without a zone for UTC. */
 async function requireSameParts(db: Database, table: Table, column: string): Promise<void> {
-  const parts = await db.rows<{ type: string; file: string }>(
-    `SELECT duckdb_type AS type, min(file_name) AS file FROM parquet_schema(${table.files})
-     WHERE lower(name) = lower(${literal(column)}) AND duckdb_type <> '"NULL"' GROUP BY ALL ORDER BY file`,
-  )
-  if (new Set(parts.map(({ type }) => familyOf(type))).size < 2) return
-  const found: { family: Family; file: string }[] = []
-  for (const { file } of parts) {
-    // A field of a struct may have the name of the column too.
-    const described = `(DESCRIBE SELECT ${identifier(column)} FROM read_parquet(${fileLiteral(file)}))`
-    const { type } = await db.row<{ type: string }>(`SELECT column_type AS type FROM ${described}`)
-    found.push({ family: familyOf(type), file })
-  }
+  const found = (await partSchemas(db, table.files)).flatMap(({ files: [file], typeOf }) => {
+    const type = typeOf(column)
+    return type === undefined ? [] : [{ family: familyOf(type), file }]
+  })
   const other = found.find(({ family }) => family !== found[0].family)
   if (!other) return
   throw new UserError({
