@@ -2,10 +2,9 @@
  * The program that `mim doctor` runs to try a library: `node trials.js NAME` prints one line of JSON, facts about the
  * library or `failure`.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { messageOf } from '../base/errors.js'
 import type { Engine } from '../engine/index.js'
 
@@ -28,12 +27,11 @@ function print(answer: object): void {
  * with; `kernels`: whether the operations of bin/adam-rows.cc are available.
  */
 async function tensorflow() {
+  const { installedAddons } = await import('../engine/addons.js')
   const { loadKernels, loadTensorFlow } = await import('../engine/tensorflow.js')
   const engine = loadTensorFlow()
   await checkProduct(engine)
-  const folder = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'))
-  const file = join(folder, 'lib/napi-v8/source.json')
-  const { source } = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { source: string }) : {}
+  const { source } = installedAddons()
   return { description: engine.description, device: engine.device, source, kernels: loadKernels() }
 }
 

@@ -2,11 +2,12 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { assign, assignRows, input, lookup, variable } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 import type { Precision, TypedArray } from '../ops/tensor.js'
 import { buildGraph, done, type GraphProgram, zero } from '../ops/tensorflow/index.js'
+import { addonFolder, checkAddons } from './addons.js'
 import type { Engine, Session, Value, VariableSpec } from './session.js'
 
 const require = createRequire(import.meta.url)
@@ -38,7 +39,8 @@ interface Binding {
 export function loadTensorFlow(kernels = true): Engine {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'
   restoreRemovedUtilities()
-  const startup = addon('mim_startup.node')
+  checkAddons()
+  const startup = join(addonFolder(), 'mim_startup.node')
   if (existsSync(startup)) require(startup)
   const tf = require('@tensorflow/tfjs-node-gpu') as TensorFlow
   const binding = (tf.backend() as unknown as { binding: Binding }).binding
@@ -56,15 +58,11 @@ export function loadTensorFlow(kernels = true): Engine {
 /** Loads our own operations, which setup-tensorflow compiles with the binding; returns whether they are installed. */
 export function loadKernels(): boolean {
   try {
-    require(addon('mim_kernels.node'))
+    require(join(addonFolder(), 'mim_kernels.node'))
     return true
   } catch {
     return false
   }
-}
-
-function addon(name: string): string {
-  return join(dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')), 'lib/napi-v8', name)
 }
 
 /** tfjs-node calls two functions that Node 23 removed from `util`. */
