@@ -280,7 +280,10 @@ interface Place {
   row: bigint
 }
 
-/** @throws UserError `id` for the first row with the SQL condition `bad`; `shown`: SQL of the value in the error. */
+/**
+ * Names the first bad row, and how many there are.
+ * @throws UserError `id` for the first row with the SQL condition `bad`; `shown`: SQL of the value in the error.
+ */
 async function refuseRow(
   db: Database,
   source: TableSource,
@@ -291,8 +294,11 @@ async function refuseRow(
   const [found] = await db.rows<Place & { value: string | null }>(query)
   if (!found) return
   const where = `${found.file}: column '${name}', row ${found.row}`
-  const [what, remedy] = [found.value ?? 'null', 'correct or drop the row']
-  throw new UserError({ id, where, what, expected, remedy })
+  const what = found.value ?? 'null'
+  const [all, rows] = [await db.count(`${source.read()} WHERE ${bad}`), await db.count(source.read())]
+  if (all === 1) throw new UserError({ id, where, what, expected, remedy: 'correct or drop the row' })
+  const share = `such values in ${all.toLocaleString('en-US')} of ${rows.toLocaleString('en-US')} rows`
+  throw new UserError({ id, where, what: `${what}; ${share}`, expected, remedy: 'correct or drop the rows' })
 }
 
 /** The place of the first row that meets an SQL condition, for errors, and the value of a column there. */
@@ -351,7 +357,7 @@ export function requireRows({ path, rows }: Table, role: string): void {
   throw new UserError({ id: 'table-empty', where: path, what, expected, remedy: 'check the step that writes it' })
 }
 
-/** A table with ids, and their DuckDB type. */
+/** Ids of a table: the place of the column, and the DuckDB type. */
 export interface IdSource {
   path: string
   type: string
@@ -377,7 +383,7 @@ export function requireSameIds(of: 'item' | 'user', sources: readonly IdSource[]
 
 /** The ids of a column, or of the lists in it. */
 export function idsOf({ path, columns }: Table, column: string): IdSource {
-  return { path, type: columns.get(column)!.replace(/\[\d*\]$/, '') }
+  return { path: `${path}: column '${column}'`, type: columns.get(column)!.replace(/\[\d*\]$/, '') }
 }
 
 /** The ids in `numbers`, a DuckDB table of ids and dense numbers. */

@@ -75,7 +75,7 @@ async function fromPublished(
   const table = opened.use(EmbeddingTable.open(folder))
   const { widths, type, scale, id_type: idType } = table.manifest
   const where = `${table.folder}: column '${name}'`
-  requireSameIds('item', [await numberedIds(db, numbers), { path: table.folder, type: idType }])
+  requireSameIds('item', [await numberedIds(db, numbers), { path: `${table.folder}: its ids`, type: idType }])
   const [items, rows] = [new Int32Array(count), new Int32Array(count)]
   let hits = 0
   const query = `SELECT CAST(item_id AS VARCHAR) AS ids, item FROM ${numbers} ORDER BY item_id`

@@ -19,6 +19,12 @@ describe('Contracts of tables', () => {
       { id: 'id-value', message: /row 1: 1.5; expected whole numbers/ },
     ],
     ['an id repeats', { type: 'id', unique: true }, '(1), (2), (1)', { id: 'duplicate-id', message: /row 3: 1 / }],
+    [
+      'several ids are null',
+      { type: 'id' },
+      "('a'), (NULL), ('b'), (NULL)",
+      { id: 'id-value', message: /row 2: null; such values in 2 of 4 rows; expected .*; correct or drop the rows$/ },
+    ],
     ['a label is null', { type: 'label' }, '(1), (NULL)', { id: 'label-value', message: /row 2: null; expected 0/ }],
     ['a label is a half', { type: 'label' }, '(0), (0.5)', { id: 'label-value', message: /row 2: 0.5; expected 0/ }],
     ['a label is not a number', { type: 'label' }, "('NaN'::FLOAT)", { id: 'label-value', message: /row 1: nan/ }],
