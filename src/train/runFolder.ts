@@ -7,9 +7,9 @@ import { UserError } from '../base/errors.js'
 import { makeFolder, recoverFolder, replaceFile } from '../base/files.js'
 import { withCurrentNames } from '../base/formerNames.js'
 import { runStage } from '../base/runStage.js'
+import { type InputOptions, inputsFile, RunInputs } from './runInputs.js'
 
-export interface RunOptions {
-  out: string
+export interface RunOptions extends InputOptions {
   stage: string
   config: Record<string, unknown>
   /** Of the configuration: fills in options that the version lacked which began a run. */
@@ -28,10 +28,11 @@ export interface RunOptions {
 const resumable = new Set(['engine', 'device', 'data.cache', 'data.cacheLimit', 'train.workers', 'train.maxTime'])
 
 /**
- * Opens the folder `out`: makes it, or continues or replaces the run in it. Returns whether the run is new.
- * @throws UserError `run-exists`, `run-differs`, `out-no-run`: see `Run.with`.
+ * Opens the folder `out`: makes it, or continues or replaces the run in it. Returns whether the run is new, and its
+ * inputs.
+ * @throws UserError `run-exists`, `run-differs`, `inputs-changed`, `out-no-run`: see `Run.with`.
  */
-export async function openFolder(options: RunOptions): Promise<boolean> {
+export async function openFolder(options: RunOptions): Promise<{ isNew: boolean; inputs: RunInputs }> {
   const { out, stage, config, overwrite, repeatable } = options
   const configFile = join(out, 'config.yaml')
   if (overwrite && existsSync(out)) {
@@ -40,15 +41,17 @@ export async function openFolder(options: RunOptions): Promise<boolean> {
   }
   const isNew = !existsSync(out) || hasListsAlone(out)
   if (existsSync(configFile) && !repeatable) requireSameRun(configFile, options)
+  const isFinished = !isNew && !repeatable && finishedIn(join(out, 'metrics.json')) !== undefined
+  const inputs = await RunInputs.open(options, { isNew, isFinished })
   makeFolder(out)
   await replaceFile(configFile, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
   for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))
-  return isNew
+  return { isNew, inputs }
 }
 
 /** What the stages write into a run folder. */
 const written = [
-  ...['config.yaml', 'log.jsonl', 'history.parquet', 'metrics.json', 'report.html', 'precision.json'],
+  ...['config.yaml', inputsFile, 'log.jsonl', 'history.parquet', 'metrics.json', 'report.html', 'precision.json'],
   ...['predictions.parquet', 'checkpoint', 'last', 'onnx', 'spill', 'temporary', 'work'],
   ...['embeddings', 'table', 'tables', 'part', 'shards'],
 ]
