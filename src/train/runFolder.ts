@@ -25,7 +25,14 @@ export interface RunOptions extends InputOptions {
 }
 
 /** Options that may change when a run is resumed, because they do not change its result. */
-const resumable = new Set(['engine', 'device', 'data.cache', 'data.cacheLimit', 'train.workers', 'train.maxTime'])
+export const resumable = new Set([
+  'engine',
+  'device',
+  'data.cache',
+  'data.cacheLimit',
+  'train.workers',
+  'train.maxTime',
+])
 
 /**
  * Opens the folder `out`: makes it, or continues or replaces the run in it. Returns whether the run is new, and its
@@ -97,7 +104,7 @@ function requireSameRun(configFile: string, { out, stage, config, schema, resume
 }
 
 /** The configuration that a run began with, complete with the defaults of later options. */
-function savedConfig(file: string, schema: RunOptions['schema']): Record<string, unknown> {
+export function savedConfig(file: string, schema: RunOptions['schema']): Record<string, unknown> {
   const { stage, ...saved } = withCurrentNames(parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
   const completed = schema?.safeParse(saved)
   return { stage, ...(completed?.success ? completed.data : saved) }
@@ -132,7 +139,7 @@ export function finishedIn(file: string): Record<string, unknown> | undefined {
 }
 
 /** Paths where two trees of plain values differ. */
-function differences(now: unknown, was: unknown, path = ''): { path: string; now: unknown; was: unknown }[] {
+export function differences(now: unknown, was: unknown, path = ''): { path: string; now: unknown; was: unknown }[] {
   const isTree = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null && !Array.isArray(x)
   if (!isTree(now) || !isTree(was)) return isSame(path, now, was) ? [] : [{ path, now, was }]
   const keys = [...new Set([...Object.keys(now), ...Object.keys(was)])]

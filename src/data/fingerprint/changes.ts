@@ -39,6 +39,8 @@ function contentChanges(
   before: ReadonlyMap<string, FilePrint>,
 ): string[] {
   const columns = columnChanges(was, now)
+  // Other rows are other values of all columns.
+  if (was.rows !== now.rows && columns.join() === everyColumn && now.files.length === 1) return []
   const files = listed(changed.map(nameOf))
   // The name says nothing if there is one file only.
   const of = now.files.length > 1 || now.columns === undefined ? ` of ${files}` : ''
@@ -52,6 +54,8 @@ function contentChanges(
   const what = now.columns === undefined || now.files.length > 1 ? files : 'the file'
   return [`${what} changed${sizes}`]
 }
+
+const everyColumn = 'other values or another order of rows'
 
 function columnChanges({ columns: were = [] }: FilesPrint, { columns = [] }: FilesPrint): string[] {
   const before = new Map(were.map(({ name, hash }) => [name, hash]))
@@ -67,7 +71,7 @@ function columnChanges({ columns: were = [] }: FilesPrint, { columns = [] }: Fil
     ...(added.length > 0 ? [`new ${columnList(added)}`] : []),
     ...(gone.length > 0 ? [`gone ${columnList(gone)}`] : []),
     ...(isMoved ? ['another order of columns'] : []),
-    ...(changed.length > 1 && changed.length === columns.length ? ['other values or another order of rows'] : []),
+    ...(changed.length > 1 && changed.length === columns.length ? [everyColumn] : []),
     ...(changed.length > 0 && (changed.length < columns.length || changed.length === 1)
       ? [`other values in ${columnList(changed)}`]
       : []),
