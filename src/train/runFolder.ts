@@ -48,8 +48,8 @@ export async function openFolder(options: RunOptions): Promise<{ isNew: boolean;
   }
   const isNew = !existsSync(out) || hasListsAlone(out)
   if (existsSync(configFile) && !repeatable) requireSameRun(configFile, options)
-  const isFinished = !isNew && !repeatable && finishedIn(join(out, 'metrics.json')) !== undefined
-  const inputs = await RunInputs.open(options, { isNew, isFinished })
+  const isFinished = !repeatable && finishedIn(join(out, 'metrics.json')) !== undefined
+  const inputs = await RunInputs.open(options, isFinished)
   makeFolder(out)
   await replaceFile(configFile, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
   for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))

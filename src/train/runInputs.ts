@@ -41,12 +41,9 @@ export class RunInputs {
   ) {}
 
   /** @throws UserError `inputs-changed` if the run in `out` had other inputs, unless `acceptChanged`. */
-  static async open(
-    options: InputOptions,
-    { isNew, isFinished }: { isNew: boolean; isFinished: boolean },
-  ): Promise<RunInputs> {
+  static async open(options: InputOptions, isFinished: boolean): Promise<RunInputs> {
     const { out, inputs = [] } = options
-    const earlier = isNew ? {} : savedPrints(join(out, inputsFile))
+    const earlier = inputs.length > 0 ? rememberedPrints(out) : {}
     const { prints, unread } = inputs.length > 0 ? await printsOf(inputs, earlier) : { prints: {}, unread: {} }
     const changes = Object.entries(prints).flatMap(([option, print]) =>
       changeOf(option, earlier[option], print, options),
@@ -101,8 +98,11 @@ export class RunInputs {
  * @throws UserError `inputs-changed`
  */
 export async function requireSameInputs(options: InputOptions): Promise<void> {
-  if (existsSync(join(options.out, inputsFile))) await RunInputs.open(options, { isNew: false, isFinished: true })
+  if (existsSync(join(options.out, inputsFile))) await RunInputs.open(options, true)
 }
+
+/** The fingerprints that the run in `out` remembers; none for a run of an earlier version of mim. */
+export const rememberedPrints = (out: string): Prints => savedPrints(join(out, inputsFile))
 
 /** The fingerprints in a file; none if it is of an earlier version of mim, or there is none. */
 function savedPrints(file: string): Prints {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -221,6 +222,40 @@ test('when the published table of --embeddings is another one then the run is no
   await run.again()
   await make(2)
   await assertRefused(run.again, 'inputs-changed', /data\.embeddings \S+vectors: .*embedding\.npy/)
+})
+
+test('when vectors to score with are of another model than those of the training then mim ctr predict refuses them', async () => {
+  const { root } = await data()
+  const table = join(root, 'vectors')
+  using _ = await madeTable(table, 'BIGINT', [1n, 2n], 'float32')
+  const run = await begun(ctrConfig.parse({ data: { root, embeddings: table }, model: { name: 'content' } }), {
+    isFinished: true,
+  })
+  mkdirSync(join(run.out, 'checkpoint'))
+  writeFileSync(join(run.out, 'checkpoint/model.safetensors'), '')
+  const manifest = join(table, 'manifest.json')
+  const of = (version: string) =>
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(/"v\d[^"]*"/, `"${version}"`))
+  const predict = () => runHere(['ctr', 'predict', run.out, '--out', join(root, 'scored.parquet')])
+  of('v2')
+  const { code, stderr } = await predict()
+  assert.equal(code, 2)
+  assert.match(stderr, /error \[vectors-model\]: data\.embeddings \S+vectors: the vectors are of model v2, .* of v1;/)
+  // Half precision of the same model is no other model; the run then lacks what a training leaves.
+  of('v1-fp16')
+  assert.doesNotMatch((await predict()).stderr, /vectors-model/)
+})
+
+test('when a file of the checkpoint is a pipe then a run that is continued does not wait for it', {
+  skip: process.platform === 'win32',
+}, async () => {
+  const { root } = await data()
+  const checkpoint = join(root, 'model')
+  writeSmallCheckpoint(checkpoint)
+  rmSync(join(checkpoint, 'model.safetensors'))
+  execFileSync('mkfifo', [join(checkpoint, 'model.safetensors')])
+  const config = sftConfig.parse({ data: { root }, init: checkpoint })
+  await Run.with({ out: join(root, 'sft'), stage: 'sft', config, inputs: sftInputs(config) }, async () => {})
 })
 
 test('when the checkpoint of --init is another one then the run is not continued; a new model card is no change', async () => {

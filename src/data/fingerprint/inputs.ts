@@ -1,7 +1,10 @@
 /** The inputs of a run, and their fingerprints. */
+
+import { join } from 'node:path'
 import { expectedError } from '../../base/places.js'
 import { folderOf } from '../items/items.js'
 import { Database } from '../tables/duckdb.js'
+import { realFile } from '../tables/parts.js'
 import { printOfFiles, stampOf } from './files.js'
 import { withSampleNow } from './pictures.js'
 import type { FilesPrint, PicturesPrint, Prints } from './print.js'
@@ -10,8 +13,8 @@ import { printOfTable } from './table.js'
 /** A table, or files that are read together, and the option that names them. */
 export type RunInput = { option: string; path: string } & (
   | { kind: 'table' }
-  /** Names of files in the folder `path`, of which about `limit` bytes are hashed. */
-  | { kind: 'files'; names: readonly string[]; limit?: number }
+  /** Names of files in the folder `path`, of which about `limit` bytes are hashed; `version` as in the fingerprint. */
+  | { kind: 'files'; names: readonly string[]; limit?: number; version?: string }
 )
 
 /** Why an input has no fingerprint now, by option: a table that cannot be read, e.g. because it is gone. */
@@ -59,9 +62,14 @@ async function printOf(db: Database, input: RunInput, was: FilesPrint | undefine
   return print
 }
 
-function ofFiles({ path, names, limit }: RunInput & { kind: 'files' }, earlier?: FilesPrint): FilesPrint {
-  const files = names.map((name) => ({ name, path: `${path}/${name}` }))
+/** @throws UserError `table-unreadable` for what is no regular file: to read a pipe could wait forever */
+function ofFiles(
+  { path, names, limit, version }: RunInput & { kind: 'files' },
+  earlier: FilesPrint | undefined,
+): FilesPrint {
+  const files = names.map((name) => ({ name, path: join(path, name) }))
+  for (const file of files) realFile(file.path)
   const stamp = stampOf(files)
   if (stamp !== undefined && earlier?.stamp === stamp) return earlier
-  return { ...printOfFiles(files, { limit }), ...(stamp === undefined ? {} : { stamp }) }
+  return { ...printOfFiles(files, { limit }), ...(version && { version }), ...(stamp && { stamp }) }
 }

@@ -11,6 +11,8 @@ export interface FilesPrint {
   files: FilePrint[]
   /** Columns of a Parquet table in their order, each over all files. */
   columns?: { name: string; hash: string }[]
+  /** The model that made a published table of vectors, as its manifest says. */
+  version?: string
   /** Changes whenever one of the files is written or replaced; absent if that is not known. See `stampOf`. */
   stamp?: string
 }

@@ -1,6 +1,7 @@
 /** What the stages read: the files that a run remembers, so that it is continued with the same ones. */
 import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { UserError } from '../../base/errors.js'
 import { expectedError } from '../../base/places.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import { checkpointFolder, modelFiles } from '../../checkpoint/model.js'
@@ -14,6 +15,8 @@ import { findTable } from '../../data/tables/contract.js'
 import { tokenizerFilesIn } from '../../data/text/readTokenizer.js'
 import { publishedVectors } from '../../data/vectors/sources.js'
 import { usesContent } from '../../models/ctr/index.js'
+import { readManifest } from '../../store/index.js'
+import { rememberedPrints } from '../../train/runInputs.js'
 
 export function pretrainInputs({ data, init, model }: PretrainConfig): RunInput[] {
   const { tokenizer } = model
@@ -81,15 +84,52 @@ export function revisionOf(name: string, { path }: ModelFolder): NamePrint | und
 function vectorInputs({ embeddings, columns }: CtrConfig['data']): RunInput[] {
   const paths = [embeddings ?? []].flat()
   return paths.map((path, i): RunInput => {
-    const option = paths.length === 1 ? 'data.embeddings' : `data.embeddings[${i}]`
+    const option = vectorOption(paths, i)
     const folder = publishedVectors({ path, item: columns.embeddingItem, embedding: columns.embedding })
     if (!folder) return { option, kind: 'table', path }
-    return { option, kind: 'files', path: folder, names: arraysIn(folder), limit: bytesLimit }
+    return { option, kind: 'files', path: folder, names: arraysIn(folder), limit: bytesLimit, version: modelOf(folder) }
   })
 }
+
+/** Option of the table of vectors at an index of `data.embeddings`. */
+const vectorOption = (paths: readonly string[], i: number) =>
+  paths.length === 1 ? 'data.embeddings' : `data.embeddings[${i}]`
 
 /** The files of a published table, except those for other readers. */
 function arraysIn(folder: string): string[] {
   const names = readdirSync(folder).filter((name) => name !== 'embeddings.safetensors')
-  return names.filter((name) => statSync(join(folder, name)).isFile()).sort()
+  return names.filter((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() === false).sort()
 }
+
+/** The version of the model that made a published table; undefined if the table is damaged, which opening it reports. */
+function modelOf(folder: string): string | undefined {
+  try {
+    return readManifest(folder)?.model_version
+  } catch (error) {
+    if (!expectedError(error)) throw error
+    return undefined
+  }
+}
+
+/**
+ * Checks that vectors are of the models of those with which the click model in `run` was trained: vectors of others mean
+ * something else. Runs of earlier versions of mim do not know their models.
+ * @throws UserError `vectors-model`
+ */
+export function requireSameModels(run: string, config: CtrConfig): void {
+  const remembered = rememberedPrints(run)
+  for (const { option, path, ...input } of ctrInputs(config)) {
+    const [was, now] = [remembered[option], 'version' in input ? input.version : undefined]
+    if (was?.kind !== 'files' || !was.version || !now || withoutPrecision(was.version) === withoutPrecision(now))
+      continue
+    throw new UserError({
+      id: 'vectors-model',
+      where: `${option} ${path}`,
+      what: `the vectors are of model ${now}, those of the training were of ${was.version}`,
+      remedy: 'give a table that mim embed made with the same checkpoint, or train again',
+    })
+  }
+}
+
+/** Half precision rounds the vectors of the same model. */
+const withoutPrecision = (version: string) => version.replace('-fp16', '')
