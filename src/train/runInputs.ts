@@ -84,7 +84,7 @@ export class RunInputs {
   }
 
   private async save(prints: Prints): Promise<void> {
-    if (this.options.inputs === undefined) return
+    if (Object.keys(prints).length === 0) return
     const before = JSON.stringify(this.earlier)
     Object.assign(this.earlier, prints)
     const file = join(this.options.out, inputsFile)
