@@ -52,6 +52,7 @@ export function stage(parent: CommandUnknownOpts, name: string, description: str
 export function trainingStage(parent: CommandUnknownOpts, name: string, description: string) {
   return stage(parent, name, description)
     .option('--resume', 'continue the run in the output folder; start one if there is none')
+    .option('--accept-changed', 'with --resume: continue although tables, pictures or checkpoints have changed')
     .option('--max-time <time>', 'stop after a time such as 30m or 2h; --resume continues (train.maxTime)')
     .addOption(
       new Option('--dry-run', 'run a few steps, estimate the cost of the whole run, and leave no files').conflicts([

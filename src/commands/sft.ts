@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.js'
 import { sftConfig } from '../config/sft.js'
 import { sft } from '../stages/sft/stage.js'
+import { sftInputs } from '../stages/shared/inputs.js'
 import { type Ablation, ablate, ablations, ablationText } from '../studies/ablation.js'
 import { Terminal } from '../train/terminal.js'
 import type * as declarations from './declarations.js'
@@ -11,12 +12,14 @@ export async function run(flags: OptionsOf<typeof declarations.sft>): Promise<vo
   const own = { init: flags.init, 'train.epochs': flags.epochs, 'train.batch': flags.batch, precision: flags.precision }
   if (flags.ablate === undefined) {
     if (flags.seeds !== undefined) throw conflict('--seeds without --ablate', 'use --seed for a single run')
-    await runStage('sft', sftConfig, flags, own, sft)
+    await runStage('sft', sftConfig, flags, own, sft, { inputs: sftInputs })
     return
   }
   if (flags.dryRun) throw conflict('--dry-run with --ablate', 'estimate a single run without --ablate')
   if (flags.maxTime !== undefined)
     throw conflict('--max-time with --ablate', 'interrupt the study and start it again later')
+  if (flags.acceptChanged)
+    throw conflict('--accept-changed with --ablate', 'remove the runs that changed, or choose another --out')
   if (flags.overwrite) throw conflict('--overwrite with --ablate', 'remove the folder or choose another --out')
   const config = configOf('sft', sftConfig, flags, own)
   checkPlaces(flags.out, config)

@@ -6,6 +6,7 @@ import { checkFolder, checkTemporary } from '../base/places.js'
 import { requireStage } from '../base/runStage.js'
 import { loadConfig } from '../config/load.js'
 import { shapeOf } from '../config/schemaTree.js'
+import type { RunInput } from '../data/fingerprint/inputs.js'
 import { inputsOf } from '../data/inputs.js'
 import { engineNames } from '../engine/index.js'
 import { splitName } from '../metrics/index.js'
@@ -16,6 +17,13 @@ import type { OptionsOf, stage, trainingStage } from './options.js'
 /** Values of the options that every stage has, and of those that only training stages have. */
 type StageFlags = OptionsOf<typeof stage> & Partial<OptionsOf<typeof trainingStage>>
 
+interface StageOptions<C> {
+  /** As in `RunOptions`. */
+  repeatable?: boolean
+  /** What the run reads and remembers. */
+  inputs?: (config: C) => RunInput[]
+}
+
 /** Loads the configuration, opens the run folder, runs the stage unless it is finished, and prints its results. */
 export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
   stage: string,
@@ -23,13 +31,17 @@ export async function runStage<S extends z.ZodType<Record<string, unknown>>>(
   flags: StageFlags,
   own: Record<string, unknown>,
   work: (config: z.output<S>, run: Run) => Promise<Metrics>,
-  { repeatable = false } = {},
+  { repeatable = false, inputs }: StageOptions<z.output<S>> = {},
 ): Promise<void> {
+  const { out, resume, overwrite, acceptChanged, dryRun: dry } = flags
+  if (acceptChanged && !resume) {
+    throw new UserError({ id: 'option-conflict', what: '--accept-changed without --resume', remedy: 'add --resume' })
+  }
   const config = configOf(stage, schema, flags, own)
-  const { out, resume, overwrite, dryRun: dry } = flags
   checkPlaces(dry ? undefined : out, config)
   if (!dry && !overwrite) requireStage(out, [stage], '--out')
-  const metrics = await Run.with({ out, stage, config, schema, resume, overwrite, repeatable, dry }, async (run) => {
+  const options = { out, stage, config, schema, resume, overwrite, repeatable, dry, acceptChanged }
+  const metrics = await Run.with({ ...options, inputs: inputs?.(config) }, async (run) => {
     if (run.finished) {
       run.say(`${out} is finished; nothing to do`)
       return run.finished

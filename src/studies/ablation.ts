@@ -10,9 +10,10 @@ import { lossTerms, type TermName } from '../models/sft/terms/index.js'
 import type { LossTerm } from '../models/sft/terms/term.js'
 import { interval, markdown, spread } from '../report/index.js'
 import { sft } from '../stages/sft/stage.js'
+import { sftInputs } from '../stages/shared/inputs.js'
 import { type Metrics, Run } from '../train/run.js'
 import { deviation, mean } from './paired.js'
-import { slug } from './trial.js'
+import { inputsRemedy, slug } from './trial.js'
 
 /** Kinds of parts that an ablation switches off. */
 export const ablations = ['negatives', 'levels', 'positives'] as const
@@ -118,7 +119,9 @@ export async function ablate(
 
 async function runOrFind(folder: string, config: SftConfig, out: string): Promise<Metrics> {
   try {
-    return await Run.with({ out: folder, stage: 'sft', config, schema: sftConfig, resume: true }, async (run) => {
+    const inputs = { inputs: sftInputs(config), changedRemedy: inputsRemedy }
+    const options = { out: folder, stage: 'sft', config, schema: sftConfig, resume: true, ...inputs }
+    return await Run.with(options, async (run) => {
       if (run.finished) return run.finished
       return run.finish(await sft(config, run))
     })

@@ -4,6 +4,7 @@ import { Interrupted, UserError } from '../base/errors.js'
 import { type CtrConfig, ctrConfig } from '../config/ctr.js'
 import { loadConfig } from '../config/load.js'
 import { ctr } from '../stages/ctr/stage.js'
+import { ctrInputs } from '../stages/shared/inputs.js'
 import { type Metrics, Run } from '../train/run.js'
 
 /** Options of the command line for all runs. */
@@ -32,13 +33,17 @@ export function trialConfig(
   }
 }
 
+/** Runs of other inputs cannot be compared, so a study has no option to accept them. */
+export const inputsRemedy = 'restore what was there, remove this run to train it again, or choose another --out'
+
 /**
  * Trains in the folder `out`, resumes the run there, or returns its metrics if it is finished; `again`: the command to
  * repeat after an interruption.
  */
 export async function runTrial(out: string, config: CtrConfig, again: string): Promise<Metrics> {
   try {
-    return await Run.with({ out, stage: 'ctr', config, schema: ctrConfig, resume: true }, async (run) => {
+    const inputs = { inputs: ctrInputs(config), changedRemedy: inputsRemedy }
+    return await Run.with({ out, stage: 'ctr', config, schema: ctrConfig, resume: true, ...inputs }, async (run) => {
       if (run.finished) return run.finished
       return run.finish(await ctr(config, run))
     })

@@ -1,24 +1,17 @@
 /** Tunes options of the click model: one trial after another, each sampled by the results of the earlier ones. */
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { secondsIn } from '../base/duration.js'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
 import { Random } from '../base/random.js'
+import type { CtrConfig } from '../config/ctr.js'
 import type { TuneConfig } from '../config/tune.js'
 import { metricOf } from '../metrics/index.js'
 import { four, markdown } from '../report/index.js'
+import { earlierTrial, requireSameQuestion, type Trial, trialFile, trialFolder } from './earlierTrials.js'
 import { drawAnywhere, drawLikely, type Values } from './sampler.js'
 import { runTrial, type TrialFlags, trialConfig } from './trial.js'
-
-export interface Trial {
-  trial: number
-  values: Values
-  /** Value of the metric; null if the trial failed. */
-  value: number | null
-  /** Why it failed. */
-  failed?: string
-}
 
 export interface Tuning {
   metric: TuneConfig['metric']
@@ -30,7 +23,8 @@ export interface Tuning {
 /**
  * Runs trials in folders below `out` up to their number or the time limit; finished trials are reused. Writes
  * tune.json, tune.md and best.yaml: the best trial, as a file for `mim ctr --config`.
- * @throws UserError the errors of `mim ctr` about configuration and data; a trial that diverges counts as the worst.
+ * @throws UserError `tune-differs` if the trials in `out` answer another question, `trial-foreign`, and the errors of
+ * `mim ctr` about configuration and data; a trial that diverges, or has no finite metric, counts as failed.
  */
 export async function tune(
   config: TuneConfig,
@@ -42,11 +36,15 @@ export async function tune(
   const limit = config.time === null ? Number.POSITIVE_INFINITY : 1000 * secondsIn(config.time)
   const { metric } = config
   const trials: Trial[] = []
+  const base = { ...config.set, seed: config.seed }
+  const remember = requireSameQuestion(out, config, trialConfig('base configuration', config.config, base, flags))
   for (let trial = 1; trial <= config.trials; trial++) {
-    const folder = join(out, 'trials', String(trial).padStart(4, '0'))
-    const file = join(folder, 'trial.json')
-    if (existsSync(file)) {
-      trials.push(JSON.parse(readFileSync(file, 'utf8')) as Trial)
+    const name = `trial ${trial}`
+    const resolve = (values: Values) =>
+      trialConfig(name, config.config, { ...base, ...values, seed: config.seed }, flags)
+    const earlier = await earlierTrial(out, trial, config, resolve)
+    if (earlier) {
+      trials.push(earlier)
       continue
     }
     if (performance.now() - started > limit) {
@@ -55,8 +53,10 @@ export async function tune(
     }
     const values = draw(config, trials, trial)
     say(`trial ${trial} of ${config.trials}: ${shown(values)}`)
-    const done = await attempt(config, { trial, values }, join(folder, 'run'), out, flags)
-    await writeJson(file, done)
+    const resolved = resolve(values)
+    await remember()
+    const done = await attempt(resolved, { trial, values }, metric, out)
+    await writeJson(trialFile(out, trial), done)
     trials.push(done)
     say(`trial ${trial}: ${done.value === null ? `failed: ${done.failed}` : `${metric} ${four(done.value)}`}`)
   }
@@ -65,8 +65,8 @@ export async function tune(
   await writeJson(join(out, 'tune.json'), result)
   await replaceFile(join(out, 'tune.md'), (temporary) => writeFileSync(temporary, tuneTable(result)))
   if (result.best) {
-    const folder = join(out, 'trials', String(result.best.trial).padStart(4, '0'), 'run')
-    await replaceFile(join(out, 'best.yaml'), (temporary) => copyFileSync(join(folder, 'config.yaml'), temporary))
+    const configFile = join(trialFolder(out, result.best.trial), 'run', 'config.yaml')
+    await replaceFile(join(out, 'best.yaml'), (temporary) => copyFileSync(configFile, temporary))
   }
   return result
 }
@@ -83,16 +83,17 @@ function draw({ ranges, sampler, startup, seed, metric }: TuneConfig, before: re
 }
 
 async function attempt(
-  { config, set, seed, metric }: TuneConfig,
+  config: CtrConfig,
   { trial, values }: Pick<Trial, 'trial' | 'values'>,
-  folder: string,
+  metric: TuneConfig['metric'],
   out: string,
-  flags: TrialFlags,
 ): Promise<Trial> {
-  const resolved = trialConfig(`trial ${trial}`, config, { ...set, ...values, seed }, flags)
   try {
-    const metrics = await runTrial(folder, resolved, `mim ctr tune … --out ${out}`)
-    return { trial, values, value: Number(metrics[metric]) }
+    const metrics = await runTrial(join(trialFolder(out, trial), 'run'), config, `mim ctr tune … --out ${out}`)
+    const value = metrics[metric]
+    if (typeof value === 'number' && Number.isFinite(value)) return { trial, values, value }
+    // Nothing can be ranked by it.
+    return { trial, values, value: null, failed: `${metric} is ${value ?? 'missing'}` }
   } catch (error) {
     const isDiverged = error instanceof UserError && error.id === 'diverged'
     if (!isDiverged && (error instanceof UserError || error instanceof Interrupted)) throw error

@@ -8,11 +8,13 @@ import { replaceFile, writeJson } from '../base/files.js'
 import { expectedError, placeError } from '../base/places.js'
 import { type Warning, warningText } from '../base/warning.js'
 import type { DataFacts } from '../data/facts.js'
+import type { Print } from '../data/fingerprint/print.js'
 import { type Child, stageReport } from '../report/index.js'
 import { factLines, factMetrics, factRows } from './facts.js'
 import { History } from './history.js'
 import { loggedWarnings } from './log.js'
 import { finishedIn, openFolder, type RunOptions, removeRun } from './runFolder.js'
+import type { RunInputs } from './runInputs.js'
 import { Terminal } from './terminal.js'
 
 export type Metrics = Record<string, unknown>
@@ -39,6 +41,7 @@ export class Run {
     readonly folder: string,
     private readonly options: RunOptions,
     private readonly isNew: boolean,
+    private readonly inputs: RunInputs,
   ) {
     this.history = new History(this.path('history.parquet'))
     const log = this.path('log.jsonl')
@@ -62,12 +65,13 @@ export class Run {
    * Opens the folder `out` for `work`. If the work fails by the user's mistake before anything was trained, a folder
    * that was new is removed again, except for lists of what is wrong with the data.
    * @throws UserError `run-exists` if it contains a run and neither resume nor overwrite is given; `run-differs` if the
-   * run to resume had another configuration; `out-no-run` if overwrite would remove anything that is not of a run.
+   * run to resume had another configuration; `inputs-changed` if it had other inputs; `out-no-run` if overwrite would remove anything that is not of a run.
    */
   static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     if (options.dry) return Run.dryRun(options, work)
     const run = await Run.open(options)
     try {
+      await run.inputs.accept((warning) => run.warn(warning))
       return await work(run)
     } catch (thrown) {
       const error = expectedError(thrown) ?? thrown
@@ -83,7 +87,7 @@ export class Run {
   /** Like `with`, in a temporary folder that is removed at the end. */
   private static async dryRun<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     const out = mkdtempSync(join(tmpdir(), 'mim-dry-run-'))
-    const run = await Run.open({ ...options, out, resume: false, overwrite: false })
+    const run = await Run.open({ ...options, out, inputs: undefined, resume: false, overwrite: false })
     try {
       return await work(run)
     } finally {
@@ -93,7 +97,8 @@ export class Run {
   }
 
   private static async open(options: RunOptions): Promise<Run> {
-    return new Run(options.out, options, await openFolder(options))
+    const { isNew, inputs } = await openFolder(options)
+    return new Run(options.out, options, isNew, inputs)
   }
 
   path(...parts: string[]): string {
@@ -113,6 +118,14 @@ export class Run {
     this.warnings.push(warning)
     this.terminal.say(text)
     this.log.warn({ ...details, warning }, text)
+  }
+
+  /**
+   * Compares an input that is known only once it was read with what the run began with, and remembers it.
+   * @throws UserError `inputs-changed`
+   */
+  async checkInput(option: string, print: Print | undefined): Promise<void> {
+    if (print && !this.isDry) await this.inputs.check(option, print, (warning) => this.warn(warning))
   }
 
   /** Shows the facts of the data in the terminal, the log, `metrics.json` and the report, and warns of what is odd. */

@@ -7,9 +7,9 @@ import { UserError } from '../base/errors.js'
 import { makeFolder, recoverFolder, replaceFile } from '../base/files.js'
 import { withCurrentNames } from '../base/formerNames.js'
 import { runStage } from '../base/runStage.js'
+import { type InputOptions, inputsFile, RunInputs } from './runInputs.js'
 
-export interface RunOptions {
-  out: string
+export interface RunOptions extends InputOptions {
   stage: string
   config: Record<string, unknown>
   /** Of the configuration: fills in options that the version lacked which began a run. */
@@ -25,13 +25,21 @@ export interface RunOptions {
 }
 
 /** Options that may change when a run is resumed, because they do not change its result. */
-const resumable = new Set(['engine', 'device', 'data.cache', 'data.cacheLimit', 'train.workers', 'train.maxTime'])
+export const resumable = new Set([
+  'engine',
+  'device',
+  'data.cache',
+  'data.cacheLimit',
+  'train.workers',
+  'train.maxTime',
+])
 
 /**
- * Opens the folder `out`: makes it, or continues or replaces the run in it. Returns whether the run is new.
- * @throws UserError `run-exists`, `run-differs`, `out-no-run`: see `Run.with`.
+ * Opens the folder `out`: makes it, or continues or replaces the run in it. Returns whether the run is new, and its
+ * inputs.
+ * @throws UserError `run-exists`, `run-differs`, `inputs-changed`, `out-no-run`: see `Run.with`.
  */
-export async function openFolder(options: RunOptions): Promise<boolean> {
+export async function openFolder(options: RunOptions): Promise<{ isNew: boolean; inputs: RunInputs }> {
   const { out, stage, config, overwrite, repeatable } = options
   const configFile = join(out, 'config.yaml')
   if (overwrite && existsSync(out)) {
@@ -40,15 +48,17 @@ export async function openFolder(options: RunOptions): Promise<boolean> {
   }
   const isNew = !existsSync(out) || hasListsAlone(out)
   if (existsSync(configFile) && !repeatable) requireSameRun(configFile, options)
+  const isFinished = !repeatable && finishedIn(join(out, 'metrics.json')) !== undefined
+  const inputs = await RunInputs.open(options, isFinished)
   makeFolder(out)
   await replaceFile(configFile, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
   for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))
-  return isNew
+  return { isNew, inputs }
 }
 
 /** What the stages write into a run folder. */
 const written = [
-  ...['config.yaml', 'log.jsonl', 'history.parquet', 'metrics.json', 'report.html', 'precision.json'],
+  ...['config.yaml', inputsFile, 'log.jsonl', 'history.parquet', 'metrics.json', 'report.html', 'precision.json'],
   ...['predictions.parquet', 'checkpoint', 'last', 'onnx', 'spill', 'temporary', 'work'],
   ...['embeddings', 'table', 'tables', 'part', 'shards'],
 ]
@@ -94,7 +104,7 @@ function requireSameRun(configFile: string, { out, stage, config, schema, resume
 }
 
 /** The configuration that a run began with, complete with the defaults of later options. */
-function savedConfig(file: string, schema: RunOptions['schema']): Record<string, unknown> {
+export function savedConfig(file: string, schema: RunOptions['schema']): Record<string, unknown> {
   const { stage, ...saved } = withCurrentNames(parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
   const completed = schema?.safeParse(saved)
   return { stage, ...(completed?.success ? completed.data : saved) }
@@ -129,7 +139,7 @@ export function finishedIn(file: string): Record<string, unknown> | undefined {
 }
 
 /** Paths where two trees of plain values differ. */
-function differences(now: unknown, was: unknown, path = ''): { path: string; now: unknown; was: unknown }[] {
+export function differences(now: unknown, was: unknown, path = ''): { path: string; now: unknown; was: unknown }[] {
   const isTree = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null && !Array.isArray(x)
   if (!isTree(now) || !isTree(was)) return isSame(path, now, was) ? [] : [{ path, now, was }]
   const keys = [...new Set([...Object.keys(now), ...Object.keys(was)])]

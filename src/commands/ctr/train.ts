@@ -1,5 +1,6 @@
 import { ctrConfig } from '../../config/ctr.js'
 import { ctr } from '../../stages/ctr/stage.js'
+import { ctrInputs } from '../../stages/shared/inputs.js'
 import type { OptionsOf } from '../options.js'
 import { runStage } from '../stageCommand.js'
 import type * as declarations from './declarations.js'
@@ -12,5 +13,5 @@ export async function run(flags: OptionsOf<typeof declarations.train>): Promise<
     'train.batch': flags.batch,
     'data.leaks': flags.strict ? 'stop' : undefined,
   }
-  await runStage('ctr', ctrConfig, flags, own, ctr)
+  await runStage('ctr', ctrConfig, flags, own, ctr, { inputs: ctrInputs })
 }

@@ -103,6 +103,7 @@ async function itemPictures(db: Database, table: Table, column: string, joined: 
   const query = `SELECT n.item, ${selectPictures(sql)} ${ordered}`
   return {
     count: table.rows,
+    of: 'data.items',
     fingerprint: await fingerprintOf(
       folder,
       db.batches(`SELECT md5(${sql.bytes}) AS hash, ${sql.path} AS path ${ordered}`, {
@@ -121,6 +122,10 @@ async function itemPictures(db: Database, table: Table, column: string, joined: 
         }
       }
       if (pending.length > 0) yield pending
+    },
+    async paths(step: number) {
+      const some = `SELECT path FROM (SELECT n.item, ${sql.path} AS path FROM ${joined}) WHERE item % ${step} = 0 ORDER BY item`
+      return (await db.columns(some, { path: 'string' })).path
     },
     async origin(): Promise<PictureOrigin> {
       // Paths fit into memory, pictures written as text do not.

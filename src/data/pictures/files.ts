@@ -139,12 +139,12 @@ function hintOf(path: string): string {
   return path.includes('\\') ? '; the path has backslashes' : ''
 }
 
-/** Changes with the content of a picture: of a file size and time, or why there is none; of a URI the text. */
+/** Changes with the content of a picture: of a file size and times (the time of change cannot be set), or why there is none; of a URI the text. */
 export function pictureStamp(picture: string, folder: string): string {
   if (isUri(picture)) return picture
   try {
-    const { size, mtimeMs } = statSync(resolve(folder, picture))
-    return `${picture} ${size} ${mtimeMs}`
+    const { size, mtimeMs, ctimeMs } = statSync(resolve(folder, picture))
+    return `${picture} ${size} ${mtimeMs} ${ctimeMs}`
   } catch (error) {
     return `${picture} ${(error as NodeJS.ErrnoException).code}`
   }

@@ -1,5 +1,6 @@
 /** Prepared pictures: bytes [size, size, 3] in memory, in files of the cache, or decoded when needed. */
 import { closeSync, openSync, readSync } from 'node:fs'
+import type { PicturesPrint } from '../fingerprint/print.js'
 import { type Normalization, writeNormalized } from './normalize.js'
 import type { Rejected } from './rejected.js'
 import { PictureStream, type StreamedPictures } from './stream.js'
@@ -32,7 +33,11 @@ export class Pictures {
   private readonly pictureSize: number
   private readonly stream: PictureStream | undefined
 
-  constructor(readonly prepared: PreparedPictures) {
+  /** @param print fingerprint of the encoded pictures; other threads have none */
+  constructor(
+    readonly prepared: PreparedPictures,
+    readonly print?: PicturesPrint,
+  ) {
     const { size, present, rejected, streamed } = prepared
     this.size = size
     this.present = present

@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync 
 import { join, resolve } from 'node:path'
 import { replaceFile } from '../../base/files.js'
 import { prefetch } from '../../base/prefetch.js'
+import { printOfPictures, sampleStep } from '../fingerprint/pictures.js'
 import { shareArray } from '../tables/sharedMemory.js'
 import { hashSize, PictureStore, type Place } from './cache.js'
 import type { DecodeOptions } from './decode.js'
@@ -11,9 +12,12 @@ import { type PictureInput, pictureBytes, pictureIn, pictureName, pictureStamp, 
 import { Pictures, type PreparedPictures } from './pictures.js'
 import { type Rejected, refuseBroken } from './rejected.js'
 import type { PictureOrigin, StreamedPictures } from './stream.js'
+import { isUri } from './uri.js'
 
 export interface PictureSource {
   count: number
+  /** The option of the table. */
+  of: string
   /** Changes whenever a picture changes. */
   fingerprint: string
   /** Folder that paths are relative to. */
@@ -22,6 +26,8 @@ export interface PictureSource {
   where: string
   /** The pictures in order, in pieces; null for none. */
   read(): AsyncIterable<(PictureInput | null)[]>
+  /** The texts that name every `step`-th picture. */
+  paths(step: number): Promise<(string | null)[]>
   /** Locations to read pictures from later. */
   origin(): Promise<PictureOrigin>
   /** Writes the broken ones to a Parquet file; without any it deletes the file. */
@@ -103,7 +109,13 @@ export async function preparePictures(
   const isWhole = found.places.every((place) => place !== undefined)
   const place = { folder: source.folder, allowOutside }
   const streamed = isWhole ? undefined : { origin: await source.origin(), place, decoding: { size, fit, maxPixels } }
-  return new Pictures(prepared(store, list, found, size, streamed))
+  return new Pictures(prepared(store, list, found, size, streamed), await printOfList(list, source))
+}
+
+async function printOfList({ hashes }: PictureList, source: PictureSource) {
+  const paths = await source.paths(sampleStep(source.count))
+  const files = paths.map((path) => (pictureIn(null, path) === null || isUri(path!) ? null : path))
+  return printOfPictures(source.of, hashes, files)
 }
 
 /** Lists the broken pictures; stops if they are too many. */
@@ -261,7 +273,7 @@ export interface PictureStamps {
   path: readonly (string | null)[]
 }
 
-/** A fingerprint of pictures: of files by path, size and modification time. */
+/** Changes with the pictures: of files it has path, size and times. */
 export async function fingerprintOf(folder: string, pieces: AsyncIterable<PictureStamps> | Iterable<PictureStamps>) {
   const hash = createHash('sha256').update(folder)
   for await (const { hash: hashes, path: paths } of pieces) {

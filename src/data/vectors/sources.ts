@@ -51,11 +51,16 @@ export async function openVectors(
   numbers: string,
   count: number,
 ): Promise<VectorSource> {
-  const published = item === 'item_id' && isVector(embedding) ? publishedFolder(path) : undefined
+  const published = publishedVectors({ path, item, embedding })
   if (!published) requireStage(path, ['embed'], 'data.embeddings')
   return published && isVector(embedding)
     ? await fromPublished(db, published, embedding, numbers, count)
     : await fromParquet(db, { path, item, embedding }, numbers)
+}
+
+/** The folder of a published table with these columns; undefined for a Parquet table. */
+export function publishedVectors({ path, item, embedding }: VectorTable): string | undefined {
+  return item === 'item_id' && isVector(embedding) ? publishedFolder(path) : undefined
 }
 
 const isVector = (name: string): name is VectorName => (vectorNames as readonly string[]).includes(name)
@@ -179,7 +184,7 @@ async function commonLength(db: Database, table: Table, embedding: string): Prom
 
 /** The ids of a table of vectors. */
 export function vectorIds(db: Database, { path, item, embedding }: VectorTable): IdSet {
-  const published = item === 'item_id' && isVector(embedding) ? publishedFolder(path) : undefined
+  const published = publishedVectors({ path, item, embedding })
   const where = `${path}: column '${item}'`
   if (published) return { where, ids: () => publishedIds(db, published) }
   const ids = async () => {

@@ -18,6 +18,7 @@ import { exportClickModel, probabilityOutput } from '../../runtime/clickModel.js
 import { type ModelOptions, openModel } from '../../runtime/model.js'
 import { factLines, factMetrics } from '../../train/facts.js'
 import type { Terminal } from '../../train/terminal.js'
+import { requireSameModels } from '../shared/inputs.js'
 import { ctrBatch, ctrFeatures } from './batch.js'
 import { Explanations } from './explain.js'
 import { loadDataset } from './load.js'
@@ -41,12 +42,13 @@ export interface PredictOptions {
 /**
  * Writes `user_id`, `item_id` and `probability` of each impression, in the order of the input. Labels are not read. With `explain` also the
  * behaviors of the greatest weight in each attention, and those nearest to the target.
- * @throws UserError `run-missing` if `run` is no finished run, `out-input` if `out` is one of the inputs, and those of reading the data.
+ * @throws UserError `run-missing` if `run` is no finished run, `vectors-model` for vectors of another model, `out-input` if `out` is one of the inputs, and those of reading the data.
  */
 export async function predict(options: PredictOptions, terminal: Terminal): Promise<Record<string, unknown>> {
   const { run, out } = options
   const started = Date.now()
   const config = configOf(run, options.changes)
+  requireSameModels(run, config)
   const ofRun = ['config.yaml', 'metrics.json', 'checkpoint', 'onnx'].map((name) => join(run, name))
   requireFileApart(out, '--out', [...inputsOf(config), ...ofRun.map((path) => ({ option: 'the run', path }))])
   const temporary = `${out}.temporary`

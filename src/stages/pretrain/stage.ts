@@ -28,6 +28,7 @@ import { train } from '../../train/loop.js'
 import type { Run } from '../../train/run.js'
 import type { LoopOptions } from '../../train/task.js'
 import { decoding, rejectedList, tellPictures } from '../shared/decoding.js'
+import { revisionOf } from '../shared/inputs.js'
 import { showPairs } from './gallery.js'
 import { categoryPrompts, collapsedViews, recallPlaces } from './judge.js'
 import { type Split, splitItems } from './split.js'
@@ -88,6 +89,7 @@ async function load(config: PretrainConfig, run: Run) {
     prepareCatalogue(items, encoder, options, progress),
   )
   opened.use(catalogue.pictures)
+  await run.checkInput('pictures', catalogue.pictures.print)
   noteModalities(catalogue, facts)
   run.tell(facts)
   tellPictures(run, 'pictures', catalogue.pictures, { where: items.pictures.where, list })
@@ -169,6 +171,7 @@ async function openModel(config: PretrainConfig, items: Items, run: Run): Promis
 
 async function openInit(init: string, adapt: Adaptation, run: Run): Promise<ModelFolder> {
   const model = await openCheckpoint(init, run.terminal, (warning) => run.warn(warning))
+  await run.checkInput('init', revisionOf(init, model))
   checkTowers(model)
   return adaptModel(model, adapt)
 }

@@ -71,6 +71,7 @@ export async function loadSftData(
     const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit, list)
     const catalogue = await openCatalogueOf(items, text, options, run)
     opened.push(catalogue.pictures)
+    await run.checkInput('pictures', catalogue.pictures.print)
     noteModalities(catalogue, facts)
     let encoded: Promise<ItemVectors> | undefined
     // Lazy, so that the behaviors are checked before the items are encoded.
@@ -80,6 +81,7 @@ export async function loadSftData(
     const folder = folderOf(found.log.options.path)
     const pictures = await queryPictures(db, found, folder, options, run)
     opened.push(pictures)
+    await run.checkInput('query pictures', pictures.print)
     addQueryFacts(found.positives, pictures, facts)
     run.tell(facts)
     const positives = withReadableQueries(found.positives, pictures.present)
@@ -174,12 +176,14 @@ async function queryPictures(
   const list = rejectedList(run, 'rejected_queries.parquet')
   const source = {
     count: paths.length,
+    of: 'data.behaviors',
     fingerprint: await fingerprintOf(folder, [{ path: paths }]),
     folder,
     where: `${log.options.path}: column '${log.options.columns.queryImage}'`,
     async *read() {
       for (let from = 0; from < paths.length; from += 256) yield paths.slice(from, from + 256)
     },
+    paths: async (step: number) => paths.filter((_, i) => i % step === 0),
     origin: async () => ({ paths: SharedTexts.of(paths).packed }),
     list: (rejected: readonly Rejected[], file: string) => writeRejectedPaths(db, rejected, file),
   }

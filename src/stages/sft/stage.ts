@@ -19,6 +19,7 @@ import { train } from '../../train/loop.js'
 import type { Run } from '../../train/run.js'
 import type { LoopOptions, Trained } from '../../train/task.js'
 import { encodeItems, type ItemVectors } from '../shared/encode.js'
+import { initOf, revisionOf } from '../shared/inputs.js'
 import { showSearches } from './gallery.js'
 import { closeSftData, loadSftData, type SftData } from './load.js'
 import { type Judged, recallMetrics } from './recall.js'
@@ -62,8 +63,9 @@ export async function sft(config: SftConfig, run: Run): Promise<Record<string, u
 
 /** The checkpoint of stage 1 with the card of this stage. */
 async function openModel(config: SftConfig, run: Run): Promise<ModelFolder> {
-  const name = config.init.replaceAll('{seed}', String(config.seed))
+  const name = initOf(config)
   const init = await openCheckpoint(name, run.terminal, (warning) => run.warn(warning))
+  await run.checkInput('init', revisionOf(name, init))
   const sources = (['items', 'behaviors'] as const).map((table) => ({
     table,
     path: findTable(config.data.root, config.data[table]),
