@@ -219,6 +219,8 @@ test('when the published table of --embeddings is another one then the run is no
   await make(1)
   const run = await begun(ctrConfig.parse({ data: { root, embeddings: table }, model: { name: 'content' } }))
   await make(1)
+  // As mim neighbors makes it.
+  writeFileSync(join(table, 'hnsw.usearch'), 'an index')
   await run.again()
   await make(2)
   await assertRefused(run.again, 'inputs-changed', /data\.embeddings \S+vectors: .*embedding\.npy/)

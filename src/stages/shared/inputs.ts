@@ -1,6 +1,6 @@
 /** What the stages read: the files that a run remembers, so that it is continued with the same ones. */
-import { readdirSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import { expectedError } from '../../base/places.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
@@ -95,11 +95,11 @@ function vectorInputs({ embeddings, columns }: CtrConfig['data']): RunInput[] {
 const vectorOption = (paths: readonly string[], i: number) =>
   paths.length === 1 ? 'data.embeddings' : `data.embeddings[${i}]`
 
-/** The files of a published table, except those for other readers. */
-function arraysIn(folder: string): string[] {
-  const names = readdirSync(folder).filter((name) => name !== 'embeddings.safetensors')
-  return names.filter((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() === false).sort()
-}
+/** The files of a published table that look-ups read: not those for other readers, nor an index of neighbors. */
+const arraysIn = (folder: string) =>
+  readdirSync(folder)
+    .filter((name) => /\.(npy|utf8|firsts|json)$/.test(name))
+    .sort()
 
 /** The version of the model that made a published table; undefined if the table is damaged, which opening it reports. */
 function modelOf(folder: string): string | undefined {
