@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { secondsIn } from '../base/duration.js'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
+import { Lock } from '../base/processes/lock.js'
 import { Random } from '../base/random.js'
 import type { TuneConfig } from '../config/tune.js'
 import { metricOf } from '../metrics/index.js'
@@ -30,7 +31,7 @@ export interface Tuning {
 /**
  * Runs trials in folders below `out` up to their number or the time limit; finished trials are reused. Writes
  * tune.json, tune.md and best.yaml: the best trial, as a file for `mim ctr --config`.
- * @throws UserError the errors of `mim ctr` about configuration and data; a trial that diverges counts as the worst.
+ * @throws UserError `folder-locked`, and the errors of `mim ctr` about configuration and data; a trial that diverges counts as the worst.
  */
 export async function tune(
   config: TuneConfig,
@@ -41,6 +42,7 @@ export async function tune(
   const started = performance.now()
   const limit = config.time === null ? Number.POSITIVE_INFINITY : 1000 * secondsIn(config.time)
   const { metric } = config
+  using _lock = Lock.folder(out)
   const trials: Trial[] = []
   for (let trial = 1; trial <= config.trials; trial++) {
     const folder = join(out, 'trials', String(trial).padStart(4, '0'))
