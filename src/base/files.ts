@@ -2,10 +2,12 @@
  * Everything that appears under its own name goes through here: it is written under a temporary name, flushed to the
  * disk, then renamed. So it appears whole or not at all, also after `kill -9` and after a power cut.
  */
+import { randomInt } from 'node:crypto'
 import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -20,6 +22,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { UserError } from './errors.js'
 import { atPlace } from './places.js'
+import { removeSiblings, siblingName, TemporaryPath } from './processes/temporary.js'
 
 /** Renames a file, link or folder; first its content is on the disk, afterwards its new name. */
 export function moveTo(from: string, to: string): void {
@@ -73,20 +76,61 @@ export function makeFolder(path: string): void {
 
 /** Replaces the file at `path` with the one that `write` creates at the path that it gets. */
 export async function replaceFile(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
-  const temporary = `${path}.part`
   makeFolder(dirname(path))
+  using temporary = new TemporaryPath(`${path}.part`)
+  await atPlace({ path }, async () => {
+    await write(temporary.path)
+    moveTo(temporary.path, path)
+  })
+}
+
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  await replaceFile(path, (temporary) => writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`))
+}
+
+/** Errors of file systems without hard links: of memory cards, of some network drives and containers. */
+const withoutLinks = new Set(['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK'])
+
+/**
+ * Creates a file with all its content, unless the path exists; returns whether it did. Of several processes that do so
+ * at the same time one succeeds. Where the file system has no hard links the content may appear a moment later.
+ */
+export function newFile(path: string, content: string): boolean {
+  const temporary = `${path}.part-${randomInt(2 ** 47)}`
   try {
-    await atPlace({ path }, async () => {
-      await write(temporary)
-      moveTo(temporary, path)
-    })
+    writeFileSync(temporary, content, { flag: 'wx' })
+    linkSync(temporary, path)
+    return true
+  } catch (error) {
+    const { code = '', syscall } = error as NodeJS.ErrnoException
+    if (syscall !== 'link') throw error
+    // ENOENT: who has created the file in the meantime removed the temporary one.
+    if (code === 'EEXIST' || code === 'ENOENT') return false
+    if (!withoutLinks.has(code)) throw error
+    return writeNew(path, content)
   } finally {
     rmSync(temporary, { force: true })
   }
 }
 
-export async function writeJson(path: string, value: unknown): Promise<void> {
-  await replaceFile(path, (temporary) => writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`))
+/** As `newFile`, but for a moment the file is there without its content. */
+function writeNew(path: string, content: string): boolean {
+  let file: number
+  try {
+    file = openSync(path, 'wx')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+  try {
+    writeFileSync(file, content)
+    return true
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw error
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** Makes `link` a symbolic link to `target`, in one step; replaces a file or link. */
@@ -102,20 +146,17 @@ export function replaceLink(link: string, target: string): void {
  * only `path.old` exists: call `recoverFolder` before reading.
  */
 export async function replaceFolder(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
-  const [temporary, old] = [`${path}.part`, `${path}.old`]
+  const old = `${path}.old`
   recoverFolder(path)
-  mkdirSync(temporary, { recursive: true })
-  try {
-    await atPlace({ path }, async () => {
-      await write(temporary)
-      flush(temporary)
-      if (existsSync(path)) moveTo(path, old)
-      moveTo(temporary, path)
-    })
-    rmSync(old, { recursive: true, force: true })
-  } finally {
-    rmSync(temporary, { recursive: true, force: true })
-  }
+  using temporary = new TemporaryPath(`${path}.part`)
+  mkdirSync(temporary.path, { recursive: true })
+  await atPlace({ path }, async () => {
+    await write(temporary.path)
+    flush(temporary.path)
+    if (existsSync(path)) moveTo(path, old)
+    moveTo(temporary.path, path)
+  })
+  rmSync(old, { recursive: true, force: true })
 }
 
 /** Cleans up after a killed `replaceFolder`: the folder is then the last complete one, or absent. */
@@ -151,16 +192,13 @@ export async function newFolder<T>(path: string, write: (temporary: string) => P
       remedy: `choose a folder in it, such as ${join(path, 'data')}`,
     })
   }
-  // A unique name: other files in the parent folder belong to the user.
-  const temporary = `${target}.part-${process.pid}`
-  mkdirSync(temporary, { recursive: true })
-  try {
-    const result = await atPlace({ path }, () => write(temporary))
-    // On some systems an empty folder cannot be replaced by a rename.
-    if (existsSync(target)) rmdirSync(target)
-    moveTo(temporary, target)
-    return result
-  } finally {
-    rmSync(temporary, { recursive: true, force: true })
-  }
+  // A name with the process: other files in the parent folder belong to the user.
+  removeSiblings(target, 'part')
+  using temporary = new TemporaryPath(siblingName(target, 'part'))
+  mkdirSync(temporary.path, { recursive: true })
+  const result = await atPlace({ path }, () => write(temporary.path))
+  // On some systems an empty folder cannot be replaced by a rename.
+  if (existsSync(target)) rmdirSync(target)
+  moveTo(temporary.path, target)
+  return result
 }

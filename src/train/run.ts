@@ -1,11 +1,12 @@
 /** A run of one stage: what it says, warns of and shows while it works, and its results. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
 import { expectedError, placeError } from '../base/places.js'
+import { onInterrupt } from '../base/processes/signals.js'
+import { temporaryFolder } from '../base/processes/temporary.js'
 import { type Warning, warningText } from '../base/warning.js'
 import type { DataFacts } from '../data/facts.js'
 import type { Print } from '../data/fingerprint/print.js'
@@ -13,13 +14,13 @@ import { type Child, stageReport } from '../report/index.js'
 import { factLines, factMetrics, factRows } from './facts.js'
 import { History } from './history.js'
 import { loggedWarnings } from './log.js'
-import { finishedIn, openFolder, type RunOptions, removeRun } from './runFolder.js'
-import type { RunInputs } from './runInputs.js'
+import { finishedIn, RunFolder, type RunOptions } from './runFolder.js'
 import { Terminal } from './terminal.js'
 
 export type Metrics = Record<string, unknown>
 
 export class Run {
+  readonly folder: string
   readonly terminal = new Terminal()
   readonly history: History
   readonly log: pino.Logger
@@ -31,18 +32,13 @@ export class Run {
   private interrupted = false
   private readonly opened = performance.now()
   private estimate: { estimate: Estimate; seconds: number } | undefined
-  private readonly onSignal = () => {
-    if (this.interrupted) process.exit(130)
-    this.interrupted = true
-    this.say('interrupted: stopping after the next saved state (press again to stop at once)')
-  }
+  private readonly listening: Disposable
 
   private constructor(
-    readonly folder: string,
+    private readonly place: RunFolder,
     private readonly options: RunOptions,
-    private readonly isNew: boolean,
-    private readonly inputs: RunInputs,
   ) {
+    this.folder = place.path
     this.history = new History(this.path('history.parquet'))
     const log = this.path('log.jsonl')
     // A resumed run does not repeat the part in which it warned before.
@@ -55,50 +51,54 @@ export class Run {
     this.log = pino({ base: { stage: options.stage } }, destination)
     const results = this.path('metrics.json')
     this.finished = options.repeatable ? undefined : finishedIn(results)
-    // Results of an unfinished run: the resumed run has none yet.
-    if (!this.finished && !options.repeatable) rmSync(results, { force: true })
-    process.on('SIGINT', this.onSignal)
-    process.on('SIGTERM', this.onSignal)
+    this.listening = onInterrupt(() => {
+      this.interrupted = true
+      this.say('interrupted: stopping after the next saved state (press again to stop at once)')
+    })
   }
 
   /**
-   * Opens the folder `out` for `work`. If the work fails by the user's mistake before anything was trained, a folder
-   * that was new is removed again, except for lists of what is wrong with the data.
-   * @throws UserError `run-exists` if it contains a run and neither resume nor overwrite is given; `run-differs` if the
-   * run to resume had another configuration; `inputs-changed` if it had other inputs; `out-no-run` if overwrite would remove anything that is not of a run.
+   * Opens the folder `out` for `work` and locks it. If the work fails by the user's mistake before anything was trained,
+   * a folder that was new is removed again, except for lists of what is wrong with the data.
+   * @throws UserError `folder-locked` if another process works there; `run-exists` if it contains a run and neither
+   * resume nor overwrite is given; `run-differs` if the run to resume had another configuration; `inputs-changed` if it had
+   * other inputs; `out-no-run` if overwrite would remove anything that is not of a run.
    */
   static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     if (options.dry) return Run.dryRun(options, work)
     const run = await Run.open(options)
+    let isMistake = false
     try {
-      await run.inputs.accept((warning) => run.warn(warning))
+      await run.place.inputs.accept((warning) => run.warn(warning))
       return await work(run)
     } catch (thrown) {
       const error = expectedError(thrown) ?? thrown
-      // Once there is a state or a model the folder is worth keeping, whatever the mistake.
-      const isEmpty = run.isNew && !existsSync(run.path('last')) && !existsSync(run.path('checkpoint'))
-      if (error instanceof UserError && isEmpty) removeRun(run.folder)
+      isMistake = error instanceof UserError
       throw error
     } finally {
-      run.close()
+      run.close(isMistake)
     }
   }
 
   /** Like `with`, in a temporary folder that is removed at the end. */
   private static async dryRun<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
-    const out = mkdtempSync(join(tmpdir(), 'mim-dry-run-'))
-    const run = await Run.open({ ...options, out, inputs: undefined, resume: false, overwrite: false })
+    using folder = temporaryFolder('dry-run')
+    const run = await Run.open({ ...options, out: folder.path, inputs: undefined, resume: false, overwrite: false })
     try {
       return await work(run)
     } finally {
-      run.close()
-      rmSync(out, { recursive: true, force: true })
+      run.close(false)
     }
   }
 
   private static async open(options: RunOptions): Promise<Run> {
-    const { isNew, inputs } = await openFolder(options)
-    return new Run(options.out, options, isNew, inputs)
+    const place = await RunFolder.open(options)
+    try {
+      return new Run(place, options)
+    } catch (error) {
+      place.close(false)
+      throw error
+    }
   }
 
   path(...parts: string[]): string {
@@ -125,7 +125,7 @@ export class Run {
    * @throws UserError `inputs-changed`
    */
   async checkInput(option: string, print: Print | undefined): Promise<void> {
-    if (print && !this.isDry) await this.inputs.check(option, print, (warning) => this.warn(warning))
+    if (print && !this.isDry) await this.place.inputs.check(option, print, (warning) => this.warn(warning))
   }
 
   /** Shows the facts of the data in the terminal, the log, `metrics.json` and the report, and warns of what is odd. */
@@ -169,10 +169,20 @@ export class Run {
     }
   }
 
+  /** Training begins or continues: removes the results of a run that the time limit stopped, which it will change. */
+  training(): void {
+    rmSync(this.path('metrics.json'), { force: true })
+  }
+
+  /** The run has a state: it is worth more than a run that it replaces, which is removed. */
+  saved(): void {
+    this.place.saved()
+  }
+
   interruption(): Interrupted {
-    const { stage, repeatable, dry } = this.options
+    const { stage, repeatable, dry, overwrite } = this.options
     if (dry) return new Interrupted('a dry run saves nothing')
-    const command = `mim ${stage} … --out ${this.folder}`
+    const command = `mim ${stage} … --out ${this.folder}${repeatable && overwrite ? ' --overwrite' : ''}`
     return new Interrupted(
       repeatable
         ? `the run folder is unchanged; start again with: ${command}`
@@ -202,14 +212,14 @@ export class Run {
     }
     await replaceFile(this.path('report.html'), (temporary) => writeFileSync(temporary, stageReport(summary)))
     const results = { ...metrics, ...(facts ? { data: factMetrics(facts) } : {}), warnings }
-    await writeJson(this.path('metrics.json'), results)
+    await this.place.finish(() => writeJson(this.path('metrics.json'), results))
     return results
   }
 
-  private close(): void {
-    process.off('SIGINT', this.onSignal)
-    process.off('SIGTERM', this.onSignal)
+  private close(isMistake: boolean): void {
+    this.listening[Symbol.dispose]()
     this.log.flush()
+    if (this.place.close(isMistake)) this.terminal.say(`${this.folder}: the earlier run is there again`)
   }
 }
 

@@ -3,6 +3,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import { recoverFolder } from '../../base/files.js'
+import { Lock } from '../../base/processes/lock.js'
+import { settleRun } from '../../base/replaced.js'
 import { Resources } from '../../base/resources.js'
 import type { Shard } from '../../data/items/shard.js'
 import { brokenWarning, mergeRejected, rejectedFile, sumOf } from '../../data/pictures/rejected.js'
@@ -26,7 +28,7 @@ export interface MergeOptions {
 
 /**
  * Publishes the rows of all shards below the run folder.
- * @throws UserError `shards-missing`, `shard-twice`, `shard-differs` and `duplicate-id`, each with names.
+ * @throws UserError `folder-locked`, `shards-missing`, `shard-twice`, `shard-differs` and `duplicate-id`, each with names.
  */
 export async function mergeShards(
   { keepMissing, keepTables }: MergeOptions,
@@ -97,13 +99,13 @@ interface Part {
 
 /**
  * Opens the finished parts and adds them to `opened`.
- * @throws UserError `shards-missing` where there is none.
+ * @throws UserError `shards-missing` where there is none, `folder-locked` where another process computes a shard.
  */
 function openParts(folder: string, opened: Resources): Part[] {
   const names = (existsSync(folder) ? readdirSync(folder) : []).filter((name) => /^\d+-of-\d+$/.test(name)).sort()
   const parts = names.flatMap((name): Part[] => {
     const path = join(folder, name, partFolder)
-    recoverFolder(path)
+    recoverPart(join(folder, name))
     if (!existsSync(path)) return []
     const table = opened.use(EmbeddingTable.open(path))
     const { shard } = table.manifest
@@ -112,6 +114,13 @@ function openParts(folder: string, opened: Resources): Part[] {
   if (parts.length > 0) return parts
   const remedy = 'run mim embed --shard INDEX/COUNT for each shard'
   throw new UserError({ id: 'shards-missing', where: folder, what: 'there is no finished shard', remedy })
+}
+
+/** Completes what a killed process left of a shard. One that starts while parts are merged does not change open files. */
+function recoverPart(shard: string): void {
+  using _lock = Lock.folder(shard)
+  settleRun(shard)
+  recoverFolder(join(shard, partFolder))
 }
 
 /** Checks that all parts exist, once each, and belong together. */
