@@ -2,10 +2,12 @@
  * Everything that appears under its own name goes through here: it is written under a temporary name, flushed to the
  * disk, then renamed. So it appears whole or not at all, also after `kill -9` and after a power cut.
  */
+import { randomInt } from 'node:crypto'
 import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -87,6 +89,51 @@ export async function replaceFile(path: string, write: (temporary: string) => vo
 
 export async function writeJson(path: string, value: unknown): Promise<void> {
   await replaceFile(path, (temporary) => writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`))
+}
+
+/** Errors of file systems without hard links: of memory cards, of some network drives and containers. */
+const withoutLinks = new Set(['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK'])
+
+/**
+ * Creates a file with all its content, unless the path exists; returns whether it did. Of several processes that do so
+ * at the same time one succeeds. Where the file system has no hard links the content may appear a moment later.
+ */
+export function newFile(path: string, content: string): boolean {
+  const temporary = `${path}.part-${randomInt(2 ** 47)}`
+  try {
+    writeFileSync(temporary, content, { flag: 'wx' })
+    linkSync(temporary, path)
+    return true
+  } catch (error) {
+    const { code = '', syscall } = error as NodeJS.ErrnoException
+    if (syscall !== 'link') throw error
+    // ENOENT: who has created the file in the meantime removed the temporary one.
+    if (code === 'EEXIST' || code === 'ENOENT') return false
+    if (!withoutLinks.has(code)) throw error
+    return writeNew(path, content)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+/** As `newFile`, but for a moment the file is there without its content. */
+function writeNew(path: string, content: string): boolean {
+  let file: number
+  try {
+    file = openSync(path, 'wx')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+  try {
+    writeFileSync(file, content)
+    return true
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw error
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** Makes `link` a symbolic link to `target`, in one step; replaces a file or link. */

@@ -1,5 +1,5 @@
 /** A run of one stage: what it says, warns of and shows while it works, and its results. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -13,13 +13,13 @@ import { type Child, stageReport } from '../report/index.js'
 import { factLines, factMetrics, factRows } from './facts.js'
 import { History } from './history.js'
 import { loggedWarnings } from './log.js'
-import { finishedIn, openFolder, type RunOptions, removeRun } from './runFolder.js'
-import type { RunInputs } from './runInputs.js'
+import { finishedIn, RunFolder, type RunOptions } from './runFolder.js'
 import { Terminal } from './terminal.js'
 
 export type Metrics = Record<string, unknown>
 
 export class Run {
+  readonly folder: string
   readonly terminal = new Terminal()
   readonly history: History
   readonly log: pino.Logger
@@ -38,11 +38,10 @@ export class Run {
   }
 
   private constructor(
-    readonly folder: string,
+    private readonly place: RunFolder,
     private readonly options: RunOptions,
-    private readonly isNew: boolean,
-    private readonly inputs: RunInputs,
   ) {
+    this.folder = place.path
     this.history = new History(this.path('history.parquet'))
     const log = this.path('log.jsonl')
     // A resumed run does not repeat the part in which it warned before.
@@ -62,25 +61,25 @@ export class Run {
   }
 
   /**
-   * Opens the folder `out` for `work`. If the work fails by the user's mistake before anything was trained, a folder
-   * that was new is removed again, except for lists of what is wrong with the data.
-   * @throws UserError `run-exists` if it contains a run and neither resume nor overwrite is given; `run-differs` if the
-   * run to resume had another configuration; `inputs-changed` if it had other inputs; `out-no-run` if overwrite would remove anything that is not of a run.
+   * Opens the folder `out` for `work` and locks it. If the work fails by the user's mistake before anything was trained,
+   * a folder that was new is removed again, except for lists of what is wrong with the data.
+   * @throws UserError `folder-locked` if another process works there; `run-exists` if it contains a run and neither
+   * resume nor overwrite is given; `run-differs` if the run to resume had another configuration; `inputs-changed` if it
+   * had other inputs; `out-no-run` if overwrite would remove anything that is not of a run.
    */
   static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     if (options.dry) return Run.dryRun(options, work)
     const run = await Run.open(options)
+    let isMistake = false
     try {
-      await run.inputs.accept((warning) => run.warn(warning))
+      await run.place.inputs.accept((warning) => run.warn(warning))
       return await work(run)
     } catch (thrown) {
       const error = expectedError(thrown) ?? thrown
-      // Once there is a state or a model the folder is worth keeping, whatever the mistake.
-      const isEmpty = run.isNew && !existsSync(run.path('last')) && !existsSync(run.path('checkpoint'))
-      if (error instanceof UserError && isEmpty) removeRun(run.folder)
+      isMistake = error instanceof UserError
       throw error
     } finally {
-      run.close()
+      run.close(isMistake)
     }
   }
 
@@ -91,14 +90,19 @@ export class Run {
     try {
       return await work(run)
     } finally {
-      run.close()
+      run.close(false)
       rmSync(out, { recursive: true, force: true })
     }
   }
 
   private static async open(options: RunOptions): Promise<Run> {
-    const { isNew, inputs } = await openFolder(options)
-    return new Run(options.out, options, isNew, inputs)
+    const place = await RunFolder.open(options)
+    try {
+      return new Run(place, options)
+    } catch (error) {
+      place.close(false)
+      throw error
+    }
   }
 
   path(...parts: string[]): string {
@@ -125,7 +129,7 @@ export class Run {
    * @throws UserError `inputs-changed`
    */
   async checkInput(option: string, print: Print | undefined): Promise<void> {
-    if (print && !this.isDry) await this.inputs.check(option, print, (warning) => this.warn(warning))
+    if (print && !this.isDry) await this.place.inputs.check(option, print, (warning) => this.warn(warning))
   }
 
   /** Shows the facts of the data in the terminal, the log, `metrics.json` and the report, and warns of what is odd. */
@@ -206,10 +210,11 @@ export class Run {
     return results
   }
 
-  private close(): void {
+  private close(isMistake: boolean): void {
     process.off('SIGINT', this.onSignal)
     process.off('SIGTERM', this.onSignal)
     this.log.flush()
+    this.place.close(isMistake)
   }
 }
 

@@ -1,11 +1,12 @@
 /** The folder of a run: configuration, log, history, states and results of one stage. */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
-import { makeFolder, recoverFolder, replaceFile } from '../base/files.js'
+import { recoverFolder, replaceFile } from '../base/files.js'
 import { withCurrentNames } from '../base/formerNames.js'
+import { isOfLock, Lock } from '../base/processes/lock.js'
 import { runStage } from '../base/runStage.js'
 import { type InputOptions, inputsFile, RunInputs } from './runInputs.js'
 
@@ -34,27 +35,69 @@ export const resumable = new Set([
   'train.maxTime',
 ])
 
-/**
- * Opens the folder `out`: makes it, or continues or replaces the run in it. Returns whether the run is new, and its
- * inputs.
- * @throws UserError `run-exists`, `run-differs`, `inputs-changed`, `out-no-run`: see `Run.with`.
- */
-export async function openFolder(options: RunOptions): Promise<{ isNew: boolean; inputs: RunInputs }> {
+/** A run folder that this process has locked. Close it when the run has ended. */
+export class RunFolder {
+  /** What the run has read. */
+  inputs!: RunInputs
+
+  private constructor(
+    readonly path: string,
+    /** Whether it contained no run, and no list that an error referred to. */
+    private readonly isNew: boolean,
+    private readonly wasThere: boolean,
+    private readonly lock: Lock,
+  ) {}
+
+  /**
+   * Opens the folder `out`: makes it, or continues or replaces the run in it.
+   * @throws UserError `folder-locked`, `run-exists`, `run-differs`, `inputs-changed`, `out-no-run`: see `Run.with`.
+   */
+  static async open(options: RunOptions): Promise<RunFolder> {
+    const wasThere = existsSync(options.out)
+    const lock = Lock.folder(options.out)
+    const folder = new RunFolder(options.out, isNew(options.out), wasThere, lock)
+    try {
+      folder.inputs = await openFolder(options)
+      return folder
+    } catch (error) {
+      folder.close(true)
+      throw error
+    }
+  }
+
+  /**
+   * Unlocks the folder. After a mistake of the user before anything was trained a new folder is removed, except for lists
+   * of what is wrong with the data.
+   */
+  close(isMistake: boolean): void {
+    // Once there is a state or a model the folder is worth keeping, whatever the mistake.
+    const isEmpty = !['last', 'checkpoint'].some((name) => existsSync(join(this.path, name)))
+    const isRemoved = isMistake && this.isNew && isEmpty
+    if (isRemoved)
+      for (const name of contentOf(this.path))
+        if (!isList(name)) rmSync(join(this.path, name), { recursive: true, force: true })
+    this.lock.release()
+    if (isRemoved && !this.wasThere) removeIfEmpty(this.path)
+  }
+}
+
+async function openFolder(options: RunOptions): Promise<RunInputs> {
   const { out, stage, config, overwrite, repeatable } = options
   const configFile = join(out, 'config.yaml')
-  if (overwrite && existsSync(out)) {
+  if (overwrite) {
     requireRun(out)
-    rmSync(out, { recursive: true })
+    for (const name of contentOf(out)) rmSync(join(out, name), { recursive: true })
   }
-  const isNew = !existsSync(out) || hasListsAlone(out)
   if (existsSync(configFile) && !repeatable) requireSameRun(configFile, options)
   const isFinished = !repeatable && finishedIn(join(out, 'metrics.json')) !== undefined
   const inputs = await RunInputs.open(options, isFinished)
-  makeFolder(out)
   await replaceFile(configFile, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
   for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))
-  return { isNew, inputs }
+  return inputs
 }
+
+/** What is in a run folder, without its lock. */
+const contentOf = (folder: string) => readdirSync(folder).filter((name) => !isOfLock(name))
 
 /** What the stages write into a run folder. */
 const written = [
@@ -70,7 +113,7 @@ const ofSystem = ['.DS_Store', 'Thumbs.db', 'desktop.ini']
  * @throws UserError `out-no-run`
  */
 function requireRun(folder: string): void {
-  const names = readdirSync(folder)
+  const names = contentOf(folder)
   if (names.every(isList)) return
   const remedy = 'choose another --out, or remove it yourself'
   if (!stages.includes(runStage(folder) ?? '')) {
@@ -119,16 +162,14 @@ function isSame(path: string, now: unknown, was: unknown): boolean {
 /** Lists that errors refer to, e.g. `rejected.parquet`. */
 const isList = (name: string) => /^rejected\w*\.parquet$/.test(name)
 
-function hasListsAlone(folder: string): boolean {
-  const names = readdirSync(folder)
-  return names.length > 0 && names.every(isList)
-}
+const isNew = (folder: string) => contentOf(folder).every(isList)
 
-/** Removes a run folder; one with lists keeps these. */
-export function removeRun(folder: string): void {
-  const names = readdirSync(folder)
-  const left = names.some(isList) ? names.filter((name) => !isList(name)).map((name) => join(folder, name)) : [folder]
-  for (const path of left) rmSync(path, { recursive: true, force: true })
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // It has lists, or another process has begun a run in it.
+  }
 }
 
 /** The results in a file, unless the run stopped at its time limit. */
