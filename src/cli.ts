@@ -4,12 +4,14 @@ import { inspect } from 'node:util'
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings'
 import { UserError } from './base/errors.js'
 import { expectedError } from './base/places.js'
+import { endOnInterrupt, interruptedCode } from './base/processes/signals.js'
 import { nearest } from './base/suggest.js'
 import * as ctr from './commands/ctr/declarations.js'
 import * as top from './commands/declarations.js'
 import * as embed from './commands/embed/declarations.js'
 
 export async function main(argv: string[]): Promise<void> {
+  using _signals = endOnInterrupt()
   try {
     const mim = program()
     checkSubcommand(mim, argv.slice(2))
@@ -40,7 +42,7 @@ export function report(thrown: unknown): number {
   if (error) {
     process.stderr.write(`${error instanceof UserError ? `error [${error.id}]: ` : ''}${error.message}\n`)
     if (process.env['MIM_DEBUG']) process.stderr.write(`${inspect(error)}\n`)
-    return error.exitCode
+    return error instanceof UserError ? error.exitCode : interruptedCode()
   }
   process.stderr.write(`internal error: ${thrown instanceof Error ? thrown.stack : thrown}\n`)
   return 1

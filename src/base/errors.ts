@@ -32,10 +32,8 @@ export class UserError extends Error {
   }
 }
 
-/** The user interrupted the run; its progress is saved. */
+/** The user interrupted the run; its progress is saved. The exit code says by which signal. */
 export class Interrupted extends Error {
-  readonly exitCode = 130
-
   constructor(readonly remedy: string) {
     super(`interrupted; ${remedy}`)
     this.name = 'Interrupted'

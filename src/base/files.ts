@@ -22,6 +22,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { UserError } from './errors.js'
 import { atPlace } from './places.js'
+import { removeSiblings, siblingName, TemporaryPath } from './processes/temporary.js'
 
 /** Renames a file, link or folder; first its content is on the disk, afterwards its new name. */
 export function moveTo(from: string, to: string): void {
@@ -75,16 +76,12 @@ export function makeFolder(path: string): void {
 
 /** Replaces the file at `path` with the one that `write` creates at the path that it gets. */
 export async function replaceFile(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
-  const temporary = `${path}.part`
   makeFolder(dirname(path))
-  try {
-    await atPlace({ path }, async () => {
-      await write(temporary)
-      moveTo(temporary, path)
-    })
-  } finally {
-    rmSync(temporary, { force: true })
-  }
+  using temporary = new TemporaryPath(`${path}.part`)
+  await atPlace({ path }, async () => {
+    await write(temporary.path)
+    moveTo(temporary.path, path)
+  })
 }
 
 export async function writeJson(path: string, value: unknown): Promise<void> {
@@ -149,20 +146,17 @@ export function replaceLink(link: string, target: string): void {
  * only `path.old` exists: call `recoverFolder` before reading.
  */
 export async function replaceFolder(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
-  const [temporary, old] = [`${path}.part`, `${path}.old`]
+  const old = `${path}.old`
   recoverFolder(path)
-  mkdirSync(temporary, { recursive: true })
-  try {
-    await atPlace({ path }, async () => {
-      await write(temporary)
-      flush(temporary)
-      if (existsSync(path)) moveTo(path, old)
-      moveTo(temporary, path)
-    })
-    rmSync(old, { recursive: true, force: true })
-  } finally {
-    rmSync(temporary, { recursive: true, force: true })
-  }
+  using temporary = new TemporaryPath(`${path}.part`)
+  mkdirSync(temporary.path, { recursive: true })
+  await atPlace({ path }, async () => {
+    await write(temporary.path)
+    flush(temporary.path)
+    if (existsSync(path)) moveTo(path, old)
+    moveTo(temporary.path, path)
+  })
+  rmSync(old, { recursive: true, force: true })
 }
 
 /** Cleans up after a killed `replaceFolder`: the folder is then the last complete one, or absent. */
@@ -198,16 +192,13 @@ export async function newFolder<T>(path: string, write: (temporary: string) => P
       remedy: `choose a folder in it, such as ${join(path, 'data')}`,
     })
   }
-  // A unique name: other files in the parent folder belong to the user.
-  const temporary = `${target}.part-${process.pid}`
-  mkdirSync(temporary, { recursive: true })
-  try {
-    const result = await atPlace({ path }, () => write(temporary))
-    // On some systems an empty folder cannot be replaced by a rename.
-    if (existsSync(target)) rmdirSync(target)
-    moveTo(temporary, target)
-    return result
-  } finally {
-    rmSync(temporary, { recursive: true, force: true })
-  }
+  // A name with the process: other files in the parent folder belong to the user.
+  removeSiblings(target, 'part')
+  using temporary = new TemporaryPath(siblingName(target, 'part'))
+  mkdirSync(temporary.path, { recursive: true })
+  const result = await atPlace({ path }, () => write(temporary.path))
+  // On some systems an empty folder cannot be replaced by a rename.
+  if (existsSync(target)) rmdirSync(target)
+  moveTo(temporary.path, target)
+  return result
 }

@@ -3,13 +3,29 @@ import { readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { UserError } from './errors.js'
+import { recoverRun } from './replaced.js'
 
 /** Folders in a run that commands take instead of the run. */
-const parts = ['checkpoint', 'embeddings']
+const parts = ['checkpoint', 'embeddings', 'table']
 
 /** The stage of the run in `folder`, or that `folder` is a part of; undefined if it is of no run. */
 export function runStage(folder: string): string | undefined {
-  return stageIn(folder) ?? (parts.includes(basename(resolve(folder))) ? stageIn(dirname(resolve(folder))) : undefined)
+  return foldersOf(folder)
+    .map(stageIn)
+    .find((stage) => stage !== undefined)
+}
+
+/** `folder`, and the run folder that it is a part of. */
+const foldersOf = (folder: string) =>
+  parts.includes(basename(resolve(folder))) ? [folder, dirname(resolve(folder))] : [folder]
+
+/**
+ * Prepares the reading of a run, or of a part of one: the earlier run is put back if an interrupted --overwrite left it
+ * aside.
+ * @throws UserError `folder-locked`, `run-replaced`: see `recoverRun`.
+ */
+export function recoverRunOf(folder: string): void {
+  for (const one of foldersOf(folder)) recoverRun(one)
 }
 
 function stageIn(folder: string): string | undefined {
@@ -23,10 +39,11 @@ function stageIn(folder: string): string | undefined {
 }
 
 /**
- * Checks that `folder` is not of a run of another stage.
- * @throws UserError `run-stage`
+ * Prepares the reading of a run as `recoverRunOf`, and checks that `folder` is not of a run of another stage.
+ * @throws UserError `run-stage`, and those of `recoverRunOf`.
  */
 export function requireStage(folder: string, stages: readonly string[], option?: string): void {
+  recoverRunOf(folder)
   const stage = runStage(folder)
   if (stage === undefined || stages.includes(stage)) return
   const what = `${folder} is of a run of mim ${stage}, not of mim ${stages.join(' or mim ')}`

@@ -5,9 +5,9 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
 import { copyFile, lstat, mkdir, open, readdir, readFile, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { moveTo } from '../base/files.js'
+import { stateOfToken, thisProcess, tokenOf } from '../base/processes/owner.js'
 import { HubFault } from './hubConnection.js'
 import type { HubFile } from './hubFiles.js'
 
@@ -113,19 +113,21 @@ export class HubCache {
   /** Removes temporary files of downloads that were killed. */
   async removeAbandoned(): Promise<void> {
     for (const name of await readdir(this.blobs).catch(() => [])) {
-      const [, host, pid] = /\.mim-(.+)-(\d+)\.incomplete$/.exec(name) ?? []
-      if (host === undefined) continue
+      const [, token] = /\.mim-(.+)\.incomplete$/.exec(name) ?? []
+      if (token === undefined) continue
       const path = join(this.blobs, name)
       const { mtimeMs } = await lstat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }))
-      const ended = host === hostname() ? !isRunning(Number(pid)) : Date.now() - mtimeMs > abandoned
-      if (ended) await rm(path, { force: true }).catch(() => {})
+      const state = stateOfToken(token)
+      // Of other machines, which may share the cache.
+      const isOld = state === 'unknown' && Date.now() - mtimeMs > abandoned
+      if (isOld || state === 'ended') await rm(path, { force: true }).catch(() => {})
     }
   }
 
   private readonly blob = ({ hash }: HubFile) => join(this.blobs, hash)
   private readonly pointer = ({ path }: HubFile) => join(this.folder, path)
   private readonly temporary = ({ hash }: HubFile) =>
-    join(this.blobs, `${hash}.mim-${hostname()}-${process.pid}.incomplete`)
+    join(this.blobs, `${hash}.mim-${tokenOf(thisProcess())}.incomplete`)
 
   private async isRight(path: string, file: HubFile): Promise<boolean> {
     const found = await stat(path).catch(() => undefined)
@@ -201,15 +203,4 @@ class ContentHash {
 async function stateOf(path: string): Promise<string> {
   const { size, ino, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
   return `${size} ${ino} ${mtimeNs} ${ctimeNs}`
-}
-
-/** Whether a process of this machine runs; its own id was of an earlier process. */
-function isRunning(pid: number): boolean {
-  if (pid === process.pid) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

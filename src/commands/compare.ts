@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { requireFileApart } from '../base/apart.js'
 import { replaceFile, writeJson } from '../base/files.js'
 import { checkFolder } from '../base/places.js'
+import { Lock } from '../base/processes/lock.js'
 import { labelOf } from '../metrics/index.js'
 import { aligned, comparedMetrics, comparisonReport, duration, four, interval, spread } from '../report/index.js'
 import { type Comparison, compareRuns, findRuns } from '../studies/compare.js'
@@ -17,6 +18,7 @@ export async function run(folders: string[], flags: { out?: string; json?: boole
   }
   const comparison = await compareRuns(runs)
   if (flags.out) {
+    using _lock = Lock.folder(flags.out)
     await writeJson(join(flags.out, 'summary.json'), comparison)
     await replaceFile(join(flags.out, 'report.html'), (temporary) => writeFileSync(temporary, page(comparison)))
   }

@@ -1,5 +1,6 @@
 import { Interrupted, UserError } from '../base/errors.js'
 import { checkFolder } from '../base/places.js'
+import { onInterrupt } from '../base/processes/signals.js'
 import {
   generateLarge,
   generateSample,
@@ -76,10 +77,9 @@ function toSize(text: string): SampleSize {
 /** Shows the progress of `work`. Ctrl-C stops it at the next report of progress; a second Ctrl-C stops it at once. */
 async function withProgress<T>(terminal: Terminal, work: (progress: Progress) => Promise<T>): Promise<T> {
   let isInterrupted = false
-  const onSignal = () => {
+  using _signals = onInterrupt(() => {
     isInterrupted = true
-  }
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  })
   let current: { stage: string; bar: Bar } | undefined
   try {
     return await work((stage, done, total) => {
@@ -93,6 +93,5 @@ async function withProgress<T>(terminal: Terminal, work: (progress: Progress) =>
     })
   } finally {
     current?.bar.stop()
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
 }

@@ -2,10 +2,9 @@
  * The program that `mim doctor` runs to try a library: `node trials.js NAME` prints one line of JSON, facts about the
  * library or `failure`.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { messageOf } from '../base/errors.js'
+import { temporaryFolder } from '../base/processes/temporary.js'
 import type { Engine } from '../engine/index.js'
 
 const trials = { tensorflow, wasm, onnx, webgpu, duckdb, sharp }
@@ -74,19 +73,15 @@ async function runModel(provider: 'cuda' | 'webgpu' | 'cpu'): Promise<void> {
   const { program } = await import('../ops/program.js')
   const { exportOnnx } = await import('../ops/onnx/index.js')
   const { openModel } = await import('../runtime/model.js')
-  const folder = mkdtempSync(join(tmpdir(), 'mim-doctor-'))
+  using folder = temporaryFolder('doctor')
+  const path = join(folder.path, 'product.onnx')
+  const product = program({ product: matmul(input('x', [1, 8]), constant(1, [8, 8])) })
+  exportOnnx(path, product, () => new Float32Array())
+  const model = await openModel(path, { provider }, () => {})
   try {
-    const path = join(folder, 'product.onnx')
-    const product = program({ product: matmul(input('x', [1, 8]), constant(1, [8, 8])) })
-    exportOnnx(path, product, () => new Float32Array())
-    const model = await openModel(path, { provider }, () => {})
-    try {
-      await model.run({ x: { data: new Float32Array(8), shape: [1, 8] } })
-    } finally {
-      await model.close()
-    }
+    await model.run({ x: { data: new Float32Array(8), shape: [1, 8] } })
   } finally {
-    rmSync(folder, { recursive: true })
+    await model.close()
   }
 }
 

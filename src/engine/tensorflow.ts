@@ -1,8 +1,8 @@
 /** The TensorFlow engine: programs become a SavedModel that tfjs-node runs as a whole, without a JavaScript call per operation. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { temporaryFolder } from '../base/processes/temporary.js'
 import { assign, assignRows, input, lookup, variable } from '../ops/index.js'
 import { type Program, program } from '../ops/program.js'
 import type { Precision, TypedArray } from '../ops/tensor.js'
@@ -117,12 +117,10 @@ class TensorFlowSession implements Session {
     this.pieces = inPieces(variables.filter(({ table }) => !table))
     const graph = buildGraph({ ...programs, ...transferPrograms(variables) }, variables, precision, kernels)
     this.programs = graph.programs
-    const directory = mkdtempSync(join(tmpdir(), 'mim-graph-'))
-    try {
-      writeFileSync(join(directory, 'saved_model.pb'), graph.bytes)
-      this.id = binding.loadSavedModel(directory, 'serve')
-    } finally {
-      rmSync(directory, { recursive: true })
+    {
+      using directory = temporaryFolder('graph')
+      writeFileSync(join(directory.path, 'saved_model.pb'), graph.bytes)
+      this.id = binding.loadSavedModel(directory.path, 'serve')
     }
     this.run(zero)
   }

@@ -2,7 +2,6 @@
  * A data set of any size without pictures: behaviors, impressions with histories of a given length, and an embedding
  * table. DuckDB computes it row by row from hashes, so it does not need to fit in memory.
  */
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
 import { Database, literal } from '../data/tables/duckdb.js'
@@ -57,19 +56,13 @@ export async function generateLarge(options: LargeOptions, progress?: Progress):
   const perHistory = Math.ceil(history / impressionsFrom) + 1
   const made = { impressions, history, seed, revision }
   return makeOnce(out, 'sample.json', made, async (folder) => {
-    const temporary = join(folder, 'temporary')
-    const db = await Database.open({ memory: '2GB', temporary })
+    using db = await Database.open({ memory: '2GB', temporary: join(folder, 'temporary') })
     const tables = queries({ items, users, impressions, perHistory, seed })
-    try {
-      for (const [i, [name, query]] of tables.entries()) {
-        progress?.(name, i, tables.length)
-        await db.writeParquet(query, join(folder, `${name}.parquet`))
-      }
-      progress?.(tables[tables.length - 1][0], tables.length, tables.length)
-    } finally {
-      db.close()
-      rmSync(temporary, { recursive: true, force: true })
+    for (const [i, [name, query]] of tables.entries()) {
+      progress?.(name, i, tables.length)
+      await db.writeParquet(query, join(folder, `${name}.parquet`))
     }
+    progress?.(tables[tables.length - 1][0], tables.length, tables.length)
     return { items, users, behaviors: users * perHistory }
   })
 }

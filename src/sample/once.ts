@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { newFolder, writeJson } from '../base/files.js'
+import { Lock } from '../base/processes/lock.js'
 
 /** Called with the progress of a stage, in units of that stage. An exception stops the work. */
 export type Progress = (stage: string, done: number, total: number) => void
@@ -17,7 +18,7 @@ export interface Outcome<S> {
 /**
  * Calls `fill` to write a data set to the new folder `out`, and stores `parameters` and its summary in the file `record`.
  * If `out` contains a record of the same parameters, returns its summary and writes nothing.
- * @throws UserError `out-exists` if `out` contains anything else.
+ * @throws UserError `out-exists` if `out` contains anything else, `folder-locked` if another process writes it.
  */
 export async function makeOnce<P, S extends object>(
   out: string,
@@ -27,7 +28,8 @@ export async function makeOnce<P, S extends object>(
 ): Promise<Outcome<{ parameters: P } & S>> {
   const existing = readRecord<{ parameters: P } & S>(join(out, record))
   if (existing && isDeepStrictEqual(existing.parameters, parameters)) return { summary: existing, isNew: false }
-  return newFolder(out, async (folder) => {
+  using _lock = Lock.path(out)
+  return await newFolder(out, async (folder) => {
     const summary = { parameters, ...(await fill(folder)) }
     await writeJson(join(folder, record), summary)
     return { summary, isNew: true }

@@ -1,6 +1,6 @@
 /** A consistent subsample of a data set: some users with all their rows, and the items in these rows. */
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { copyFile, mkdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { UserError } from '../base/errors.js'
 import { folderOf } from '../data/items/items.js'
@@ -62,29 +62,23 @@ export async function subsample(options: SubsampleOptions, progress?: Progress):
   const sources = findTables(from)
   const parameters = { from, users, seed, otherItems, source: digest(sources.map(({ path }) => stampOf(path))) }
   return makeOnce(out, 'subsample.json', parameters, async (folder) => {
-    const spill = join(folder, '.spill')
-    const db = await Database.open({ temporary: spill })
-    try {
-      progress?.('tables', 0, sources.length)
-      const [items, ...logs] = await openTables(db, sources)
-      await chooseUsers(db, logs, users, seed)
-      await chooseItems(db, items, logs, otherItems, seed)
+    using db = await Database.open({ temporary: join(folder, '.spill') })
+    progress?.('tables', 0, sources.length)
+    const [items, ...logs] = await openTables(db, sources)
+    await chooseUsers(db, logs, users, seed)
+    await chooseItems(db, items, logs, otherItems, seed)
 
-      const rows = { items: 0, behaviors: 0, impressions: 0 }
-      const copied = { pictures: 0, missingPictures: 0 }
-      for (const [i, { name }] of sources.entries()) {
-        const table = [items, ...logs][i]
-        const [key, chosen] = name === 'items' ? ['item_id', 'chosen_items'] : ['user_id', 'chosen_users']
-        const kept = `FROM ${table.placed} AS t WHERE CAST(t.${key} AS VARCHAR) IN (SELECT id FROM ${chosen})`
-        rows[name] = await writeTable(db, table, kept, join(folder, `${name}.parquet`))
-        await copyPictures(db, table, kept, { from, folder }, copied)
-        progress?.('tables', i + 1, sources.length)
-      }
-      return { users: await db.count('chosen_users'), ...rows, ...copied }
-    } finally {
-      db.close()
-      await rm(spill, { recursive: true, force: true })
+    const rows = { items: 0, behaviors: 0, impressions: 0 }
+    const copied = { pictures: 0, missingPictures: 0 }
+    for (const [i, { name }] of sources.entries()) {
+      const table = [items, ...logs][i]
+      const [key, chosen] = name === 'items' ? ['item_id', 'chosen_items'] : ['user_id', 'chosen_users']
+      const kept = `FROM ${table.placed} AS t WHERE CAST(t.${key} AS VARCHAR) IN (SELECT id FROM ${chosen})`
+      rows[name] = await writeTable(db, table, kept, join(folder, `${name}.parquet`))
+      await copyPictures(db, table, kept, { from, folder }, copied)
+      progress?.('tables', i + 1, sources.length)
     }
+    return { users: await db.count('chosen_users'), ...rows, ...copied }
   })
 }
 

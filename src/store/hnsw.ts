@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Index, MetricKind, ScalarKind } from 'usearch'
-import { moveTo } from '../base/files.js'
+import { replaceFile } from '../base/files.js'
+import { expectedError } from '../base/places.js'
+import { Lock } from '../base/processes/lock.js'
 import type { Neighbor } from './exact.js'
 import type { EmbeddingTable } from './table.js'
 
@@ -33,9 +35,7 @@ export class HnswIndex {
       // Lets progress bars and signals be processed.
       await new Promise(setImmediate)
     }
-    const temporary = `${path}.part-${process.pid}`
-    index.save(temporary)
-    moveTo(temporary, path)
+    await save(index, path)
     return new HnswIndex(index)
   }
 
@@ -45,5 +45,15 @@ export class HnswIndex {
     return Array.from(keys, (key, i) => ({ row: Number(key), score: 1 - distances[i] }))
       .filter(({ row }) => row !== exclude)
       .slice(0, k)
+  }
+}
+
+/** Saves the index for the next time, unless another process does it or the table cannot be changed. */
+async function save(index: Index, path: string): Promise<void> {
+  try {
+    using _lock = Lock.path(path)
+    await replaceFile(path, (temporary) => index.save(temporary))
+  } catch (error) {
+    if (!expectedError(error)) throw error
   }
 }

@@ -5,7 +5,8 @@
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { makeFolder, moveTo, replaceLink } from '../base/files.js'
+import { moveTo, replaceLink } from '../base/files.js'
+import { Lock } from '../base/processes/lock.js'
 import { currentTable, parquetFolder } from './table.js'
 
 const folderName = 'tables'
@@ -20,6 +21,7 @@ const numbers = (tables: string) =>
  * Creates a table folder, lets `write` fill it and points `link`, the path of `embeddings`, to it. Keeps the newest
  * `keep` tables, this one included. A folder in place of a link becomes table 0: older versions of mim made one, and so
  * do copies that resolve links.
+ * @throws UserError `folder-locked` if another process publishes here.
  */
 export async function publishTable(
   link: string,
@@ -27,7 +29,7 @@ export async function publishTable(
   write: (folder: string) => Promise<void>,
 ): Promise<void> {
   const tables = join(dirname(link), folderName)
-  makeFolder(tables)
+  using _lock = Lock.folder(tables)
   for (const name of readdirSync(tables)) {
     if (name.endsWith('.part')) rmSync(join(tables, name), { recursive: true })
   }

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { UserError } from '../base/errors.js'
 import { Resources } from '../base/resources.js'
-import { requireStage } from '../base/runStage.js'
+import { recoverRunOf, requireStage } from '../base/runStage.js'
 import { type Id, type IdKind, SortedIds } from './ids.js'
 import { asFloats, flags, RowFiles, type VectorName, type VectorType } from './rows.js'
 
@@ -68,6 +68,7 @@ export function readManifest(folder: string): Manifest | undefined {
  * Tables of older versions of mim have the Parquet files with the others.
  */
 export function publishedFolder(path: string): string | undefined {
+  recoverRunOf(path)
   if (!existsSync(path)) return undefined
   // Links are resolved: another table may be published while this one is read.
   const real = realpathSync(path)

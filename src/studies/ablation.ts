@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Interrupted, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
+import { Lock } from '../base/processes/lock.js'
 import { type SftConfig, sftConfig } from '../config/sft.js'
 import { writeRows } from '../data/tables/writeRows.js'
 import { type Difference, meanInterval } from '../metrics/index.js'
@@ -86,7 +87,7 @@ function withoutSources(config: SftConfig): Variant[] {
 /**
  * Trains all variants for all seeds in folders below `out`, except those that are trained already. Writes ablation.json,
  * ablation.md and ablation.parquet to `out` after each seed.
- * @throws UserError `ablation-few` if no part can be switched off, and those of `mim sft`.
+ * @throws UserError `ablation-few` if no part can be switched off, `folder-locked`, and those of `mim sft`.
  */
 export async function ablate(
   config: SftConfig,
@@ -100,6 +101,7 @@ export async function ablate(
     const what = `no part of ${kinds.join(', ')} can be switched off`
     throw new UserError({ id: 'ablation-few', what, expected: 'a configuration in which several parts are on' })
   }
+  using _lock = Lock.folder(out)
   const results = planned.map((): Metrics[] => [])
   let done = 0
   let table: AblationTable | undefined

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { UserError } from '../base/errors.js'
+import { isReplaced } from '../base/replaced.js'
+import { recoverRunOf } from '../base/runStage.js'
 import { ctrConfig } from '../config/ctr.js'
 import type { ComparisonRow } from '../report/index.js'
 import { differenceOf, mean, readPredictions, summaryOf } from './paired.js'
@@ -37,13 +39,24 @@ const hasFile = (folder: string, name: string) => existsSync(join(folder, name))
  * @throws UserError `folder-missing`.
  */
 export function findRuns(folder: string): FinishedRun[] {
+  recover(folder)
   if (hasFile(folder, 'config.yaml') && hasFile(folder, 'metrics.json')) return [readRun(folder)]
   if (!existsSync(folder)) throw new UserError({ id: 'folder-missing', what: `${folder} does not exist` })
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && !isReplaced(entry.name))
     .map(({ name }) => name)
     .sort(new Intl.Collator('en', { numeric: true }).compare)
     .flatMap((name) => findRuns(join(folder, name)))
+}
+
+/** Puts the earlier run back if a process was killed while it replaced it. */
+function recover(folder: string): void {
+  try {
+    recoverRunOf(folder)
+  } catch (error) {
+    // A run that is being replaced is not finished.
+    if (!(error instanceof UserError)) throw error
+  }
 }
 
 function readRun(folder: string): FinishedRun {

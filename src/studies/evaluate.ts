@@ -1,7 +1,4 @@
 /** Metrics of scored impressions in a Parquet file of any size: DuckDB counts, on disk beyond the memory limit. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
 import { openTable } from '../data/tables/contract.js'
 import { Database, identifier } from '../data/tables/duckdb.js'
@@ -37,26 +34,20 @@ export interface Evaluation {
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { path, label, score, group, memory } = options
-  const temporary = mkdtempSync(join(tmpdir(), 'mim-evaluate-'))
-  const db = await Database.open({ memory, temporary })
-  try {
-    const rules = { [label]: { type: 'label' }, [score]: { type: 'number' }, [group]: { type: 'any' } } as const
-    const { source } = await openTable(db, path, rules)
-    await checkScores(db, source, options)
-    const counts = `sum(CAST(${identifier(label)} AS BIGINT)) AS p, count(*) - p AS n`
-    // −0 ties with 0.
-    const value = `CAST(${identifier(score)} AS DOUBLE) + 0.0 AS s`
-    await db.run(`CREATE TEMP TABLE by_score AS SELECT ${value}, ${counts} FROM ${source} GROUP BY s`)
-    const whole = await overall(db)
-    const { rows, positives } = whole
-    return {
-      ...whole,
-      ...(await grouped(db, `SELECT ${identifier(group)} AS g, ${value}, ${counts} FROM ${source} GROUP BY g, s`)),
-      ...(await reliability(db, rows, positives)),
-    }
-  } finally {
-    db.close()
-    rmSync(temporary, { recursive: true, force: true })
+  using db = await Database.open({ memory })
+  const rules = { [label]: { type: 'label' }, [score]: { type: 'number' }, [group]: { type: 'any' } } as const
+  const { source } = await openTable(db, path, rules)
+  await checkScores(db, source, options)
+  const counts = `sum(CAST(${identifier(label)} AS BIGINT)) AS p, count(*) - p AS n`
+  // −0 ties with 0.
+  const value = `CAST(${identifier(score)} AS DOUBLE) + 0.0 AS s`
+  await db.run(`CREATE TEMP TABLE by_score AS SELECT ${value}, ${counts} FROM ${source} GROUP BY s`)
+  const whole = await overall(db)
+  const { rows, positives } = whole
+  return {
+    ...whole,
+    ...(await grouped(db, `SELECT ${identifier(group)} AS g, ${value}, ${counts} FROM ${source} GROUP BY g, s`)),
+    ...(await reliability(db, rows, positives)),
   }
 }
 

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
+import { Lock } from '../base/processes/lock.js'
 import type { CtrConfig } from '../config/ctr.js'
 import type { GridConfig } from '../config/grid.js'
 import { writeRows } from '../data/tables/writeRows.js'
@@ -35,7 +36,7 @@ interface Planned {
  * Trains the unfinished runs in folders below `out`, then writes grid.json, grid.md and grid.parquet there. All
  * configurations are checked before the first run.
  * @throws UserError `grid-vectors` for a name missing in `vectors`, `grid-base`, `grid-names` for rows that would share
- * a folder, and the errors of `mim ctr`.
+ * a folder, `folder-locked`, and the errors of `mim ctr`.
  */
 export async function grid(
   config: GridConfig,
@@ -45,6 +46,7 @@ export async function grid(
 ): Promise<Grid> {
   const planned = plan(config, out, flags)
   const base = baseOf(config, planned)
+  using _lock = Lock.folder(out)
   const total = planned.length * config.seeds.length
   let done = 0
   const finished = new Map<Planned, { metrics: Metrics }[]>(planned.map((row) => [row, []]))

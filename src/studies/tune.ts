@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { secondsIn } from '../base/duration.js'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
+import { Lock } from '../base/processes/lock.js'
 import { Random } from '../base/random.js'
 import type { CtrConfig } from '../config/ctr.js'
 import type { TuneConfig } from '../config/tune.js'
@@ -23,8 +24,8 @@ export interface Tuning {
 /**
  * Runs trials in folders below `out` up to their number or the time limit; finished trials are reused. Writes
  * tune.json, tune.md and best.yaml: the best trial, as a file for `mim ctr --config`.
- * @throws UserError `tune-differs` if the trials in `out` answer another question, `trial-foreign`, and the errors of
- * `mim ctr` about configuration and data; a trial that diverges, or has no finite metric, counts as failed.
+ * @throws UserError `folder-locked`, `tune-differs` if the trials in `out` answer another question, `trial-foreign`, and
+ * the errors of `mim ctr` about configuration and data; a trial that diverges, or has no finite metric, counts as failed.
  */
 export async function tune(
   config: TuneConfig,
@@ -37,7 +38,9 @@ export async function tune(
   const { metric } = config
   const trials: Trial[] = []
   const base = { ...config.set, seed: config.seed }
-  const remember = requireSameQuestion(out, config, trialConfig('base configuration', config.config, base, flags))
+  const ofAll = trialConfig('base configuration', config.config, base, flags)
+  using _lock = Lock.folder(out)
+  const remember = requireSameQuestion(out, config, ofAll)
   for (let trial = 1; trial <= config.trials; trial++) {
     const name = `trial ${trial}`
     const resolve = (values: Values) =>

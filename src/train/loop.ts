@@ -19,6 +19,7 @@ export async function train(task: TrainingTask, options: LoopOptions, run: Run):
   const { steps, monitor, patience } = options
   if (options.metrics) isGreaterBetter(monitor, options.metrics)
   if (run.isDry) return estimateCost(task, options, run)
+  run.training()
   const progress = await restore(task, run)
   const meter = new Meter(progress.sums)
   const stopsEarly = () => patience > 0 && progress.evaluationsSinceBest >= patience

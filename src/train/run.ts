@@ -1,11 +1,12 @@
 /** A run of one stage: what it says, warns of and shows while it works, and its results. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Interrupted, messageOf, UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
 import { expectedError, placeError } from '../base/places.js'
+import { onInterrupt } from '../base/processes/signals.js'
+import { temporaryFolder } from '../base/processes/temporary.js'
 import { type Warning, warningText } from '../base/warning.js'
 import type { DataFacts } from '../data/facts.js'
 import type { Print } from '../data/fingerprint/print.js'
@@ -31,11 +32,7 @@ export class Run {
   private interrupted = false
   private readonly opened = performance.now()
   private estimate: { estimate: Estimate; seconds: number } | undefined
-  private readonly onSignal = () => {
-    if (this.interrupted) process.exit(130)
-    this.interrupted = true
-    this.say('interrupted: stopping after the next saved state (press again to stop at once)')
-  }
+  private readonly listening: Disposable
 
   private constructor(
     private readonly place: RunFolder,
@@ -54,10 +51,10 @@ export class Run {
     this.log = pino({ base: { stage: options.stage } }, destination)
     const results = this.path('metrics.json')
     this.finished = options.repeatable ? undefined : finishedIn(results)
-    // Results of an unfinished run: the resumed run has none yet.
-    if (!this.finished && !options.repeatable) rmSync(results, { force: true })
-    process.on('SIGINT', this.onSignal)
-    process.on('SIGTERM', this.onSignal)
+    this.listening = onInterrupt(() => {
+      this.interrupted = true
+      this.say('interrupted: stopping after the next saved state (press again to stop at once)')
+    })
   }
 
   /**
@@ -85,13 +82,13 @@ export class Run {
 
   /** Like `with`, in a temporary folder that is removed at the end. */
   private static async dryRun<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
-    const out = mkdtempSync(join(tmpdir(), 'mim-dry-run-'))
+    using folder = temporaryFolder('dry-run')
+    const out = folder.path
     const run = await Run.open({ ...options, out, inputs: undefined, resume: false, overwrite: false })
     try {
       return await work(run)
     } finally {
       run.close(false)
-      rmSync(out, { recursive: true, force: true })
     }
   }
 
@@ -173,10 +170,20 @@ export class Run {
     }
   }
 
+  /** Training begins or continues: removes the results of a run that the time limit stopped, which it will change. */
+  training(): void {
+    rmSync(this.path('metrics.json'), { force: true })
+  }
+
+  /** The run has a state: it is worth more than a run that it replaces, which is removed. */
+  saved(): void {
+    this.place.saved()
+  }
+
   interruption(): Interrupted {
-    const { stage, repeatable, dry } = this.options
+    const { stage, repeatable, dry, overwrite } = this.options
     if (dry) return new Interrupted('a dry run saves nothing')
-    const command = `mim ${stage} … --out ${this.folder}`
+    const command = `mim ${stage} … --out ${this.folder}${repeatable && overwrite ? ' --overwrite' : ''}`
     return new Interrupted(
       repeatable
         ? `the run folder is unchanged; start again with: ${command}`
@@ -206,15 +213,14 @@ export class Run {
     }
     await replaceFile(this.path('report.html'), (temporary) => writeFileSync(temporary, stageReport(summary)))
     const results = { ...metrics, ...(facts ? { data: factMetrics(facts) } : {}), warnings }
-    await writeJson(this.path('metrics.json'), results)
+    await this.place.finish(() => writeJson(this.path('metrics.json'), results))
     return results
   }
 
   private close(isMistake: boolean): void {
-    process.off('SIGINT', this.onSignal)
-    process.off('SIGTERM', this.onSignal)
+    this.listening[Symbol.dispose]()
     this.log.flush()
-    this.place.close(isMistake)
+    if (this.place.close(isMistake)) this.terminal.say(`${this.folder}: the earlier run is there again`)
   }
 }
 

@@ -6,7 +6,9 @@ import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
 import { recoverFolder, replaceFile } from '../base/files.js'
 import { withCurrentNames } from '../base/formerNames.js'
-import { isOfLock, Lock } from '../base/processes/lock.js'
+import { atEnd } from '../base/processes/ending.js'
+import { isOfLock, Lock, requireUnlocked } from '../base/processes/lock.js'
+import { hasResults, isList, moveAside, settleRun } from '../base/replaced.js'
 import { runStage } from '../base/runStage.js'
 import { type InputOptions, inputsFile, RunInputs } from './runInputs.js'
 
@@ -17,7 +19,7 @@ export interface RunOptions extends InputOptions {
   schema?: z.ZodType<Record<string, unknown>>
   /** Continue an earlier run in the folder; start a new one if there is none. */
   resume?: boolean
-  /** Remove an earlier run first. */
+  /** Replace an earlier run: it is kept until the new one has a state or results. */
   overwrite?: boolean
   /** The stage may run again in the same folder, with any configuration, and updates its results. */
   repeatable?: boolean
@@ -39,12 +41,12 @@ export const resumable = new Set([
 export class RunFolder {
   /** What the run has read. */
   inputs!: RunInputs
+  private readonly ending = atEnd(() => this.close(false))
 
   private constructor(
     readonly path: string,
-    /** Whether it contained no run, and no list that an error referred to. */
-    private readonly isNew: boolean,
-    private readonly wasThere: boolean,
+    /** Whether it contained no run, and whether it existed. */
+    private readonly found: { isNew: boolean; wasThere: boolean },
     private readonly lock: Lock,
   ) {}
 
@@ -53,11 +55,13 @@ export class RunFolder {
    * @throws UserError `folder-locked`, `run-exists`, `run-differs`, `inputs-changed`, `out-no-run`: see `Run.with`.
    */
   static async open(options: RunOptions): Promise<RunFolder> {
-    const wasThere = existsSync(options.out)
-    const lock = Lock.folder(options.out)
-    const folder = new RunFolder(options.out, isNew(options.out), wasThere, lock)
+    const { out } = options
+    const wasThere = existsSync(out)
+    const lock = Lock.folder(out)
+    const folder = new RunFolder(out, { isNew: contentOf(out).every(isList), wasThere }, lock)
     try {
-      folder.inputs = await openFolder(options)
+      settleRun(out)
+      await folder.begin(options)
       return folder
     } catch (error) {
       folder.close(true)
@@ -65,39 +69,79 @@ export class RunFolder {
     }
   }
 
-  /**
-   * Unlocks the folder. After a mistake of the user before anything was trained a new folder is removed, except for lists
-   * of what is wrong with the data.
-   */
-  close(isMistake: boolean): void {
-    // Once there is a state or a model the folder is worth keeping, whatever the mistake.
-    const isEmpty = !['last', 'checkpoint'].some((name) => existsSync(join(this.path, name)))
-    const isRemoved = isMistake && this.isNew && isEmpty
-    if (isRemoved)
-      for (const name of contentOf(this.path))
-        if (!isList(name)) rmSync(join(this.path, name), { recursive: true, force: true })
-    this.lock.release()
-    if (isRemoved && !this.wasThere) removeIfEmpty(this.path)
+  private async begin(options: RunOptions): Promise<void> {
+    const { stage, config, overwrite, repeatable } = options
+    const file = join(this.path, 'config.yaml')
+    if (overwrite) {
+      requireRun(this.path)
+      if (!contentOf(this.path).every(isList)) moveAside(this.path)
+    }
+    if (existsSync(file) && !repeatable) requireSameRun(file, options)
+    const isFinished = !repeatable && finishedIn(join(this.path, 'metrics.json')) !== undefined
+    this.inputs = await RunInputs.open(options, isFinished)
+    this.writeConfig = () => replaceFile(file, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
+    // A configuration with results describes these until there are others.
+    if (!(repeatable && existsSync(file))) await this.writeConfig()
+    for (const folder of ['checkpoint', 'last']) recoverFolder(join(this.path, folder))
+    // Temporary files of a run that was killed.
+    for (const folder of ['spill', 'temporary']) rmSync(join(this.path, folder), { recursive: true, force: true })
   }
-}
 
-async function openFolder(options: RunOptions): Promise<RunInputs> {
-  const { out, stage, config, overwrite, repeatable } = options
-  const configFile = join(out, 'config.yaml')
-  if (overwrite) {
-    requireRun(out)
-    for (const name of contentOf(out)) rmSync(join(out, name), { recursive: true })
+  private writeConfig = async () => {}
+
+  /** The run has a state: it is worth more than the run that it replaces, which is removed. */
+  saved(): void {
+    settleRun(this.path)
   }
-  if (existsSync(configFile) && !repeatable) requireSameRun(configFile, options)
-  const isFinished = !repeatable && finishedIn(join(out, 'metrics.json')) !== undefined
-  const inputs = await RunInputs.open(options, isFinished)
-  await replaceFile(configFile, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
-  for (const folder of ['checkpoint', 'last']) recoverFolder(join(out, folder))
-  return inputs
+
+  /** Records the results, which `write` writes last: they mark the run as finished. */
+  async finish(write: () => Promise<void>): Promise<void> {
+    await this.writeConfig()
+    await write()
+    settleRun(this.path)
+  }
+
+  /**
+   * Unlocks the folder. A run that the new one should replace is put back unless that has a state or results. After a
+   * mistake of the user before that a new folder is removed, except for lists of what is wrong with the data. Returns
+   * whether the earlier run was put back.
+   */
+  close(isMistake: boolean): boolean {
+    this.ending[Symbol.dispose]()
+    const isBack = this.putBack()
+    const isRemoved = isMistake && this.found.isNew && !hasResults(this.path)
+    if (isRemoved) removeContent(this.path)
+    this.lock.release()
+    if (isRemoved && !this.found.wasThere) removeIfEmpty(this.path)
+    return isBack
+  }
+
+  private putBack(): boolean {
+    try {
+      return settleRun(this.path)
+    } catch {
+      // The error that ended the run is most likely of the same cause. The next start tries again.
+      return false
+    }
+  }
 }
 
 /** What is in a run folder, without its lock. */
 const contentOf = (folder: string) => readdirSync(folder).filter((name) => !isOfLock(name))
+
+function removeContent(folder: string): void {
+  for (const name of contentOf(folder)) {
+    if (!isList(name)) rmSync(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // It has lists, or another process has begun a run in it.
+  }
+}
 
 /** What the stages write into a run folder. */
 const written = [
@@ -109,10 +153,12 @@ const written = [
 const ofSystem = ['.DS_Store', 'Thumbs.db', 'desktop.ini']
 
 /**
- * Checks that a folder holds a run and nothing else, so that nothing of the user is removed with it.
- * @throws UserError `out-no-run`
+ * Checks that a folder holds a run and nothing else, so that nothing of the user is removed with it, and that no process
+ * works on a part of it.
+ * @throws UserError `out-no-run`, `folder-locked`
  */
 function requireRun(folder: string): void {
+  for (const shard of shardsIn(folder)) requireUnlocked(shard)
   const names = contentOf(folder)
   if (names.every(isList)) return
   const remedy = 'choose another --out, or remove it yourself'
@@ -126,6 +172,12 @@ function requireRun(folder: string): void {
   if (foreign.length === 0) return
   const list = foreign.slice(0, 5).join(', ') + (foreign.length > 5 ? ` and ${foreign.length - 5} more` : '')
   throw new UserError({ id: 'out-no-run', what: `${folder} has files that are not of the run: ${list}`, remedy })
+}
+
+/** The run folders of the shards of an extraction. */
+function shardsIn(folder: string): string[] {
+  const shards = join(folder, 'shards')
+  return existsSync(shards) ? readdirSync(shards).map((name) => join(shards, name)) : []
 }
 
 const stages = ['pretrain', 'sft', 'embed', 'ctr']
@@ -157,19 +209,6 @@ export function savedConfig(file: string, schema: RunOptions['schema']): Record<
 function isSame(path: string, now: unknown, was: unknown): boolean {
   if (path === 'data.timeUnit' && now === 'auto' && was === 'us') return true
   return JSON.stringify(now ?? null) === JSON.stringify(was ?? null)
-}
-
-/** Lists that errors refer to, e.g. `rejected.parquet`. */
-const isList = (name: string) => /^rejected\w*\.parquet$/.test(name)
-
-const isNew = (folder: string) => contentOf(folder).every(isList)
-
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder)
-  } catch {
-    // It has lists, or another process has begun a run in it.
-  }
 }
 
 /** The results in a file, unless the run stopped at its time limit. */

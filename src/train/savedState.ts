@@ -44,6 +44,7 @@ export async function save(task: TrainingTask, progress: Progress, run: Run): Pr
     await task.saveState(folder)
     writeFileSync(join(folder, stateFile), JSON.stringify(progress, null, 2))
   })
+  run.saved()
 }
 
 /** Loads the state of the run folder into the task, if there is one, and returns its progress. */

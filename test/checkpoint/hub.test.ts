@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -11,9 +10,9 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, test } from 'node:test'
+import { thisProcess, tokenOf } from '../../src/base/processes/owner.js'
 import { openCheckpoint } from '../../src/checkpoint/hub.js'
 import { assertRefused } from '../errors/refused.js'
 import { temporaryFolder } from '../sample/folders.js'
@@ -109,10 +108,9 @@ test('when the folder of a commit has a file that the commit lacks then it is no
 })
 
 test('when a download was killed then its temporary file goes, and those of running processes stay', async () => {
-  const { pid: ended } = spawnSync(process.execPath, ['--version'])
   mkdirSync(inCache('blobs'), { recursive: true })
-  const name = (host: string, pid: number) => `0a.mim-${host}-${pid}.incomplete`
-  const names = [name(hostname(), ended), name(hostname(), process.ppid), name('elsewhere', ended), name('long ago', 1)]
+  const name = (owner: object) => `0a.mim-${tokenOf({ ...thisProcess(), ...owner })}.incomplete`
+  const names = [name({ started: '1' }), name({}), name({ host: 'elsewhere' }), name({ host: 'long ago' })]
   for (const file of names) writeFileSync(inCache('blobs', file), '')
   utimesSync(inCache('blobs', names[3]), 0, 0)
   await open()

@@ -12,6 +12,7 @@ import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { UserError } from '../errors.js'
 import { makeFolder, newFile } from '../files.js'
+import { atEnd } from './ending.js'
 import { type Owner, type OwnerState, ownerIn, stateOf, thisProcess } from './owner.js'
 
 /** Name of the lock in a folder that is locked. */
@@ -20,19 +21,14 @@ export const lockFile = 'mim.lock'
 /** Whether a file of a folder belongs to the folder's lock. */
 export const isOfLock = (name: string) => name === lockFile || name.startsWith(`${lockFile}.`)
 
-/** Called with the id of the lock that a killed process left. */
-type Abandoned = (id: string) => void
-
 /** Close it when done; the end of the process closes it, too. */
 export class Lock implements Disposable {
+  private readonly ending = atEnd(() => this.remove())
+
   private constructor(
     private readonly file: string,
-    /** Different for each lock, so that temporary names can contain it. */
-    readonly id: string,
-  ) {
-    if (held.size === 0) process.on('exit', releaseAll)
-    held.add(this)
-  }
+    private readonly id: string,
+  ) {}
 
   /**
    * Locks a folder, which is made unless it exists.
@@ -54,12 +50,12 @@ export class Lock implements Disposable {
    * Locks the path of a file or folder that is written as a whole, by a lock file next to it.
    * @throws UserError `folder-locked` if another process writes it.
    */
-  static path(path: string, abandoned?: Abandoned): Lock {
+  static path(path: string): Lock {
     makeFolder(dirname(resolve(path)))
-    return Lock.take(`${resolve(path)}.lock`, path, abandoned)
+    return Lock.take(`${resolve(path)}.lock`, path)
   }
 
-  private static take(file: string, place: string, abandoned?: Abandoned): Lock {
+  private static take(file: string, place: string): Lock {
     const own = { owner: thisProcess(), id: randomUUID(), command: commandOf(process.argv), since: new Date() }
     const content = `${JSON.stringify(own, null, 2)}\n`
     for (let left = tries; ; left--) {
@@ -71,7 +67,7 @@ export class Lock implements Disposable {
       const found = read(file)
       const state = found && (found.owner ? stateOf(found.owner) : isLeft(file, found) ? 'ended' : undefined)
       if (found && state && state !== 'ended') throw locked(found, state, file, place)
-      const isRemoved = found && state === 'ended' && removeOld(file, found, abandoned)
+      const isRemoved = found && state === 'ended' && removeOld(file, found)
       if (left === 0) throw locked(found, undefined, file, place)
       if (!isRemoved) sleep(pause)
     }
@@ -79,20 +75,17 @@ export class Lock implements Disposable {
 
   /** Removes the lock file. */
   release(): void {
-    if (!held.delete(this)) return
-    if (held.size === 0) process.off('exit', releaseAll)
+    this.ending[Symbol.dispose]()
+    this.remove()
+  }
+
+  private remove(): void {
     if (read(this.file)?.id === this.id) rmSync(this.file, { force: true })
   }
 
   [Symbol.dispose](): void {
     this.release()
   }
-}
-
-const held = new Set<Lock>()
-
-function releaseAll(): void {
-  for (const lock of held) lock.release()
 }
 
 /**
@@ -178,10 +171,9 @@ function isLeft(file: string, { id }: Found): boolean {
 }
 
 /** Removes the lock of a process that has ended; returns whether this process did it. */
-function removeOld(file: string, { id }: Found, abandoned?: Abandoned): boolean {
+function removeOld(file: string, { id }: Found): boolean {
   using _claim = claimOf(file, id)
   if (!_claim || read(file)?.id !== id) return false
-  abandoned?.(id)
   rmSync(file, { force: true })
   return true
 }

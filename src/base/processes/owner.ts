@@ -3,6 +3,7 @@
  * the identity includes when the process started, as the system counts it: no clock that somebody may set takes part.
  */
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
@@ -43,15 +44,27 @@ export function thisProcess(): Owner {
 }
 
 /** What this process can say about another one. */
-export function stateOf(owner: Owner): OwnerState {
-  const { host, machine, boot, namespace } = here()
-  if (owner.host !== host || owner.machine !== machine) return 'unknown'
+export const stateOf = (owner: Owner): OwnerState => stateOfToken(tokenOf(owner))
+
+const short = (...texts: string[]) => createHash('sha256').update(texts.join('\0')).digest('hex').slice(0, 8)
+
+/** A process as part of a name: machine, boot and namespace, process id and start, e.g. "0a…-1b…-2c…-4711-3d…". */
+export const tokenOf = ({ host, machine, boot, namespace, pid, started }: Owner) =>
+  [short(host, machine), short(boot), short(namespace), pid, short(started)].join('-')
+
+/** Matches tokens; a pattern for regular expressions. */
+export const tokenPattern = '(?:[\\da-f]{8}-){3}\\d+-[\\da-f]{8}'
+
+/** As `stateOf`, of a process by its token. */
+export function stateOfToken(token: string): OwnerState {
+  if (token === tokenOf(thisProcess())) return 'self'
+  const [machine, boot, namespace, pid, started] = token.split('-')
+  const [ownMachine, ownBoot, ownNamespace, ownPid] = tokenOf(thisProcess()).split('-')
+  if (machine !== ownMachine) return 'unknown'
   // After another start of the machine none of its earlier processes is left, in whatever container it was.
-  if (owner.boot !== boot) return 'ended'
-  if (owner.namespace !== namespace) return 'unknown'
-  const { pid, started } = thisProcess()
-  if (owner.pid === pid) return owner.started === started ? 'self' : 'ended'
-  return isRunning(owner) ? 'running' : 'ended'
+  if (boot !== ownBoot) return 'ended'
+  if (namespace !== ownNamespace) return 'unknown'
+  return pid !== ownPid && isRunning(Number(pid), started) ? 'running' : 'ended'
 }
 
 let place: Pick<Owner, 'host' | 'machine' | 'boot' | 'namespace'> | undefined
@@ -83,7 +96,7 @@ function namespaceOf(): string {
 }
 
 /** A signal that is not sent says whether the process exists; its start says whether it is the same process. */
-function isRunning({ pid, started }: Owner): boolean {
+function isRunning(pid: number, started: string): boolean {
   try {
     process.kill(pid, 0)
   } catch (error) {
@@ -91,7 +104,7 @@ function isRunning({ pid, started }: Owner): boolean {
   }
   const start = startOf(pid)
   // Another user's process may hide its start: then the id has to do.
-  return start === undefined || started === '' || start === started
+  return start === undefined || started === short('') || short(start) === started
 }
 
 /** Of a process that ended and that its parent has not noticed yet. */

@@ -20,6 +20,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { moveTo } from '../../base/files.js'
+import { stateOfToken, tokenPattern } from '../../base/processes/owner.js'
+import { siblingName } from '../../base/processes/temporary.js'
 
 /** Bytes of a hash. */
 export const hashSize = 16
@@ -45,7 +47,7 @@ export class PictureStore {
   private readonly places = new Map<string, Place>()
   /** Segments that this process uses. */
   private readonly used = new Set<number>()
-  private writing: { path: string; file: number; hashes: Buffer[]; index: number } | undefined
+  private writing: { path: string; temporary: string; file: number; hashes: Buffer[]; index: number } | undefined
   /** Bytes that may still be written; 0 if not known yet. */
   private room = 0
   private isFull = false
@@ -60,8 +62,7 @@ export class PictureStore {
     mkdirSync(folder, { recursive: true })
     for (const name of readdirSync(folder)) {
       if (name.endsWith('.hashes')) this.open(join(folder, name.slice(0, -'.hashes'.length)))
-      // Left over from a process that was killed.
-      else if (name.endsWith('.part') && isIdle(join(folder, name))) rmSync(join(folder, name), { force: true })
+      else if (isAbandoned(join(folder, name))) rmSync(join(folder, name), { force: true })
     }
   }
 
@@ -109,17 +110,19 @@ export class PictureStore {
     const path = join(this.folder, randomUUID())
     const index = this.segments.push(path) - 1
     this.used.add(index)
-    return { path, file: openSync(`${path}.part`, 'wx'), hashes: [], index }
+    const temporary = siblingName(path, 'part')
+    return { path, temporary, file: openSync(temporary, 'wx'), hashes: [], index }
   }
 
   /** Finishes the segment, which makes it visible to other processes. The hashes come last: they mark it as complete. */
   publish(): void {
     if (!this.writing) return
-    const { path, file, hashes } = this.writing
+    const { path, temporary, file, hashes } = this.writing
     closeSync(file)
-    moveTo(`${path}.part`, path)
-    writeFileSync(`${path}.hashes.part`, Buffer.concat(hashes))
-    moveTo(`${path}.hashes.part`, `${path}.hashes`)
+    moveTo(temporary, path)
+    const hashFile = `${path}.hashes`
+    writeFileSync(siblingName(hashFile, 'part'), Buffer.concat(hashes))
+    moveTo(siblingName(hashFile, 'part'), hashFile)
     this.writing = undefined
     // Other processes may have written in the meantime.
     this.room = 0
@@ -145,7 +148,7 @@ export class PictureStore {
     let room = Math.min(this.limit - taken, bavail * bsize - reservedBytes)
     for (const { path, size } of files.sort((a, b) => a.time - b.time)) {
       if (room >= this.pictureSize) break
-      if (path.endsWith('.part') || !isIdle(path)) continue
+      if (partOf.test(path) || !isIdle(path)) continue
       for (const file of [`${path}.hashes`, path]) rmSync(file, { force: true })
       this.forget(this.segments.indexOf(path))
       room += size
@@ -159,7 +162,17 @@ export class PictureStore {
 }
 
 /** Names of pixel files, finished or not. */
-const isSegment = /[\da-f-]{36}(\.part)?$/
+const isSegment = new RegExp(`[\\da-f-]{36}(\\.part-${tokenPattern})?$`)
+/** Names of files that are being written, with the process. */
+const partOf = new RegExp(`\\.part-(${tokenPattern})$`)
+
+/** Whether a file is left from a process that was killed; one of another machine, which may share the cache, if idle. */
+function isAbandoned(path: string): boolean {
+  const [, token] = partOf.exec(path) ?? []
+  if (token === undefined) return path.endsWith('.part') && isIdle(path)
+  const state = stateOfToken(token)
+  return state === 'ended' || (state === 'unknown' && isIdle(path))
+}
 
 function isIdle(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false })

@@ -116,8 +116,7 @@ const createTable = `CREATE OR REPLACE TEMP TABLE ${table} (key VARCHAR, path VA
 type Row = readonly [key: string | null, path: string | null, reason: string]
 
 async function writeRows(db: Database, rows: readonly Row[], query: string, file: string): Promise<void> {
-  rmSync(file, { force: true })
-  if (rows.length === 0) return
+  if (rows.length === 0) return rmSync(file, { force: true })
   await db.run(createTable)
   await db.insert(table, transposed(rows, 3))
   await replaceFile(file, (temporary) => db.writeParquet(`${query} ORDER BY 1`, temporary))
@@ -165,8 +164,7 @@ export class RejectedList implements Disposable {
   /** Writes `item_id`, `path` and `reason` of each to the Parquet file `file`; without any it deletes the file. */
   async write(file: string): Promise<void> {
     await this.flush()
-    rmSync(file, { force: true })
-    if (this.count === 0) return
+    if (this.count === 0) return rmSync(file, { force: true })
     const query = `SELECT CAST(key AS ${this.idType}) AS item_id, path, reason FROM ${table} ORDER BY 1`
     await replaceFile(file, (temporary) => this.db.writeParquet(query, temporary))
   }
@@ -180,8 +178,10 @@ const pendingRows = 2048
 
 /** Writes the lists of several parts as one; without any it deletes `file`. Returns the number of pictures by kind. */
 export async function mergeRejected(db: Database, lists: readonly string[], file: string): Promise<KindCounts> {
-  rmSync(file, { force: true })
-  if (lists.length === 0) return new Map()
+  if (lists.length === 0) {
+    rmSync(file, { force: true })
+    return new Map()
+  }
   const source = `read_parquet([${lists.map(fileLiteral).join(', ')}])`
   await replaceFile(file, (temporary) => db.writeParquet(`SELECT * FROM ${source} ORDER BY item_id`, temporary))
   const kinds = `SELECT split_part(reason, ':', 1) AS kind, count(*) AS count FROM ${source} GROUP BY 1`

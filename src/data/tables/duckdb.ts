@@ -1,7 +1,5 @@
 /** DuckDB scans, joins and sorts tables; columns arrive as typed arrays. */
-import { randomUUID } from 'node:crypto'
-import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { availableParallelism } from 'node:os'
 import {
   DuckDBBlobValue,
   type DuckDBConnection,
@@ -14,6 +12,7 @@ import {
   type DuckDBValue,
   type DuckDBVector,
 } from '@duckdb/node-api'
+import { TemporaryPath, temporaryName } from '../../base/processes/temporary.js'
 import type { Column, ColumnStore } from './column.js'
 import { Growing, type NumericArray, type NumericKind } from './growing.js'
 import { reading } from './parquetErrors.js'
@@ -73,21 +72,26 @@ export class Database implements Disposable {
   private constructor(
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
-    /** Folder of the files to which queries spill. */
-    readonly temporary: string,
+    private readonly spill: TemporaryPath,
   ) {}
+
+  /** Folder of the files to which queries spill. It is removed when the database is closed. */
+  get temporary(): string {
+    return this.spill.path
+  }
 
   /** An in-memory database that spills to `temporary` when a query outgrows `memory` (e.g. "2GB"; default: DuckDB's). */
   static async open(options: { memory?: string; temporary?: string; threads?: number } = {}): Promise<Database> {
     const settings: Record<string, string> = { threads: String(options.threads ?? availableParallelism()) }
     if (options.memory) settings['memory_limit'] = options.memory
-    // DuckDB's own default is a folder `.tmp` in the working folder. It removes the folder that it makes.
-    settings['temp_directory'] = options.temporary ?? join(tmpdir(), `mim-duckdb-${randomUUID()}`)
+    // DuckDB's own default is a folder `.tmp` in the working folder.
+    const spill = options.temporary === undefined ? temporaryName('duckdb') : new TemporaryPath(options.temporary)
+    settings['temp_directory'] = spill.path
     const instance = await DuckDBInstance.create(':memory:', settings)
     const connection = await instance.connect()
     // Timestamps without a zone mean the same on every machine.
     await connection.run("SET TimeZone = 'UTC'")
-    return new Database(instance, connection, options.temporary ?? tmpdir())
+    return new Database(instance, connection, spill)
   }
 
   async run(sql: string): Promise<void> {
@@ -252,6 +256,7 @@ export class Database implements Disposable {
   close(): void {
     this.connection.closeSync()
     this.instance.closeSync()
+    this.spill[Symbol.dispose]()
   }
 
   [Symbol.dispose](): void {

@@ -2,7 +2,6 @@
  * A behavior log of any size with searches, clicks and purchases, of items without pictures: the input of the pairs of
  * C-SFT. DuckDB computes it row by row from hashes, so it does not need to fit in memory.
  */
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import { Database, literal } from '../../data/tables/duckdb.js'
@@ -54,18 +53,12 @@ export async function generateSearches(
   const items = Math.min(mostItems, Math.max(fewestItems, Math.round(behaviors / perItem)))
   const users = Math.max(fewestUsers, Math.round(behaviors / perUser))
   return makeOnce(out, 'sample.json', { behaviors, seed, revision }, async (folder) => {
-    const temporary = join(folder, 'temporary')
-    const db = await Database.open({ memory: '1GB', temporary })
-    try {
-      progress?.('items', 0, 2)
-      await db.writeParquet(itemRows(items, seed), join(folder, 'items.parquet'))
-      progress?.('behaviors', 1, 2)
-      await db.writeParquet(behaviorRows(items, users, behaviors, seed), join(folder, 'behaviors.parquet'))
-      progress?.('behaviors', 2, 2)
-    } finally {
-      db.close()
-      rmSync(temporary, { recursive: true, force: true })
-    }
+    using db = await Database.open({ memory: '1GB', temporary: join(folder, 'temporary') })
+    progress?.('items', 0, 2)
+    await db.writeParquet(itemRows(items, seed), join(folder, 'items.parquet'))
+    progress?.('behaviors', 1, 2)
+    await db.writeParquet(behaviorRows(items, users, behaviors, seed), join(folder, 'behaviors.parquet'))
+    progress?.('behaviors', 2, 2)
     return { items, users, behaviors }
   })
 }

@@ -1,9 +1,11 @@
 /** Scores impressions with a trained click model on ONNX Runtime, and explains the scores. */
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { requireFileApart } from '../../base/apart.js'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
+import { Lock } from '../../base/processes/lock.js'
+import { removeSiblings, siblingName } from '../../base/processes/temporary.js'
 import { warningText } from '../../base/warning.js'
 import { type CtrConfig, ctrConfig } from '../../config/ctr.js'
 import { loadConfig } from '../../config/load.js'
@@ -22,6 +24,9 @@ import { requireSameModels } from '../shared/inputs.js'
 import { ctrBatch, ctrFeatures } from './batch.js'
 import { Explanations } from './explain.js'
 import { loadDataset } from './load.js'
+
+/** Purpose of the folder of temporary files, next to the result. */
+const spill = 'temporary'
 
 /** Impressions scored at a time. */
 const scoring = 4096
@@ -42,7 +47,8 @@ export interface PredictOptions {
 /**
  * Writes `user_id`, `item_id` and `probability` of each impression, in the order of the input. Labels are not read. With `explain` also the
  * behaviors of the greatest weight in each attention, and those nearest to the target.
- * @throws UserError `run-missing` if `run` is no finished run, `vectors-model` for vectors of another model, `out-input` if `out` is one of the inputs, and those of reading the data.
+ * @throws UserError `run-missing` if `run` is no finished run, `vectors-model` for vectors of another model, `out-input`
+ * if `out` is one of the inputs, `folder-locked` if another process writes `out`, and those of reading the data.
  */
 export async function predict(options: PredictOptions, terminal: Terminal): Promise<Record<string, unknown>> {
   const { run, out } = options
@@ -51,28 +57,24 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
   requireSameModels(run, config)
   const ofRun = ['config.yaml', 'metrics.json', 'checkpoint', 'onnx'].map((name) => join(run, name))
   requireFileApart(out, '--out', [...inputsOf(config), ...ofRun.map((path) => ({ option: 'the run', path }))])
-  const temporary = `${out}.temporary`
-  const db = await Database.open({ memory: config.data.memory, temporary })
+  using _lock = Lock.path(out)
+  removeSiblings(out, spill)
+  using db = await Database.open({ memory: config.data.memory, temporary: siblingName(out, spill) })
   const facts = new DataFacts()
+  const data = await loadDataset(db, config, { trained: join(run, 'checkpoint'), facts })
+  for (const line of factLines(facts)) terminal.say(line)
+  for (const warning of facts.warnings) terminal.say(warningText(warning))
   try {
-    const data = await loadDataset(db, config, { trained: join(run, 'checkpoint'), facts })
-    for (const line of factLines(facts)) terminal.say(line)
-    for (const warning of facts.warnings) terminal.say(warningText(warning))
-    try {
-      const { provider, columns } = await score(db, data, config, options, terminal)
-      const { select, join: joins } = columns
-      const named = `SELECT user_id, item_id, probability ${select} FROM scores s
+    const { provider, columns } = await score(db, data, config, options, terminal)
+    const { select, join: joins } = columns
+    const named = `SELECT user_id, item_id, probability ${select} FROM scores s
         ${data.numbers.joinUsers} ${data.numbers.joinItems} ${joins} ORDER BY s.row`
-      await replaceFile(out, (file) => db.writeParquet(named, file))
-      const found = { data: factMetrics(facts), warnings: facts.warnings }
-      const seconds = (Date.now() - started) / 1000
-      return { impressions: data.impressions.rows, provider, out, seconds, ...found }
-    } finally {
-      data.store.close()
-    }
+    await replaceFile(out, (file) => db.writeParquet(named, file))
+    const found = { data: factMetrics(facts), warnings: facts.warnings }
+    const seconds = (Date.now() - started) / 1000
+    return { impressions: data.impressions.rows, provider, out, seconds, ...found }
   } finally {
-    db.close()
-    rmSync(temporary, { recursive: true, force: true })
+    data.store.close()
   }
 }
 
@@ -84,8 +86,12 @@ async function score(
   { explain, run, ...options }: PredictOptions,
   terminal: Terminal,
 ) {
-  const onnx = join(run, 'onnx')
-  if (!existsSync(onnx)) await exportClickModel(join(run, 'checkpoint'), ctrFeatures(data), config, onnx)
+  let onnx = join(run, 'onnx')
+  if (!existsSync(onnx)) {
+    // The run belongs to others, who may change it at the same time, and it may be read-only.
+    onnx = join(db.temporary, 'onnx')
+    await exportClickModel(join(run, 'checkpoint'), ctrFeatures(data), config, onnx)
+  }
   const { rows, user, item } = data.impressions
   const behaviorSearch = searchOf(config.model)
   const model = await openModel(join(onnx, 'model.onnx'), options, (line) => terminal.say(line))

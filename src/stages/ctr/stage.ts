@@ -1,5 +1,4 @@
 /** Stage `ctr`: trains and tests a click model, CiUBM (ids and content interest) or one of its baselines. */
-import { rmSync } from 'node:fs'
 import type { CtrConfig } from '../../config/ctr.js'
 import type { CtrDataset } from '../../data/clicks/dataset.js'
 import { DataFacts } from '../../data/facts.js'
@@ -16,20 +15,14 @@ import { showClicks, testMetrics, writePredictions } from './results.js'
 import { CtrTask, validMetrics } from './task.js'
 
 export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, unknown>> {
-  const temporary = run.path('temporary')
-  const db = await Database.open({ memory: config.data.memory, temporary })
+  using db = await Database.open({ memory: config.data.memory, temporary: run.path('temporary') })
+  const facts = new DataFacts()
+  const data = shareArrays(await loadDataset(db, config, { facts }))
+  run.tell(facts)
   try {
-    const facts = new DataFacts()
-    const data = shareArrays(await loadDataset(db, config, { facts }))
-    run.tell(facts)
-    try {
-      return await trainAndTest(db, data, config, run)
-    } finally {
-      data.store.close()
-    }
+    return await trainAndTest(db, data, config, run)
   } finally {
-    db.close()
-    rmSync(temporary, { recursive: true, force: true })
+    data.store.close()
   }
 }
 

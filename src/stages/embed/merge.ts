@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import { recoverFolder } from '../../base/files.js'
+import { Lock } from '../../base/processes/lock.js'
 import { Resources } from '../../base/resources.js'
 import type { Shard } from '../../data/items/shard.js'
 import { brokenWarning, mergeRejected, rejectedFile, sumOf } from '../../data/pictures/rejected.js'
@@ -26,7 +27,7 @@ export interface MergeOptions {
 
 /**
  * Publishes the rows of all shards below the run folder.
- * @throws UserError `shards-missing`, `shard-twice`, `shard-differs` and `duplicate-id`, each with names.
+ * @throws UserError `folder-locked`, `shards-missing`, `shard-twice`, `shard-differs` and `duplicate-id`, each with names.
  */
 export async function mergeShards(
   { keepMissing, keepTables }: MergeOptions,
@@ -96,13 +97,14 @@ interface Part {
 }
 
 /**
- * Opens the finished parts and adds them to `opened`.
- * @throws UserError `shards-missing` where there is none.
+ * Opens the finished parts and adds them and the locks of their run folders to `opened`.
+ * @throws UserError `shards-missing` where there is none, `folder-locked` where another process computes a shard.
  */
 function openParts(folder: string, opened: Resources): Part[] {
   const names = (existsSync(folder) ? readdirSync(folder) : []).filter((name) => /^\d+-of-\d+$/.test(name)).sort()
   const parts = names.flatMap((name): Part[] => {
     const path = join(folder, name, partFolder)
+    opened.use(Lock.folder(join(folder, name)))
     recoverFolder(path)
     if (!existsSync(path)) return []
     const table = opened.use(EmbeddingTable.open(path))

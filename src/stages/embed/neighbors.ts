@@ -1,8 +1,7 @@
 /** Items with their nearest neighbors, for reports and `mim neighbors`. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
+import { temporaryFolder } from '../../base/processes/temporary.js'
 import { Random } from '../../base/random.js'
 import type { EmbedConfig } from '../../config/embed.js'
 import type { ItemColumns } from '../../data/items/items.js'
@@ -124,21 +123,17 @@ export async function queryVector(
     const what = `the table was made by model ${table.manifest.model_version}, ${config.checkpoint} is ${version}`
     throw new UserError({ id: 'model-differs', what, remedy: 'run mim embed again, or give the right --checkpoint' })
   }
-  const folder = await mkdtemp(join(tmpdir(), 'mim-'))
+  using folder = temporaryFolder('query')
   const { words = 0 } = table.manifest
-  const setup = encoderSetup({ ...config, words }, model, join(folder, 'onnx'))
-  try {
-    const [decoded] = await decodeAll([image ?? null], { folder: '.', allowOutside: true }, pictureOptions(setup))
-    if (decoded instanceof Error) {
-      throw new UserError({ id: 'image-unreadable', where: image, what: decoded.message, expected: 'a picture' })
-    }
-    await exportEncoder(model.path, setup.shape, setup.folder)
-    await using encoder = await ItemEncoder.open(setup, say)
-    const [{ embedding }] = await encoder.encode([decoded], [text ?? null])
-    return storedVector(embedding, table.width, 'float32') as Float32Array
-  } finally {
-    await rm(folder, { recursive: true })
+  const setup = encoderSetup({ ...config, words }, model, join(folder.path, 'onnx'))
+  const [decoded] = await decodeAll([image ?? null], { folder: '.', allowOutside: true }, pictureOptions(setup))
+  if (decoded instanceof Error) {
+    throw new UserError({ id: 'image-unreadable', where: image, what: decoded.message, expected: 'a picture' })
   }
+  await exportEncoder(model.path, setup.shape, setup.folder)
+  await using encoder = await ItemEncoder.open(setup, say)
+  const [{ embedding }] = await encoder.encode([decoded], [text ?? null])
+  return storedVector(embedding, table.width, 'float32') as Float32Array
 }
 
 /** Rounding differences between two ways to sum the same cosine are smaller. */

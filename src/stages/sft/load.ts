@@ -1,5 +1,4 @@
 /** Loads what C-SFT learns from: the catalogue, positive pairs, and the pictures and texts of queries. */
-import { rmSync } from 'node:fs'
 import { UserError } from '../../base/errors.js'
 import type { ModelFolder } from '../../checkpoint/folder.js'
 import type { SftConfig } from '../../config/sft.js'
@@ -60,10 +59,9 @@ export async function loadSftData(
 ): Promise<SftData> {
   const { data } = config
   const shape = encoderShape(model)
-  const spill = run.path('spill')
   const opened: Pictures[] = []
   const facts = new DataFacts()
-  const db = await Database.open({ memory: data.memory, temporary: spill })
+  const db = await Database.open({ memory: data.memory, temporary: run.path('spill') })
   try {
     const items = await loadItems(db, findTable(data.root, data.items), data.columns, facts)
     const text = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
@@ -97,7 +95,6 @@ export async function loadSftData(
     throw error
   } finally {
     db.close()
-    rmSync(spill, { recursive: true, force: true })
   }
 }
 
