@@ -83,8 +83,10 @@ export class RunFolder {
     // A configuration with results describes these until there are others.
     if (!(repeatable && existsSync(file))) await this.writeConfig()
     for (const folder of ['checkpoint', 'last']) recoverFolder(join(this.path, folder))
-    // Temporary files of a run that was killed.
-    for (const folder of ['spill', 'temporary']) rmSync(join(this.path, folder), { recursive: true, force: true })
+    // What a run that was killed had not finished.
+    for (const name of contentOf(this.path)) {
+      if (/^(spill|temporary)$|\.part$/.test(name)) rmSync(join(this.path, name), { recursive: true, force: true })
+    }
   }
 
   private writeConfig = async () => {}
