@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { UserError } from './errors.js'
+import { Lock } from './processes/lock.js'
 import { recoverRun } from './replaced.js'
 
 /** Folders in a run that commands take instead of the run. */
@@ -26,6 +27,16 @@ const foldersOf = (folder: string) =>
  */
 export function recoverRunOf(folder: string): void {
   for (const one of foldersOf(folder)) recoverRun(one)
+}
+
+/**
+ * Locks the path of an output file: the whole folder if it is of a run, so that a run does not replace the file at the
+ * same time.
+ * @throws UserError `folder-locked` if another process writes there.
+ */
+export function lockOutput(path: string): Lock {
+  const folder = dirname(resolve(path))
+  return stageIn(folder) === undefined ? Lock.path(path) : Lock.folder(folder)
 }
 
 function stageIn(folder: string): string | undefined {

@@ -44,7 +44,10 @@ export function stage(parent: CommandUnknownOpts, name: string, description: str
     .option(...dataOption)
     .optionsGroup('Run:')
     .option('-o, --out <folder>', 'run folder', `runs/${name}`)
-    .option('--overwrite', 'replace the run in the output folder')
+    .option(
+      '--overwrite',
+      'replace the run in the output folder, which is kept until the new one has a state or results',
+    )
     .option(...jsonOption)
 }
 

@@ -4,8 +4,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { lockFile } from '../../src/base/processes/lock.js'
-import { thisProcess } from '../../src/base/processes/owner.js'
+import { thisProcess, tokenOf } from '../../src/base/processes/owner.js'
+import { lockOutput } from '../../src/base/runStage.js'
+import { gridConfig } from '../../src/config/grid.js'
+import { sftConfig } from '../../src/config/sft.js'
+import { tuneConfig } from '../../src/config/tune.js'
 import { generateSearches } from '../../src/sample/index.js'
+import { publishTable } from '../../src/store/index.js'
+import { ablate } from '../../src/studies/ablation.js'
+import { grid } from '../../src/studies/grid.js'
+import { tune } from '../../src/studies/tune.js'
+import { assertRefused } from '../errors/refused.js'
 import { runHere } from '../refusal.js'
 import { temporaryFolder } from '../sample/folders.js'
 
@@ -57,14 +66,43 @@ for (const [name, { args, lock: file }] of Object.entries(commands)) {
   })
 }
 
+const studies: Record<string, (out: string) => Promise<unknown>> = {
+  grid: (out) => grid(gridConfig.parse({ rows: [{ name: 'din', set: { 'model.name': 'din' } }] }), out, {}, () => {}),
+  tune: (out) => tune(tuneConfig.parse({}), out, {}, () => {}),
+  ablation: (out) => ablate(sftConfig.parse({}), ['negatives'], [1], out, () => {}),
+}
+for (const [name, study] of Object.entries(studies)) {
+  test(`when another process runs a study in the folder of a ${name} then it is refused`, async () => {
+    lock(join(at(name), lockFile))
+    await assertRefused(() => study(at(name)), 'folder-locked', /mim other is working here/)
+    assert.deepEqual(readdirSync(at(name)), [lockFile])
+  })
+}
+
+test('when another process publishes a table then it is refused, and the published one stays', async () => {
+  const link = join(at('published'), 'embeddings')
+  await publishTable(link, 2, async (folder) => writeFileSync(join(folder, 'rows'), 'of the first'))
+  lock(join(at('published'), 'tables', lockFile))
+  await assertRefused(() => publishTable(link, 2, async () => {}), 'folder-locked', /mim other is working here/)
+  assert.equal(readFileSync(join(at('published'), 'table', 'rows'), 'utf8'), 'of the first')
+})
+
+test('when an output file is in a run folder then the folder is locked', () => {
+  const [run, file] = [join(at('run'), 'scores.parquet'), join(at('plain'), 'scores.parquet')]
+  for (const path of [run, file]) mkdirSync(dirname(path))
+  writeFileSync(join(at('run'), 'config.yaml'), 'stage: ctr')
+  using _of = lockOutput(run)
+  using _plain = lockOutput(file)
+  assert.ok(existsSync(join(at('run'), lockFile)))
+  assert.ok(existsSync(`${file}.lock`))
+})
+
 test('when a process was killed while it wrote a data set then the next one removes what it left', async () => {
   const out = at('killed')
   lock(`${out}.lock`, true)
-  const { host: _host, ...rest } = thisProcess()
-  const { tokenOf } = await import('../../src/base/processes/owner.js')
   const part = (owner: object) => `${out}.part-${tokenOf({ ...thisProcess(), ...owner })}`
   const ended = part({ started: '1' })
-  const elsewhere = part({ ...rest, host: 'elsewhere' })
+  const elsewhere = part({ host: 'elsewhere' })
   for (const folder of [ended, elsewhere, `${out}.part-of-the-user`])
     mkdirSync(join(folder, 'pictures'), { recursive: true })
   await generateSearches({ out, behaviors: 10, seed: 1 })

@@ -5,7 +5,7 @@ import { type Input, requireFileApart } from '../../base/apart.js'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
 import { checkFile } from '../../base/places.js'
-import { Lock } from '../../base/processes/lock.js'
+import { lockOutput } from '../../base/runStage.js'
 import { type EmbedConfig, embedConfig } from '../../config/embed.js'
 import { inputsOf } from '../../data/inputs.js'
 import { thumbnail } from '../../data/pictures/thumbnail.js'
@@ -53,7 +53,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
     const cards = items.map(({ item: near, score }) => card(near, { note: score.toFixed(3) }))
     const content = [gallery('Nearest neighbors', 'Numbers are cosines.', [{ query, found: cards }])]
     const facts = [['table', path] as const, ['items', String(table.manifest.rows)] as const]
-    using _lock = Lock.path(flags.html)
+    using _lock = lockOutput(flags.html)
     await replaceFile(flags.html, (temporary) =>
       writeFileSync(temporary, page({ title: 'mim neighbors', facts, content })),
     )

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { requireFileApart } from '../../base/apart.js'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
-import { Lock } from '../../base/processes/lock.js'
 import { removeSiblings, siblingName } from '../../base/processes/temporary.js'
+import { lockOutput } from '../../base/runStage.js'
 import { warningText } from '../../base/warning.js'
 import { type CtrConfig, ctrConfig } from '../../config/ctr.js'
 import { loadConfig } from '../../config/load.js'
@@ -27,6 +27,12 @@ import { loadDataset } from './load.js'
 
 /** Purpose of the folder of temporary files, next to the result. */
 const spill = 'temporary'
+
+/** Files and folders of the run, which the result must not replace. */
+const written = [
+  ...['config.yaml', 'inputs.json', 'metrics.json', 'checkpoint', 'onnx', 'last', 'log.jsonl', 'history.parquet'],
+  ...['predictions.parquet', 'report.html'],
+]
 
 /** Impressions scored at a time. */
 const scoring = 4096
@@ -55,9 +61,9 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
   const started = Date.now()
   const config = configOf(run, options.changes)
   requireSameModels(run, config)
-  const ofRun = ['config.yaml', 'metrics.json', 'checkpoint', 'onnx'].map((name) => join(run, name))
+  const ofRun = written.map((name) => join(run, name))
   requireFileApart(out, '--out', [...inputsOf(config), ...ofRun.map((path) => ({ option: 'the run', path }))])
-  using _lock = Lock.path(out)
+  using _lock = lockOutput(out)
   removeSiblings(out, spill)
   using db = await Database.open({ memory: config.data.memory, temporary: siblingName(out, spill) })
   const facts = new DataFacts()

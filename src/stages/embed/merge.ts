@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import { recoverFolder } from '../../base/files.js'
 import { Lock } from '../../base/processes/lock.js'
+import { settleRun } from '../../base/replaced.js'
 import { Resources } from '../../base/resources.js'
 import type { Shard } from '../../data/items/shard.js'
 import { brokenWarning, mergeRejected, rejectedFile, sumOf } from '../../data/pictures/rejected.js'
@@ -97,15 +98,14 @@ interface Part {
 }
 
 /**
- * Opens the finished parts and adds them and the locks of their run folders to `opened`.
+ * Opens the finished parts and adds them to `opened`.
  * @throws UserError `shards-missing` where there is none, `folder-locked` where another process computes a shard.
  */
 function openParts(folder: string, opened: Resources): Part[] {
   const names = (existsSync(folder) ? readdirSync(folder) : []).filter((name) => /^\d+-of-\d+$/.test(name)).sort()
   const parts = names.flatMap((name): Part[] => {
     const path = join(folder, name, partFolder)
-    opened.use(Lock.folder(join(folder, name)))
-    recoverFolder(path)
+    recoverPart(join(folder, name))
     if (!existsSync(path)) return []
     const table = opened.use(EmbeddingTable.open(path))
     const { shard } = table.manifest
@@ -114,6 +114,13 @@ function openParts(folder: string, opened: Resources): Part[] {
   if (parts.length > 0) return parts
   const remedy = 'run mim embed --shard INDEX/COUNT for each shard'
   throw new UserError({ id: 'shards-missing', where: folder, what: 'there is no finished shard', remedy })
+}
+
+/** Completes what a killed process left of a shard. One that starts while parts are merged does not change open files. */
+function recoverPart(shard: string): void {
+  using _lock = Lock.folder(shard)
+  settleRun(shard)
+  recoverFolder(join(shard, partFolder))
 }
 
 /** Checks that all parts exist, once each, and belong together. */
