@@ -24,8 +24,8 @@ export interface Tuning {
 /**
  * Runs trials in folders below `out` up to their number or the time limit; finished trials are reused. Writes
  * tune.json, tune.md and best.yaml: the best trial, as a file for `mim ctr --config`.
- * @throws UserError `folder-locked`, `tune-differs` if the trials in `out` answer another question, `trial-foreign`, and the errors of
- * `mim ctr` about configuration and data; a trial that diverges, or has no finite metric, counts as failed.
+ * @throws UserError `folder-locked`, `tune-differs` if the trials in `out` answer another question, `trial-foreign`, and
+ * the errors of `mim ctr` about configuration and data; a trial that diverges, or has no finite metric, counts as failed.
  */
 export async function tune(
   config: TuneConfig,
@@ -39,7 +39,9 @@ export async function tune(
   using _lock = Lock.folder(out)
   const trials: Trial[] = []
   const base = { ...config.set, seed: config.seed }
-  const remember = requireSameQuestion(out, config, trialConfig('base configuration', config.config, base, flags))
+  const ofAll = trialConfig('base configuration', config.config, base, flags)
+  using _lock = Lock.folder(out)
+  const remember = requireSameQuestion(out, config, ofAll)
   for (let trial = 1; trial <= config.trials; trial++) {
     const name = `trial ${trial}`
     const resolve = (values: Values) =>

@@ -61,8 +61,8 @@ export class Run {
    * Opens the folder `out` for `work` and locks it. If the work fails by the user's mistake before anything was trained,
    * a folder that was new is removed again, except for lists of what is wrong with the data.
    * @throws UserError `folder-locked` if another process works there; `run-exists` if it contains a run and neither
-   * resume nor overwrite is given; `run-differs` if the run to resume had another configuration; `inputs-changed` if it had
-   * other inputs; `out-no-run` if overwrite would remove anything that is not of a run.
+   * resume nor overwrite is given; `run-differs` if the run to resume had another configuration; `inputs-changed` if it
+   * had other inputs; `out-no-run` if overwrite would remove anything that is not of a run.
    */
   static async with<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     if (options.dry) return Run.dryRun(options, work)
@@ -83,7 +83,8 @@ export class Run {
   /** Like `with`, in a temporary folder that is removed at the end. */
   private static async dryRun<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
     using folder = temporaryFolder('dry-run')
-    const run = await Run.open({ ...options, out: folder.path, inputs: undefined, resume: false, overwrite: false })
+    const out = folder.path
+    const run = await Run.open({ ...options, out, inputs: undefined, resume: false, overwrite: false })
     try {
       return await work(run)
     } finally {

@@ -39,6 +39,8 @@ export const resumable = new Set([
 
 /** A run folder that this process has locked. Close it when the run has ended. */
 export class RunFolder {
+  /** What the run has read. */
+  inputs!: RunInputs
   private readonly ending = atEnd(() => this.close(false))
 
   private constructor(
@@ -76,7 +78,7 @@ export class RunFolder {
     }
     if (existsSync(file) && !repeatable) requireSameRun(file, options)
     const isFinished = !repeatable && finishedIn(join(this.path, 'metrics.json')) !== undefined
-    this.opened = await RunInputs.open(options, isFinished)
+    this.inputs = await RunInputs.open(options, isFinished)
     this.writeConfig = () => replaceFile(file, (temporary) => writeFileSync(temporary, stringify({ stage, ...config })))
     // A configuration with results describes these until there are others.
     if (!(repeatable && existsSync(file))) await this.writeConfig()
@@ -88,11 +90,6 @@ export class RunFolder {
   }
 
   private writeConfig = async () => {}
-  private opened: RunInputs | undefined
-
-  get inputs(): RunInputs {
-    return this.opened!
-  }
 
   /** The run has a state: it is worth more than the run that it replaces, which is removed. */
   saved(): void {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { mim, mimJson } from '../commands/cli.js'
@@ -9,15 +8,15 @@ import { smallStages, workplace } from './stages.js'
 const folder = await workplace()
 const stages = smallStages(folder)
 const out = join(folder, 'dry')
-const dryFolders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('mim-dry-run-'))
+const temporary = join(folder, 'temporary')
+mkdirSync(temporary)
 
 for (const [stage, command] of [
   ['pretrain', stages.pretrain],
   ['ctr', [...stages.ctr, '--model', 'din']],
 ] as const) {
   test(`when mim ${stage} makes a dry run then it prints the cost of the run and leaves nothing`, async () => {
-    const before = dryFolders()
-    const cost = await mimJson([...command, '--dry-run', '--engine', 'wasm', '--out', out])
+    const cost = await mimJson([...command, '--dry-run', '--engine', 'wasm', '--out', out], { TMPDIR: temporary })
     assert.deepEqual(Object.keys(cost), [
       'steps',
       'step_seconds',
@@ -29,7 +28,7 @@ for (const [stage, command] of [
     ])
     assert.ok(Object.values(cost).every((value) => Number(value) > 0))
     assert.equal(existsSync(out), false)
-    assert.deepEqual(dryFolders(), before)
+    assert.deepEqual(readdirSync(temporary), [])
   })
 }
 

@@ -29,8 +29,11 @@ import { loadDataset } from './load.js'
 /** Purpose of the folder of temporary files, next to the result. */
 const spill = 'temporary'
 
-/** Results of the run, which other commands compare. */
-const results = ['predictions.parquet', 'report.html']
+/** Files and folders of the run, which the result must not replace. */
+const written = [
+  ...['config.yaml', 'inputs.json', 'metrics.json', 'checkpoint', 'onnx', 'last', 'log.jsonl', 'history.parquet'],
+  ...['predictions.parquet', 'report.html'],
+]
 
 /** Impressions scored at a time. */
 const scoring = 4096
@@ -59,17 +62,7 @@ export async function predict(options: PredictOptions, terminal: Terminal): Prom
   const started = Date.now()
   const config = configOf(run, options.changes)
   requireSameModels(run, config)
-  const ofRun = [
-    'config.yaml',
-    'metrics.json',
-    'checkpoint',
-    'onnx',
-    'last',
-    'log.jsonl',
-    inputsFile,
-    'history.parquet',
-    ...results,
-  ].map((name) => join(run, name))
+  const ofRun = written.map((name) => join(run, name))
   requireFileApart(out, '--out', [...inputsOf(config), ...ofRun.map((path) => ({ option: 'the run', path }))])
   using _lock = lockOutput(out)
   removeSiblings(out, spill)
