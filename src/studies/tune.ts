@@ -36,7 +36,6 @@ export async function tune(
   const started = performance.now()
   const limit = config.time === null ? Number.POSITIVE_INFINITY : 1000 * secondsIn(config.time)
   const { metric } = config
-  using _lock = Lock.folder(out)
   const trials: Trial[] = []
   const base = { ...config.set, seed: config.seed }
   const ofAll = trialConfig('base configuration', config.config, base, flags)

@@ -19,7 +19,6 @@ import { historyInput, searchOf, targetInput, vectorInput } from '../../models/c
 import { exportClickModel, probabilityOutput } from '../../runtime/clickModel.js'
 import { type ModelOptions, openModel } from '../../runtime/model.js'
 import { factLines, factMetrics } from '../../train/facts.js'
-import { inputsFile } from '../../train/runInputs.js'
 import type { Terminal } from '../../train/terminal.js'
 import { requireSameModels } from '../shared/inputs.js'
 import { ctrBatch, ctrFeatures } from './batch.js'
