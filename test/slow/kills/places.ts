@@ -91,7 +91,9 @@ export class Place {
     for (const line of readFileSync(this.journal, 'utf8').trim().split('\n')) {
       const [number, kind, path] = line.split('\t')
       assert.notEqual(number, 'unflushed', `${this.case_.name}: got its name before it was flushed: ${kind}`)
-      if (number !== 'flushed') calls.push({ number: Number(number), kind: kind as Kind, path: JSON.parse(path) })
+      // Logs and the lists of the cache may lack their end after a power cut.
+      if (number === 'left') assert.match(kind, /log\.jsonl"$|\/cache\//, `${this.case_.name}: not flushed at the end`)
+      else if (number !== 'flushed') calls.push({ number: Number(number), kind: kind as Kind, path: JSON.parse(path) })
     }
     for (const [i, { kind, path }] of calls.entries()) {
       if (kind !== 'rename') continue
