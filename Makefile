@@ -85,7 +85,15 @@ test-numeric: setup build
 SLOW_SHARE ?= 1
 SLOW_SEED ?= 1
 test-slow: setup build
-	$(runner) $$(node dist/test/chosen.js $(SLOW_SHARE) $(SLOW_SEED) $$(find test/slow -name '*.test.ts' | sort) | $(outputs))
+	$(runner) $$(node dist/test/chosen.js $(SLOW_SHARE) $(SLOW_SEED) $$(find test/slow -name '*.test.ts' -not -path 'test/slow/kills/*' | sort) | $(outputs))
+
+# Kills, exact crash points and failing writes; POINTS=all FAILURES=all: each call that changes the disk.
+campaign: export KILLS := $(or $(KILLS),20)
+campaign: export POINTS := $(or $(POINTS),12)
+campaign: export FAILURES := $(or $(FAILURES),12)
+campaign: export SEED := $(SEED)
+campaign: setup build
+	$(runner) dist/test/slow/kills/campaign.test.js
 
 # Lines of src that `make unit` runs. Coverage needs Node 22 or later, and this Node its install script.
 coverage: setup build

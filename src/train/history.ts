@@ -1,6 +1,7 @@
 /** Metrics by step: one row for each logged step, in `history.parquet` of the run folder. */
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { Writable } from 'node:stream'
 import { replaceFile } from '../base/files.js'
 import { Database, fileLiteral } from '../data/tables/duckdb.js'
 
@@ -8,7 +9,10 @@ import { Database, fileLiteral } from '../data/tables/duckdb.js'
 interface ParquetJs {
   ParquetSchema: new (fields: Record<string, { type: string; optional?: boolean }>) => unknown
   ParquetWriter: {
-    openFile(schema: unknown, path: string): Promise<{ appendRow(row: object): Promise<void>; close(): Promise<void> }>
+    openStream(
+      schema: unknown,
+      to: Writable,
+    ): Promise<{ appendRow(row: object): Promise<void>; close(): Promise<void> }>
   }
 }
 
@@ -36,11 +40,18 @@ export class History {
       name === 'step' ? { type: 'INT64' } : { type: 'DOUBLE', optional: true },
     ])
     if (columns.length === 0) return
-    await replaceFile(this.path, async (temporary) => {
-      const writer = await ParquetWriter.openFile(new ParquetSchema(Object.fromEntries(fields)), temporary)
-      for (const row of this.rows) await writer.appendRow(row)
-      await writer.close()
+    // In memory first: the library does not wait for all that it writes, so nobody would catch the error of a full disk.
+    const pieces: Uint8Array[] = []
+    const memory = new Writable({
+      write: (piece, _encoding, done) => {
+        pieces.push(piece)
+        done()
+      },
     })
+    const writer = await ParquetWriter.openStream(new ParquetSchema(Object.fromEntries(fields)), memory)
+    for (const row of this.rows) await writer.appendRow(row)
+    await writer.close()
+    await replaceFile(this.path, (temporary) => writeFileSync(temporary, Buffer.concat(pieces)))
   }
 
   /** Loads the rows of an earlier part of the run, up to `step`. */

@@ -11,7 +11,7 @@ export interface Ended {
   stderr: string
 }
 
-function start(
+export function start(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   cwd?: string,

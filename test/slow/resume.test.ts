@@ -28,7 +28,6 @@ const cases: { engine: string; stage: string; disturbances: Disturbance[] }[] = 
   { engine: 'tensorflow', stage: 'pretrain', disturbances: [timeIsUp, ...kills] },
   { engine: 'tensorflow', stage: 'sft', disturbances: [timeIsUp, ...kills] },
   { engine: 'tensorflow', stage: 'ctr', disturbances: [timeIsUp, ...kills, { signal: 'SIGINT', at: 11 }] },
-  { engine: 'wasm', stage: 'sft', disturbances: [{ signal: 'SIGINT', at: 5 }] },
 ]
 
 await onEachEngine('a disturbed run', ({ name }) => {

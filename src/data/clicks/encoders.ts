@@ -1,6 +1,7 @@
 /** Encoders turn values of features into embedding table rows: learned in training, saved with the model. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { replaceFile } from '../../base/files.js'
 import { lowerBound, valuesOfRanks } from '../../metrics/order.js'
 import { paddingRow, unknownRow } from '../../ops/tableRows.js'
 import type { Column, ColumnStore, Stored } from '../tables/column.js'
@@ -130,7 +131,8 @@ export async function saveEncoders(
   folder: string,
 ): Promise<void> {
   const sizes = Object.fromEntries(Object.entries(vocabularies).map(([name, { size }]) => [name, size]))
-  writeFileSync(join(folder, featureFile), JSON.stringify({ sizes, scalings, whitening } satisfies Saved))
+  const features = JSON.stringify({ sizes, scalings, whitening } satisfies Saved)
+  await replaceFile(join(folder, featureFile), (temporary) => writeFileSync(temporary, features))
   const queries: string[] = []
   for (const [i, [name, { name: numbers, value, number }]] of Object.entries(byTable).entries()) {
     const { rowOf } = vocabularies[name]
@@ -141,7 +143,8 @@ export async function saveEncoders(
     queries.push(`SELECT ${literal(name)} AS "table", CAST(n.${value} AS VARCHAR) AS value, r.row,
       ${name === 'item' ? 'r.count' : 'NULL::INTEGER AS count'} FROM table_rows_${i} r JOIN ${numbers} n ON r.number = n.${number}`)
   }
-  await db.writeParquet(`${queries.join(' UNION ALL ')} ORDER BY "table", row`, join(folder, vocabularyFile))
+  const rows = `${queries.join(' UNION ALL ')} ORDER BY "table", row`
+  await replaceFile(join(folder, vocabularyFile), (temporary) => db.writeParquet(rows, temporary))
   for (const i of queries.keys()) await db.run(`DROP TABLE table_rows_${i}`)
 }
 
