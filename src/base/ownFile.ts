@@ -12,6 +12,10 @@ import { messageOf, UserError } from './errors.js'
 const maxBytes = 2 ** 28
 /** Most lists and objects inside each other: what walks the content calls itself for each. */
 const maxDepth = 200
+/** The configuration of a run has some kilobytes. In so few bytes indentation nests a thousand levels. */
+const maxYamlBytes = 2 ** 20
+/** Lists in a line of YAML, inside each other. */
+const deepBlocks = new RegExp(`^ *(?:[-?:] +){${maxDepth}}`, 'm')
 
 /** How a spoilt file is reported. */
 export interface Recovery {
@@ -44,7 +48,8 @@ export function readJsonText(path: string, recovery: Recovery): { json: unknown;
   try {
     return { json: JSON.parse(text), text }
   } catch (error) {
-    const isCut = /end of JSON input|Unterminated string/.test(messageOf(error))
+    const [, position] = /at position (\d+)/.exec(messageOf(error)) ?? []
+    const isCut = /end of JSON input|Unterminated string/.test(messageOf(error)) || Number(position) >= text.length
     const what = isCut ? 'the file is cut short' : messageOf(error).split('\n')[0]
     throw brokenFile(path, what, recovery, 'JSON')
   }
@@ -52,7 +57,13 @@ export function readJsonText(path: string, recovery: Recovery): { json: unknown;
 
 /** The mapping in a YAML file. @throws UserError `file-broken`, or of the id in `recovery`. */
 export function readYaml(path: string, recovery: Recovery): Record<string, unknown> {
-  const text = readBytes(path, recovery).toString('utf8')
+  const bytes = readBytes(path, recovery)
+  if (bytes.length > maxYamlBytes) throw brokenFile(path, `${bytes.length} bytes`, recovery, `at most ${maxYamlBytes}`)
+  const text = bytes.toString('utf8')
+  // The parser of YAML takes the process with it when it meets too many.
+  if (isDeep(bytes) || deepBlocks.test(text)) {
+    throw brokenFile(path, `more than ${maxDepth} levels of nesting`, recovery, 'YAML')
+  }
   let content: unknown
   try {
     content = parse(text, { logLevel: 'error', prettyErrors: false })
