@@ -13,7 +13,7 @@ import type { EmbeddingTable } from './table.js'
 
 const file = 'hnsw.usearch'
 /** Size and checksum of the index: the library trusts the file, and crashes with a spoilt one. */
-const sumsFile = 'hnsw.json'
+const sumsFile = 'hnsw.usearch.sums'
 /** Links per node (M), and candidates considered when adding a node (efConstruction) and when searching (ef). */
 const shape = { connectivity: 16, expansion_add: 128, expansion_search: 128 }
 const blockRows = 8192

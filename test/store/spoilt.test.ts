@@ -336,7 +336,7 @@ test('when an index is spoilt or has no checksum then it is built again, and a l
     assert.match((await build()).join(), /^the index is built again: .*hnsw\.usearch/)
     assert.deepEqual(await build(), [])
   }
-  rmSync(at('numbers/hnsw.json'))
+  rmSync(at('numbers/hnsw.usearch.sums'))
   assert.match((await build()).join(), /hnsw\.usearch has no checksum$/)
 })
 
