@@ -68,7 +68,7 @@ export function problemOfExport(folder: string): string | undefined {
     const files = readJson(sums, fileSums, { remedy: '' })
     checkSizes(folder, files)
     const [changed] = changedFiles(folder, files)
-    return changed && `${join(folder, changed)} is spoilt`
+    return changed && `${folder}: ${changed}`
   } catch (error) {
     if (error instanceof UserError) return error.message
     throw error

@@ -54,21 +54,27 @@ export class Summing {
   }
 }
 
-/** Checks that all files are there and have their sizes. @throws UserError `store-broken` */
+/** Checks that the files of `sums` are there and have their sizes. @throws UserError `store-broken` */
 export function checkSizes(folder: string, sums: FileSums): void {
-  for (const [name, { bytes }] of Object.entries(sums)) {
-    const path = join(folder, name)
-    const found = statSync(path, { throwIfNoEntry: false })
-    if (!found) throw brokenTable(path, 'the file is missing')
-    if (!found.isFile()) throw brokenTable(path, 'not a file')
-    if (found.size !== bytes) throw brokenTable(path, `${found.size} bytes`, `${bytes}, as in the manifest`)
+  for (const [name, sum] of Object.entries(sums)) {
+    const problem = sizeProblem(folder, name, sum)
+    if (problem) throw brokenTable(join(folder, name), ...problem)
   }
 }
 
-/** Names of the files with another content than they were written with. Reads all of them. */
+function sizeProblem(folder: string, name: string, { bytes }: FileSum): [what: string, expected?: string] | undefined {
+  const found = statSync(join(folder, name), { throwIfNoEntry: false })
+  if (!found) return ['the file is missing']
+  if (!found.isFile()) return ['not a file']
+  return found.size === bytes ? undefined : [`${found.size} bytes`, `${bytes}, as in the manifest`]
+}
+
+/** The files with another content than they were written with, e.g. "embedding.npy: 3 bytes". Reads all of them. */
 export function* changedFiles(folder: string, sums: FileSums): Generator<string> {
-  for (const [name, { sha256 }] of Object.entries(sums)) {
-    if (hashOf(folder, name).digest('hex') !== sha256) yield name
+  for (const [name, sum] of Object.entries(sums)) {
+    const [what, expected] = sizeProblem(folder, name, sum) ?? []
+    if (what !== undefined) yield `${name}: ${what}${expected ? `; expected ${expected}` : ''}`
+    else if (hashOf(folder, name).digest('hex') !== sum.sha256) yield `${name}: another content than was written`
   }
 }
 

@@ -113,6 +113,10 @@ export function publishedFolder(path: string): string | undefined {
   return found && realpathSync(found)
 }
 
+/** Those of files that look-ups read: the others are for other readers, and may be many. */
+const ofArrays = (files: FileSums) =>
+  Object.fromEntries(Object.entries(files).filter(([name]) => /^[^/]+\.(npy|utf8|firsts)$/.test(name)))
+
 /** Vectors of some ids. */
 export interface Found {
   /** [ids, width]; zeros for ids without a vector. */
@@ -140,7 +144,7 @@ export class EmbeddingTable implements Disposable {
       const remedy = 'give the embeddings folder of a run of mim embed'
       throw new UserError({ id: 'store-missing', where: path, what: 'no embedding table here', remedy })
     }
-    if (manifest.files) checkSizes(folder, manifest.files)
+    if (manifest.files) checkSizes(folder, ofArrays(manifest.files))
     using opened = new Resources()
     const ids = opened.use(new SortedIds(folder, manifest.ids, manifest.rows))
     const rows = opened.use(RowFiles.open(folder, manifest))

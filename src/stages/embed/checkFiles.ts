@@ -17,9 +17,7 @@ export async function fileProblems(
 ): Promise<{ checksums: Checksums; problems: string[] }> {
   const { folder, manifest } = table
   const changed = manifest.files ? [...changedFiles(folder, manifest.files)] : []
-  const problems = changed.map(
-    (name) => `${name} is not as it was written: copy the table again, or run mim embed again`,
-  )
+  const problems = changed.map((what) => `${what}: copy the table again, or run mim embed again`)
   for (const check of [() => table.ids.check(), () => checkFlags(table), () => checkParquet(db, table)]) {
     try {
       await check()
