@@ -1,9 +1,9 @@
 /** The stage of a run folder, for commands that take runs of certain stages. */
 import { basename, dirname, join, resolve } from 'node:path'
 import { UserError } from './errors.js'
+import { readYaml } from './ownFile.js'
 import { Lock } from './processes/lock.js'
 import { recoverRun } from './replaced.js'
-import { readYaml } from './ownFile.js'
 
 /** Folders in a run that commands take instead of the run. */
 const parts = ['checkpoint', 'embeddings', 'table']

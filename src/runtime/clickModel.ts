@@ -11,7 +11,7 @@ import { Parameters } from '../nn/parameters.js'
 import { sigmoid } from '../ops/index.js'
 import { exportOnnx } from '../ops/onnx/index.js'
 import { program } from '../ops/program.js'
-import { changedFiles, checkSizes, fileSums, Summing } from '../store/index.js'
+import { changedFiles, fileSums, Summing } from '../store/index.js'
 
 /** Output [B]. */
 export const probabilityOutput = 'probability'
@@ -66,7 +66,6 @@ export function problemOfExport(folder: string): string | undefined {
   if (!existsSync(sums)) return undefined
   try {
     const files = readJson(sums, fileSums, { remedy: '' })
-    checkSizes(folder, files)
     const [changed] = changedFiles(folder, files)
     return changed && `${folder}: ${changed}`
   } catch (error) {

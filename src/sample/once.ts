@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { newFolder, writeJson } from '../base/files.js'
-import { Lock } from '../base/processes/lock.js'
 import { readJson } from '../base/ownFile.js'
+import { Lock } from '../base/processes/lock.js'
 
 /** Called with the progress of a stage, in units of that stage. An exception stops the work. */
 export type Progress = (stage: string, done: number, total: number) => void

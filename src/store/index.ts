@@ -23,7 +23,7 @@ export {
   vectorProblem,
   vectorTypes,
 } from './rows.js'
-export { changedFiles, checkSizes, fileSums, Summing } from './sums.js'
+export { changedFiles, fileSums, Summing } from './sums.js'
 export {
   currentFormat,
   currentTable,

@@ -139,7 +139,8 @@ test(`when ${rounds} files of run folders are spoilt at random then each command
     assert.ok(code === undefined || code === 2, `${about}: exit code ${code}\n${stderr}`)
     assert.doesNotMatch(stderr, /internal error|\n {4}at /, about)
     if (code === 2 && !reader.run().includes('check')) {
-      assert.match(stderr, /error \[[a-z-]+\]: [^\n]+\n$/, about)
+      // Several problems of a configuration have a line each.
+      assert.match(stderr, /error \[[a-z-]+\]: [^\n]+\n(?: {2}[^\n]+\n)*$/, about)
       counts.refused++
     } else counts.works++
     if (process.env['SPOILT_SAY'])

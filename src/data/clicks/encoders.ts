@@ -1,8 +1,8 @@
 /** Encoders turn values of features into embedding table rows: learned in training, saved with the model. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { replaceFile } from '../../base/files.js'
 import { z } from 'zod'
+import { replaceFile } from '../../base/files.js'
 import { brokenFile, readJson } from '../../base/ownFile.js'
 import { lowerBound, valuesOfRanks } from '../../metrics/order.js'
 import { paddingRow, unknownRow } from '../../ops/tableRows.js'
