@@ -1,8 +1,7 @@
 /** The stage of a run folder, for commands that take runs of certain stages. */
-import { readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { parse } from 'yaml'
 import { UserError } from './errors.js'
+import { readYaml } from './ownFile.js'
 import { Lock } from './processes/lock.js'
 import { recoverRun } from './replaced.js'
 
@@ -41,7 +40,7 @@ export function lockOutput(path: string): Lock {
 
 function stageIn(folder: string): string | undefined {
   try {
-    const { stage } = parse(readFileSync(join(folder, 'config.yaml'), 'utf8')) as { stage?: unknown }
+    const { stage } = readYaml(join(folder, 'config.yaml'), { remedy: '' })
     return typeof stage === 'string' ? stage : undefined
   } catch {
     // No run folder; who reads it says why.

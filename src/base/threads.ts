@@ -1,6 +1,46 @@
 /** Worker threads that run tasks and return their results as promises. */
-import { Worker } from 'node:worker_threads'
+import { setTimeout } from 'node:timers/promises'
+import { parentPort, Worker } from 'node:worker_threads'
 import { errorOf, type Failure } from './errors.js'
+
+/** The message that ends a thread. */
+const end = 'end'
+
+/** How long a thread may take to end [ms]: the longest work of a library that may be under way. */
+const endsWithin = 60_000
+
+/**
+ * Lets a thread end by itself: one that is terminated while a library (DuckDB, sharp, ONNX Runtime) works for it takes
+ * the whole process with it, because the library then reports to a thread that is no more.
+ */
+export async function endThread(worker: Worker): Promise<void> {
+  if (worker.threadId < 0) return
+  const exit = new Promise((resolve) => worker.once('exit', resolve))
+  // Else the process could end before the thread.
+  worker.ref()
+  worker.postMessage(end)
+  const patience = new AbortController()
+  const late = setTimeout(endsWithin, undefined, { signal: patience.signal, ref: false }).then(
+    () => worker.terminate(),
+    () => {},
+  )
+  await exit
+  patience.abort()
+  await late
+}
+
+/**
+ * In a thread: calls `receive` with each message until the thread is to end, then `close`. The thread ends when the work
+ * under way is done.
+ */
+export function serve<T>(receive: (message: T) => void, close: () => void = () => {}): void {
+  const port = parentPort!
+  port.on('message', (message: T | typeof end) => {
+    if (message !== end) return receive(message)
+    port.close()
+    close()
+  })
+}
 
 /** A message to a thread. */
 export interface TaskMessage<T> {
@@ -60,7 +100,7 @@ export class TaskThread<T, R, M = never> {
   }
 
   async close(): Promise<void> {
-    await this.worker.terminate()
+    await endThread(this.worker)
   }
 
   private receive(message: ResultMessage<R> | M): void {
@@ -79,6 +119,6 @@ export class TaskThread<T, R, M = never> {
     this.failure ??= error
     for (const { reject } of this.pending.values()) reject(error)
     this.pending.clear()
-    void this.worker.terminate()
+    void endThread(this.worker)
   }
 }

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { TokenizerFiles } from '../data/text/tokenizerFiles.js'
 import type { DualEncoderConfig } from '../models/config.js'
 import type { Preprocessing } from './preprocessing.js'
@@ -11,6 +12,22 @@ export interface MimConfig {
   /** The stages that trained the weights, in order. */
   provenance?: Provenance[]
 }
+
+const provenance: z.ZodType<Provenance> = z.looseObject({
+  stage: z.string(),
+  init: z.string().nullable(),
+  data: z.array(z.looseObject({ table: z.string(), path: z.string(), rows: z.number().optional() })),
+  config: z.string(),
+  mim: z.string(),
+  revision: z.string().optional(),
+})
+
+/** The rule of mim.json. */
+export const mimConfig: z.ZodType<MimConfig> = z.looseObject({
+  fusion: z.looseObject({ width: z.int().positive() }).optional(),
+  matryoshka: z.array(z.int().positive()).optional(),
+  provenance: z.array(provenance).optional(),
+})
 
 export interface ModelFolder {
   path: string

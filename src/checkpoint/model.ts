@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
+import { matching } from '../base/ownFile.js'
 import type { Warning } from '../base/warning.js'
 import { readTokenizer, tokenizerFilesIn } from '../data/text/readTokenizer.js'
 import { jsonText, readJson } from '../formats/pythonJson.js'
@@ -10,7 +11,7 @@ import { logitScale } from '../models/dualEncoder.js'
 import { encoderPrograms, encoderShape } from '../models/encoder.js'
 import { type ParameterSpec, Parameters } from '../nn/parameters.js'
 import { type Judgment, modelCard } from './card.js'
-import type { MimConfig, ModelFolder } from './folder.js'
+import { type MimConfig, type ModelFolder, mimConfig } from './folder.js'
 import { processorFiles, readImageProcessor } from './processorFile.js'
 import { checkTokenizer } from './tokenizerFit.js'
 import { isOurs, openWeights, type ReadValue, type Weights, weightFiles, writeWeights } from './weights.js'
@@ -48,7 +49,7 @@ export function readModelFolder(path: string, warn: (warning: Warning) => void =
     preprocessorJson: processor.json,
     preprocessing: processor.preprocessing,
     tokenizer,
-    mim: existsSync(mim) ? (readJson(mim).json as MimConfig) : {},
+    mim: existsSync(mim) ? matching(mim, readJson(mim).json, mimConfig, { remedy: 'copy the checkpoint again' }) : {},
     floats: new Set([...floats, ...processor.floats]),
   }
 }

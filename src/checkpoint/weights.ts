@@ -1,7 +1,10 @@
 /** The tensors of a checkpoint folder: `model.safetensors`, `pytorch_model.bin` or shards of one, and `mim.safetensors`. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf, UserError } from '../base/errors.js'
+import { z } from 'zod'
+import { UserError } from '../base/errors.js'
+import { brokenFile, readJson } from '../base/ownFile.js'
+import { requireFinite } from '../engine/state.js'
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../formats/safetensors.js'
 import { firstNonFinite, type TensorFile } from '../formats/tensorFile.js'
 import { TorchFile } from '../formats/torchFile.js'
@@ -134,18 +137,16 @@ const otherWeights = /\.(safetensors|bin|h5|msgpack|pth?|ckpt|onnx|gguf)$/
 
 /** The files that the index of a sharded model names. @throws UserError `weights-missing` for an invalid index. */
 export function shardNames(index: string): string[] {
-  try {
-    const { weight_map: map } = JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, string> }
-    const names = [...new Set(Object.values(map))].sort()
-    if (names.length === 0) throw new Error('it names no file')
-    const odd = names.find((name) => typeof name !== 'string' || !/^[^/\\]+\.(safetensors|bin)$/.test(name))
-    if (odd !== undefined) throw new Error(`'${odd}' is not the name of a file beside it`)
-    return names
-  } catch (error) {
-    const what = `invalid index of shards: ${messageOf(error).split('\n')[0]}`
-    throw new UserError({ id: 'weights-missing', where: index, what, remedy: 'fetch the file again' })
-  }
+  const recovery = { id: 'weights-missing', remedy: 'fetch the file again' }
+  const { weight_map: map } = readJson(index, indexOfShards, recovery)
+  const names = [...new Set(Object.values(map))].sort()
+  if (names.length === 0) throw brokenFile(index, 'invalid index of shards: it names no file', recovery)
+  const odd = names.find((name) => !/^[^/\\]+\.(safetensors|bin)$/.test(name))
+  if (odd === undefined) return names
+  throw brokenFile(index, `invalid index of shards: '${odd}' is not the name of a file beside it`, recovery)
 }
+
+const indexOfShards = z.looseObject({ weight_map: z.record(z.string(), z.string()) })
 
 /** Returns the values to write for a parameter: float32, of its shape. */
 export type ReadValue = (name: string) => ArrayBufferView
@@ -164,7 +165,7 @@ export function writeWeights(
 ): boolean {
   const known = new Set(source?.names)
   const written = parameters.map(({ name, shape }): TensorSource => {
-    const fresh: TensorSource = { name, shape, dtype: 'F32', data: () => value(name) }
+    const fresh: TensorSource = { name, shape, dtype: 'F32', data: () => requireFinite(name, value(name)) }
     if (!source || !known.has(name)) return fresh
     const stored = source.stored(name)
     if (stored.dtype === 'F32' || stored.shape.join() !== shape.join()) return fresh

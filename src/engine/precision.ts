@@ -1,6 +1,8 @@
 /** Precision of matrix products: float32, or bfloat16 where it is faster on this machine. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { z } from 'zod'
 import { writeJson } from '../base/files.js'
+import { readJson } from '../base/ownFile.js'
 import { matmul, type Precision, sum, variable } from '../ops/index.js'
 import { program } from '../ops/program.js'
 import type { Engine } from './session.js'
@@ -28,8 +30,12 @@ export async function inPrecision(
   return { ...engine, open: (programs, variables) => engine.open(programs, variables, precision) }
 }
 
+const kept = z.object({ precision: z.enum(['fp32', 'bf16']) })
+
+/** @throws UserError `file-broken`: measured again, the other precision could win. */
 async function remembered(engine: Engine, file: string): Promise<Precision> {
-  if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { precision: Precision }).precision
+  const remedy = 'write {"precision": "fp32"} or {"precision": "bf16"} into it, as log.jsonl says'
+  if (existsSync(file)) return readJson(file, kept, { remedy }).precision
   const precision = engine.name === 'tensorflow' ? faster(engine) : 'fp32'
   await writeJson(file, { precision })
   return precision

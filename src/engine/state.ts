@@ -1,4 +1,5 @@
 /** Initial values of variables, and variables of a session to and from files. */
+import { UserError } from '../base/errors.js'
 import { Random } from '../base/random.js'
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../formats/safetensors.js'
 import type { ParameterSpec } from '../nn/parameters.js'
@@ -40,7 +41,28 @@ export function initializeTable(
   }
 }
 
-/** Writes variables to a safetensors file under their names, or under `rename` of them. */
+/**
+ * The values of a trained parameter, before they are saved over good ones: an update may break the weights although its
+ * loss was finite.
+ * @throws UserError `diverged` for a NaN or an infinity
+ */
+export function requireFinite<T extends ArrayBufferView>(name: string, values: T): T {
+  if (!(values instanceof Float32Array)) return values
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue
+    throw new UserError({
+      id: 'diverged',
+      what: `training diverged: number ${i + 1} of '${name}' is ${values[i]}; what was saved before is kept`,
+      remedy: 'lower train.learningRate, raise train.warmup, or set train.clipNorm',
+    })
+  }
+  return values
+}
+
+/**
+ * Writes variables to a safetensors file under their names, or under `rename` of them.
+ * @throws UserError `diverged`
+ */
 export function saveVariables(
   session: Session,
   variables: readonly VariableSpec[],
@@ -52,13 +74,16 @@ export function saveVariables(
       name: rename(name),
       shape,
       dtype: dtype === 'int32' ? 'I32' : 'F32',
-      data: () => session.read(name),
+      data: () => requireFinite(rename(name), session.read(name)),
     }),
   )
   writeSafetensors(path, sources)
 }
 
-/** Sets variables from a file that `saveVariables` wrote with the same `rename`. */
+/**
+ * Sets variables from a file that `saveVariables` wrote with the same `rename`.
+ * @throws UserError `tensor-missing`, `tensor-shape`, and those of `SafetensorsFile`
+ */
 export function loadVariables(
   session: Session,
   variables: readonly VariableSpec[],
@@ -66,7 +91,8 @@ export function loadVariables(
   rename = (name: string) => name,
 ) {
   using file = new SafetensorsFile(path)
-  for (const { name, dtype } of variables) {
+  for (const { name, dtype, shape } of variables) {
+    file.require(rename(name), dtype === 'int32' ? 'I32' : 'F32', shape)
     session.write(name, dtype === 'int32' ? file.ints(rename(name)) : file.floats(rename(name)))
   }
 }

@@ -1,5 +1,5 @@
 /** A file that is read at any position. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { UserError } from '../base/errors.js'
 
 /** An open file. Close it when done. */
@@ -15,14 +15,19 @@ export class BinaryFile implements Disposable {
 
   /** Reads `length` bytes from `position` on, in a buffer of their own, so that typed arrays over it are aligned. */
   read(position: number, length: number): Buffer {
-    if (position + length > this.size) throw new Error(`${this.path} ended early`)
+    if (position + length > this.size) throw this.ended()
     const buffer = Buffer.from(new ArrayBuffer(length))
     for (let done = 0; done < length; ) {
       const count = readSync(this.file, buffer, done, Math.min(length - done, 2 ** 30), position + done)
-      if (count === 0) throw new Error(`${this.path} ended early`)
+      if (count === 0) throw this.ended()
       done += count
     }
     return buffer
+  }
+
+  private ended(): UserError {
+    const remedy = 'copy the file again'
+    return new UserError({ id: 'file-broken', where: this.path, what: 'the file is cut short', remedy })
   }
 
   close(): void {
@@ -36,8 +41,10 @@ export class BinaryFile implements Disposable {
 
 function openFile(path: string): number {
   try {
-    return openSync(path, 'r')
+    // Opening a pipe would wait for who writes into it.
+    if (statSync(path).isFile()) return openSync(path, 'r')
   } catch {
-    throw new UserError({ id: 'file-missing', where: path, what: 'cannot be read', remedy: 'check the path' })
+    // Reported below.
   }
+  throw new UserError({ id: 'file-missing', where: path, what: 'cannot be read', remedy: 'check the path' })
 }

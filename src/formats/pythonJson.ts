@@ -1,22 +1,19 @@
 /** JSON for Python, which distinguishes 1.0 from 1: transformers rejects an integer where it expects a float. */
-import { readFileSync } from 'node:fs'
-import { messageOf, UserError } from '../base/errors.js'
+import { z } from 'zod'
+import { matching, readJsonText } from '../base/ownFile.js'
+
+const object = z.record(z.string(), z.unknown())
+const recovery = { id: 'json-broken', remedy: 'fetch the file again' }
 
 /**
  * Reads a JSON file; `floats` are the keys with values that are written as floats.
- * @throws UserError `json-broken` for invalid JSON.
+ * @throws UserError `json-broken` for what is not a JSON object.
  */
 export function readJson(path: string): { json: Record<string, unknown>; floats: ReadonlySet<string> } {
-  const text = readFileSync(path, 'utf8')
-  try {
-    const json = JSON.parse(text)
-    return {
-      json,
-      floats: new Set(Array.from(text.matchAll(/"([^"\\]+)"\s*:\s*-?\d+(?:\.\d|[eE])/g), ([, key]) => key)),
-    }
-  } catch (error) {
-    const what = messageOf(error).split('\n')[0]
-    throw new UserError({ id: 'json-broken', where: path, what, expected: 'JSON', remedy: 'fetch the file again' })
+  const { json, text } = readJsonText(path, recovery)
+  return {
+    json: matching(path, json, object, recovery),
+    floats: new Set(Array.from(text.matchAll(/"([^"\\]+)"\s*:\s*-?\d+(?:\.\d|[eE])/g), ([, key]) => key)),
   }
 }
 

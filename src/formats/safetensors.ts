@@ -3,6 +3,7 @@
  * tensor, then the numbers (https://github.com/huggingface/safetensors). Tensors are read one by one,
  * so that files larger than memory can be copied.
  */
+import { isUtf8 } from 'node:buffer'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { UserError } from '../base/errors.js'
 import { BinaryFile } from './binaryFile.js'
@@ -37,7 +38,7 @@ export class SafetensorsFile implements TensorFile {
         throw unreadable(path, `a header of ${length} bytes`, `at most the ${size - 8} in the file`)
       this.start = 8 + length
       const { __metadata__: metadata = {}, ...entries } = readHeader(this.file.read(8, length), path)
-      this.metadata = metadata as Record<string, string>
+      this.metadata = checkMetadata(metadata, path)
       this.entries = new Map(Object.entries(entries).map(([name, entry]) => [name, checkEntry(name, entry, path)]))
       this.names = [...this.entries.keys()]
       checkPlaces(this.entries, size - this.start, path)
@@ -69,6 +70,15 @@ export class SafetensorsFile implements TensorFile {
     return floatsOf(this, name)
   }
 
+  /** @throws UserError `tensor-missing`, or `tensor-shape` for another shape or type */
+  require(name: string, dtype: StoredType, shape: readonly number[]): void {
+    const found = this.entry(name)
+    if (found.dtype === dtype && found.shape.join() === shape.join()) return
+    const what = `tensor '${name}' is ${found.dtype} [${found.shape.join(', ')}]`
+    const [expected, remedy] = [`${dtype} [${shape.join(', ')}]`, 'copy the file again']
+    throw new UserError({ id: 'tensor-shape', where: this.path, what, expected, remedy })
+  }
+
   ints(name: string): Int32Array {
     if (this.entry(name).dtype !== 'I32') throw new Error(`tensor '${name}' of ${this.path} is not I32`)
     const raw = this.raw(name)
@@ -85,8 +95,9 @@ export class SafetensorsFile implements TensorFile {
 
   private entry(name: string): Entry {
     const entry = this.entries.get(name)
-    if (!entry) throw new Error(`${this.path} has no tensor '${name}'`)
-    return entry
+    if (entry) return entry
+    const [what, remedy] = [`tensor '${name}' is missing`, 'copy the file again']
+    throw new UserError({ id: 'tensor-missing', where: this.path, what, remedy })
   }
 }
 
@@ -95,13 +106,42 @@ function unreadable(where: string, what: string, expected?: string): UserError {
 }
 
 function readHeader(bytes: Buffer, path: string): Record<string, unknown> {
+  // As in the reference implementation; spaces may follow the object only.
+  if (bytes[0] !== 0x7b || !isUtf8(bytes)) throw unreadable(path, 'the header is not JSON', 'a JSON object in UTF-8')
+  const text = bytes.toString('utf8')
+  let header: unknown
   try {
-    const header: unknown = JSON.parse(bytes.toString('utf8'))
-    if (isObject(header)) return header
+    header = JSON.parse(text)
   } catch {
     // Reported below.
   }
-  throw unreadable(path, 'the header is not JSON', 'a JSON object')
+  if (!isObject(header)) throw unreadable(path, 'the header is not JSON', 'a JSON object')
+  const repeated = repeatedKey(text)
+  if (repeated !== undefined) throw unreadable(path, `'${repeated}' is in the header twice`, 'each name once')
+  return header
+}
+
+/** A key that occurs twice in an object of a JSON text; JSON.parse takes the last one without a word. */
+function repeatedKey(text: string): string | undefined {
+  const open: (Set<string> | undefined)[] = []
+  const tokens = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g
+  for (const [token, colon] of text.matchAll(tokens)) {
+    if (token === '{') open.push(new Set())
+    else if (token === '[') open.push(undefined)
+    else if (token === '}' || token === ']') open.pop()
+    else if (colon !== undefined) {
+      const key = JSON.parse(token.slice(0, -colon.length)) as string
+      if (open.at(-1)?.has(key)) return key
+      open.at(-1)?.add(key)
+    }
+  }
+  return undefined
+}
+
+function checkMetadata(metadata: unknown, path: string): Record<string, string> {
+  const isText = isObject(metadata) && Object.values(metadata).every((value) => typeof value === 'string')
+  if (!isText) throw unreadable(path, '__metadata__ has a value that is not text', 'an object of texts')
+  return metadata as Record<string, string>
 }
 
 /** Checks one tensor of the header by itself. */
@@ -123,23 +163,20 @@ function checkEntry(name: string, entry: unknown, path: string): Entry {
   return { dtype: dtype as StoredType, shape, data_offsets: [offsets[0], offsets[1]] }
 }
 
-/** Checks that tensors lie within the file, none over another. */
+/** Checks that tensors fill the file from its first byte to its end, one after another, as the format demands. */
 function checkPlaces(entries: ReadonlyMap<string, Entry>, available: number, path: string): void {
-  const sorted = [...entries].sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0])
+  const sorted = [...entries].sort(([, { data_offsets: a }], [, { data_offsets: b }]) => a[0] - b[0] || a[1] - b[1])
   let [before, end] = ['', 0]
-  for (const [
-    name,
-    {
-      data_offsets: [from, to],
-    },
-  ] of sorted) {
+  for (const [name, entry] of sorted) {
+    const [from, to] = entry.data_offsets
     if (to > available) {
       throw unreadable(path, `tensor '${name}' ends at byte ${to}`, `at most ${available}, where the file ends`)
     }
-    if (from === to) continue
     if (from < end) throw unreadable(path, `tensor '${name}' overlaps tensor '${before}'`)
+    if (from > end) throw unreadable(path, `a gap of ${from - end} bytes before tensor '${name}'`, 'no gaps')
     ;[before, end] = [name, to]
   }
+  if (end !== available) throw unreadable(path, `${available - end} bytes after the last tensor`, 'none')
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -156,11 +193,15 @@ export interface TensorSource {
   data: () => ArrayBufferView | Iterable<ArrayBufferView>
 }
 
-/** Writes tensors in the order given. It writes in place: give a temporary name and rename the file afterwards. */
+/**
+ * Writes tensors in the order given; `written` gets the bytes of the file, in their order. It writes in place: give a
+ * temporary name and rename the file afterwards.
+ */
 export function writeSafetensors(
   path: string,
   tensors: readonly TensorSource[],
   metadata: Record<string, string> = {},
+  written: (bytes: Uint8Array) => void = () => {},
 ): void {
   let offset = 0
   const entries = tensors.map(({ name, dtype, shape }): [string, Entry] => {
@@ -173,18 +214,22 @@ export function writeSafetensors(
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(header.length))
   const file = openSync(path, 'w')
+  const write = (bytes: Uint8Array) => {
+    writeAll(file, bytes)
+    written(bytes)
+  }
   try {
-    writeAll(file, length)
-    writeAll(file, header)
+    write(length)
+    write(header)
     for (const { name, data, shape, dtype } of tensors) {
       const whole = data()
-      let written = 0
+      let total = 0
       for (const { buffer, byteOffset, byteLength: length } of ArrayBuffer.isView(whole) ? [whole] : whole) {
-        writeAll(file, new Uint8Array(buffer, byteOffset, length))
-        written += length
+        write(new Uint8Array(buffer, byteOffset, length))
+        total += length
       }
       const expected = byteLength(shape, dtype)
-      if (written !== expected) throw new Error(`tensor '${name}': ${written} bytes, not ${expected}`)
+      if (total !== expected) throw new Error(`tensor '${name}': ${total} bytes, not ${expected}`)
     }
   } finally {
     closeSync(file)

@@ -10,6 +10,8 @@ export interface ByteRange {
 /** Makes the error for a file that cannot be read. */
 export type Refuse = (what: string, expected?: string) => Error
 
+/** Most bytes of a directory; one of 10,000 tensors has about a million. */
+const maxDirectoryBytes = 2 ** 26
 const endBytes = 22
 const locatorBytes = 20
 const headerBytes = 46
@@ -21,6 +23,7 @@ const inZip64 = 0xffffffff
 export function storedEntries(file: BinaryFile, refuse: Refuse): Map<string, ByteRange> {
   const { count, start, length } = directoryOf(file, refuse)
   if (start + length > file.size) throw refuse('its zip directory lies outside the file')
+  if (length > maxDirectoryBytes) throw refuse(`its zip directory has ${length} bytes`, `at most ${maxDirectoryBytes}`)
   const directory = file.read(start, length)
   const entries = new Map<string, ByteRange>()
   let at = 0

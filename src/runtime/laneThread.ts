@@ -1,7 +1,7 @@
 /** The thread of a lane: decodes a batch while it encodes the one before. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { failureOf } from '../base/errors.js'
-import type { ResultMessage, TaskMessage } from '../base/threads.js'
+import { type ResultMessage, serve, type TaskMessage } from '../base/threads.js'
 import { decodeAll } from '../data/pictures/decode.js'
 import { type EncoderSetup, ItemEncoder, pictureOptions, type Vectors } from './encoder.js'
 import type { Model } from './model.js'
@@ -21,10 +21,16 @@ const answer = (value: Message | ResultMessage<Encoded[]>) => parentPort!.postMe
 try {
   const encoder = await ItemEncoder.open(setup, (say) => answer({ say }))
   let last: Promise<void> = Promise.resolve()
-  parentPort!.on('message', ({ id, task: { pictures, titles } }: TaskMessage<EncodeTask>) => {
+  let isOver = false
+  const receive = ({ id, task: { pictures, titles } }: TaskMessage<EncodeTask>) => {
     const decoding = decodeAll(pictures, { folder: '' }, pictureOptions(setup))
-    const turn = last.then(async () => answer({ id, result: await encodeItems(await decoding, titles) }))
+    const turn = last.then(async () => {
+      if (!isOver) answer({ id, result: await encodeItems(await decoding, titles) })
+    })
     last = turn.catch(fail)
+  }
+  serve(receive, () => {
+    isOver = true
   })
   answer({ provider: encoder.provider })
 

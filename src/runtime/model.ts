@@ -30,7 +30,7 @@ export interface Model {
 
 /**
  * Opens a model from its file. `auto` tries CUDA, WebGPU, then the CPU, and reports to `say` why it skips one.
- * @throws UserError `provider-missing` where a provider given by name does not start.
+ * @throws UserError `provider-missing` where a provider given by name does not start; `model-broken`.
  */
 export async function openModel(path: string, options: ModelOptions, say: (line: string) => void): Promise<Model> {
   const wanted = options.provider === 'auto' ? providers : [options.provider]
@@ -48,7 +48,10 @@ export async function openModel(path: string, options: ModelOptions, say: (line:
       return wrap(session, provider)
     } catch (error) {
       const reason = messageOf(error).split('\n')[0]
-      if (provider === 'cpu') throw error
+      if (provider === 'cpu') {
+        const remedy = 'remove its folder: the model is exported again'
+        throw new UserError({ id: 'model-broken', where: path, what: `ONNX Runtime cannot open it: ${reason}`, remedy })
+      }
       if (options.provider === provider) {
         const remedy = 'see mim doctor, or use --provider cpu'
         throw new UserError({

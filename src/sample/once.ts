@@ -1,9 +1,10 @@
 /** What all generators of data sets share: reuse of an existing data set, and progress. */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
 import { newFolder, writeJson } from '../base/files.js'
+import { readJson } from '../base/ownFile.js'
 import { Lock } from '../base/processes/lock.js'
 
 /** Called with the progress of a stage, in units of that stage. An exception stops the work. */
@@ -38,7 +39,7 @@ export async function makeOnce<P, S extends object>(
 
 function readRecord<T>(path: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'))
+    return readJson(path, z.looseObject({ parameters: z.unknown() }), { remedy: '' }) as T
   } catch {
     // No record of ours; `newFolder` checks whether the folder is free.
     return undefined

@@ -6,7 +6,7 @@ import { UserError } from '../base/errors.js'
 import { folderOf } from '../data/items/items.js'
 import { pictureIn, picturePath } from '../data/pictures/files.js'
 import { isUri } from '../data/pictures/uri.js'
-import { findTable, openTable, type Table } from '../data/tables/contract.js'
+import { columnType, findTable, openTable, type Table } from '../data/tables/contract.js'
 import { Database, fileLiteral, identifier } from '../data/tables/duckdb.js'
 import { fileColumn, fileNumberColumn, fileRowColumn } from '../data/tables/source.js'
 import { checkSeed } from './market/parameters.js'
@@ -48,7 +48,7 @@ interface Source {
  * Draws users by seed and writes all their behaviors and impressions, the items in them (targets and `hist_items`) and
  * a share of the other items, unless `out` contains the same subsample. All columns keep their types. Pictures given as
  * relative paths are copied.
- * @throws UserError `out-exists`, `sample-seed`, `sample-users`, `sample-share`, `table-missing`, and the errors of
+ * @throws UserError `out-exists`, `sample-seed`, `sample-users`, `sample-share`, `table-missing`, `column-twice`, and those of
  * `openTable`.
  */
 export async function subsample(options: SubsampleOptions, progress?: Progress): Promise<Outcome<SubsampleSummary>> {
@@ -111,7 +111,10 @@ async function openTables(db: Database, sources: Source[]): Promise<Table[]> {
   const opened: Table[] = []
   for (const { name, path } of sources) {
     const keys = name === 'items' ? ['item_id'] : ['user_id', 'item_id']
-    opened.push(await openTable(db, path, Object.fromEntries(keys.map((key) => [key, { type: 'id' }]))))
+    const table = await openTable(db, path, Object.fromEntries(keys.map((key) => [key, { type: 'id' }])))
+    // They would be written under other names.
+    for (const column of table.repeated) columnType(table, column)
+    opened.push(table)
   }
   return opened
 }

@@ -1,14 +1,19 @@
 /** An approximate index of a table (HNSW, Malkov & Yashunin 2018) by usearch, stored with the table's files. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { Index, MetricKind, ScalarKind } from 'usearch'
-import { replaceFile } from '../base/files.js'
+import { UserError } from '../base/errors.js'
+import { replaceFile, writeJson } from '../base/files.js'
+import { readJson } from '../base/ownFile.js'
 import { expectedError } from '../base/places.js'
 import { Lock } from '../base/processes/lock.js'
 import type { Neighbor } from './exact.js'
+import { changedFiles, type FileSums, fileSums, Summing } from './sums.js'
 import type { EmbeddingTable } from './table.js'
 
 const file = 'hnsw.usearch'
+/** Size and checksum of the index: the library trusts the file, and crashes with a spoilt one. */
+const sumsFile = 'hnsw.usearch.sums'
 /** Links per node (M), and candidates considered when adding a node (efConstruction) and when searching (ef). */
 const shape = { connectivity: 16, expansion_add: 128, expansion_search: 128 }
 const blockRows = 8192
@@ -16,14 +21,25 @@ const blockRows = 8192
 export class HnswIndex {
   private constructor(private readonly index: Index) {}
 
-  /** Opens the index of a table, or builds it; `progress` is called with the number of rows added so far. */
-  static async open(table: EmbeddingTable, progress: (rows: number) => void): Promise<HnswIndex> {
+  /**
+   * Opens the index of a table, or builds it; `progress` is called with the number of rows added so far, and `say` with
+   * why an index is built again.
+   */
+  static async open(
+    table: EmbeddingTable,
+    progress: (rows: number) => void,
+    say: (line: string) => void = () => {},
+  ): Promise<HnswIndex> {
     const config = { dimensions: table.width, metric: MetricKind.Cos, quantization: ScalarKind.F32, multi: false }
     const index = new Index({ ...config, ...shape })
     const path = join(table.folder, file)
     if (existsSync(path)) {
-      index.view(path)
-      return new HnswIndex(index)
+      const problem = problemOf(table.folder)
+      if (problem === undefined) {
+        index.view(path)
+        return new HnswIndex(index)
+      }
+      say(`the index is built again: ${problem}`)
     }
     for (const { from, rows, vectors } of table.blocks(blockRows)) {
       const keys = BigUint64Array.from({ length: rows }, (_, i) => BigInt(from + i))
@@ -52,8 +68,31 @@ export class HnswIndex {
 async function save(index: Index, path: string): Promise<void> {
   try {
     using _lock = Lock.path(path)
-    await replaceFile(path, (temporary) => index.save(temporary))
+    const folder = dirname(path)
+    let sums: FileSums = {}
+    await replaceFile(path, (temporary) => {
+      index.save(temporary)
+      const summing = new Summing(folder)
+      summing.addFile(basename(temporary))
+      sums = summing.finish()
+    })
+    await writeJson(join(folder, sumsFile), { [file]: Object.values(sums)[0] })
   } catch (error) {
     if (!expectedError(error)) throw error
+  }
+}
+
+/** Why the index in the folder of a table cannot be used; undefined if it can. */
+function problemOf(folder: string): string | undefined {
+  const path = join(folder, sumsFile)
+  if (!existsSync(path)) return `${join(folder, file)} has no checksum`
+  try {
+    const sums = readJson(path, fileSums, { remedy: '' })
+    if (!(file in sums)) return `${path} has no checksum of it`
+    const [changed] = changedFiles(folder, sums)
+    return changed && `${folder}: ${changed}`
+  } catch (error) {
+    if (error instanceof UserError) return error.message
+    throw error
   }
 }

@@ -4,20 +4,26 @@ export { compareIds, type Id, type IdKind, IdWriter, idFile, idKind, SortedIds }
 export { type Chunk, Cursor, mergedRows } from './merge.js'
 export { publishTable, recoverTable } from './publish.js'
 export {
+  arrayFile,
+  arrayNames,
   asFloats,
   flags,
   hashBytes,
   int8Scale,
   normOf,
+  oddVector,
   type RawRows,
   RowFiles,
   type RowShape,
   storedVector,
   type VectorName,
   type VectorType,
+  vectorFlags,
   vectorNames,
+  vectorProblem,
   vectorTypes,
 } from './rows.js'
+export { changedFiles, fileSums, Summing } from './sums.js'
 export {
   currentFormat,
   currentTable,

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Resources } from '../base/resources.js'
-import { NpyFile } from '../formats/npy.js'
+import { NpyFile, type NpyShape } from '../formats/npy.js'
 
 export const vectorNames = ['embedding', 'image_embedding', 'text_embedding'] as const
 export type VectorName = (typeof vectorNames)[number]
@@ -35,25 +35,32 @@ export function mapArrays<T>(make: (name: ArrayName) => T): Record<ArrayName, T>
   return Object.fromEntries(arrayNames.map((name) => [name, make(name)])) as Record<ArrayName, T>
 }
 
-const pathOf = (folder: string, name: ArrayName) => join(folder, `${name}.npy`)
+/** Name of the file of an array. */
+export const arrayFile = (name: ArrayName) => `${name}.npy`
+const pathOf = (folder: string, name: ArrayName) => join(folder, arrayFile(name))
+
+function arrayShape(name: ArrayName, { type, widths }: RowShape): NpyShape {
+  if (name === 'present') return { type: '|u1' }
+  if (name === 'content_hash') return { type: '|u1', width: hashBytes }
+  return { type: type === 'int8' ? '|i1' : '<f4', width: widths[name] }
+}
 
 /** The arrays `embedding`, `image_embedding`, `text_embedding` [rows, width], `content_hash` [rows, 16], `present` [rows]. */
 export class RowFiles implements Disposable {
   private constructor(private readonly arrays: Record<ArrayName, NpyFile>) {}
 
-  static create(folder: string, { type, widths }: RowShape, rows: number): RowFiles {
+  static create(folder: string, shape: RowShape, rows: number): RowFiles {
     mkdirSync(folder, { recursive: true })
     return RowFiles.openEach((name) => {
-      const path = pathOf(folder, name)
-      if (name === 'present') return NpyFile.create(path, '|u1', rows)
-      if (name === 'content_hash') return NpyFile.create(path, '|u1', rows, hashBytes)
-      return NpyFile.create(path, type === 'int8' ? '|i1' : '<f4', rows, widths[name])
+      const { type, width } = arrayShape(name, shape)
+      return NpyFile.create(pathOf(folder, name), type, rows, width)
     })
   }
 
-  /** @throws UserError `store-broken` where a file is missing or cut short. */
-  static open(folder: string, mode: 'r' | 'r+' = 'r'): RowFiles {
-    return RowFiles.openEach((name) => NpyFile.open(pathOf(folder, name), mode))
+  /** @throws UserError `store-broken` where a file is missing, cut short or of another shape. */
+  static open(folder: string, shape: RowShape & { rows: number }, mode: 'r' | 'r+' = 'r'): RowFiles {
+    const { rows } = shape
+    return RowFiles.openEach((name) => NpyFile.open(pathOf(folder, name), mode, { ...arrayShape(name, shape), rows }))
   }
 
   private static openEach(open: (name: ArrayName) => NpyFile): RowFiles {
@@ -95,6 +102,36 @@ export class RowFiles implements Disposable {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+/** The bit of `present` for each vector. */
+export const vectorFlags: Record<VectorName, number> = {
+  embedding: flags.embedding,
+  image_embedding: flags.image,
+  text_embedding: flags.text,
+}
+
+/** What is wrong with the vectors that row `row` of `rows` has; undefined if all are finite and have a direction. */
+export function oddVector(rows: RawRows, row: number, { type, widths }: RowShape): string | undefined {
+  for (const name of vectorNames) {
+    if (!(rows.present[row] & vectorFlags[name])) continue
+    const size = widths[name] * (type === 'int8' ? 1 : 4)
+    // Aligned, because whole arrays are read into buffers of their own.
+    const vector = asFloats(rows[name].subarray(row * size, (row + 1) * size), type)
+    const problem = vectorProblem(vector)
+    if (problem !== undefined) return `${name} ${problem}`
+  }
+  return undefined
+}
+
+/** Why a vector cannot be used: "has a NaN", "is zero"; undefined if it can. */
+export function vectorProblem(vector: Float32Array): string | undefined {
+  let isZero = true
+  for (const x of vector) {
+    if (!Number.isFinite(x)) return `has a number that is ${x}`
+    if (x !== 0) isZero = false
+  }
+  return isZero ? 'is zero: it has no direction' : undefined
 }
 
 /** A vector as it is stored: its first `width` numbers, scaled to unit norm, in `type`. */

@@ -3,13 +3,16 @@
  * the arrays of `RowFiles`, and in a folder of their own the same rows as Parquet. Opening reads the manifest and one of every 512 ids; look-ups
  * read from disk. Several tables, e.g. two versions, may be open at once.
  */
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { z } from 'zod'
 import { UserError } from '../base/errors.js'
+import { matching, readJson } from '../base/ownFile.js'
 import { Resources } from '../base/resources.js'
 import { recoverRunOf, requireStage } from '../base/runStage.js'
-import { type Id, type IdKind, SortedIds } from './ids.js'
-import { asFloats, flags, RowFiles, type VectorName, type VectorType } from './rows.js'
+import { type Id, type IdKind, idKind, SortedIds } from './ids.js'
+import { asFloats, flags, int8Scale, RowFiles, type VectorName, type VectorType, vectorTypes } from './rows.js'
+import { checkSizes, type FileSums, fileSums } from './sums.js'
 
 /** Folder of the published Parquet files within the run folder: a link into the table. */
 export const tableFolder = 'embeddings'
@@ -43,17 +46,47 @@ export interface Manifest {
   safetensors: boolean
   /** For the part of a shard only: its index and number, and the fingerprint of the catalogue. */
   shard?: { index: number; count: number; catalogue: string }
+  /** Sizes and checksums of all files; tables of earlier versions have none. */
+  files?: FileSums
 }
+
+const width = z.int().positive()
+/** DuckDB types of ids. */
+const idTypes = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|VARCHAR)$/
+
+const manifestRule: z.ZodType<Manifest> = z
+  .looseObject({
+    format: z.literal(currentFormat),
+    rows: z.int().nonnegative(),
+    ids: z.enum(['integer', 'unsigned', 'string']),
+    id_type: z.string().regex(idTypes),
+    type: z.enum(vectorTypes),
+    scale: z.number(),
+    widths: z.looseObject({ embedding: width, image_embedding: width, text_embedding: width }),
+    model_version: z.string(),
+    words: z.number().nonnegative().optional(),
+    lists: z.enum(listKinds).default('variable'),
+    safetensors: z.boolean().default(false),
+    shard: z.looseObject({ index: z.int().nonnegative(), count: z.int().positive(), catalogue: z.string() }).optional(),
+    files: fileSums.optional(),
+  })
+  .refine(({ ids, id_type }) => ids === idKind(id_type), { path: ['ids'], error: 'not the kind of id_type' })
+  .refine(({ type, scale }) => Math.abs(scale - (type === 'int8' ? int8Scale : 1)) < 1e-9, {
+    path: ['scale'],
+    error: 'not the scale of this type: 1 for float32, 1/127 for int8',
+  })
+
+const recovery = { id: 'store-broken', remedy: 'copy the table again, or remove it and run mim embed again' }
 
 /**
  * The manifest in a table's folder; undefined where there is none.
- * @throws UserError `store-format` for a table of another version of mim.
+ * @throws UserError `store-format` for a table of another version of mim, `store-broken` for a spoilt manifest.
  */
 export function readManifest(folder: string): Manifest | undefined {
   const path = join(folder, manifestFile)
   if (!existsSync(path)) return undefined
-  const manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest
-  if (manifest.format === currentFormat) return manifest
+  const manifest = readJson(path, z.looseObject({ format: z.number() }), recovery)
+  if (manifest.format === currentFormat) return matching(path, manifest, manifestRule, recovery)
   throw new UserError({
     id: 'store-format',
     where: path,
@@ -79,6 +112,10 @@ export function publishedFolder(path: string): string | undefined {
   const found = candidates.find((folder) => existsSync(join(folder, manifestFile)))
   return found && realpathSync(found)
 }
+
+/** Those of files that look-ups read: the others are for other readers, and may be many. */
+const ofArrays = (files: FileSums) =>
+  Object.fromEntries(Object.entries(files).filter(([name]) => /^[^/]+\.(npy|utf8|firsts)$/.test(name)))
 
 /** Vectors of some ids. */
 export interface Found {
@@ -107,14 +144,10 @@ export class EmbeddingTable implements Disposable {
       const remedy = 'give the embeddings folder of a run of mim embed'
       throw new UserError({ id: 'store-missing', where: path, what: 'no embedding table here', remedy })
     }
+    if (manifest.files) checkSizes(folder, ofArrays(manifest.files))
     using opened = new Resources()
-    const ids = opened.use(new SortedIds(folder, manifest.ids))
-    const rows = opened.use(RowFiles.open(folder))
-    if (ids.rows !== rows.rows || ids.rows !== manifest.rows) {
-      const what = `${ids.rows} ids and ${rows.rows} vectors`
-      const expected = `${manifest.rows}, as in the manifest`
-      throw new UserError({ id: 'store-broken', where: path, what, expected, remedy: 'copy the table again' })
-    }
+    const ids = opened.use(new SortedIds(folder, manifest.ids, manifest.rows))
+    const rows = opened.use(RowFiles.open(folder, manifest))
     opened.release()
     return new EmbeddingTable(folder, manifest, ids, rows)
   }

@@ -1,8 +1,9 @@
 /** Compares click models: means over seeds, and the gain of each over the baseline with an interval. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { parse } from 'yaml'
+import { z } from 'zod'
 import { UserError } from '../base/errors.js'
+import { matching, readJson, readYaml } from '../base/ownFile.js'
 import { isReplaced } from '../base/replaced.js'
 import { recoverRunOf } from '../base/runStage.js'
 import { ctrConfig } from '../config/ctr.js'
@@ -59,10 +60,18 @@ function recover(folder: string): void {
   }
 }
 
+const tree = z.record(z.string(), z.unknown())
+const table = z.union([z.string(), z.array(z.string())]).nullish()
+/** What is read of the configuration of a click model. */
+const clickConfig = z.looseObject({ data: z.looseObject({ root: z.string(), embeddings: table }) })
+const recovery = { remedy: 'run the stage again, or leave this folder out' }
+
+/** @throws UserError `file-broken` */
 function readRun(folder: string): FinishedRun {
-  const config = readYaml(folder)
-  const metrics = JSON.parse(readFileSync(join(folder, 'metrics.json'), 'utf8')) as Tree
-  return { folder, stage: String(config['stage']), config, metrics }
+  const config = configIn(folder)
+  const metrics = readJson(join(folder, 'metrics.json'), tree, recovery)
+  const stage = String(config['stage'])
+  return { folder, stage, config, metrics }
 }
 
 /**
@@ -157,21 +166,27 @@ function originOf(table: string): string {
   const run = dirname(table)
   // A table of unknown origin is a kind of its own.
   if (!hasFile(run, 'config.yaml')) return table
-  const checkpoint = String(readYaml(run)['checkpoint'])
+  const checkpoint = String(configIn(run)['checkpoint'])
   const encoder = dirname(checkpoint)
   if (!hasFile(encoder, 'config.yaml')) return basename(checkpoint)
-  const stage = String(readYaml(encoder)['stage'])
+  const stage = String(configIn(encoder)['stage'])
   return { pretrain: 'stage 1', sft: 'C-SFT' }[stage] ?? stage
 }
 
-const readYaml = (folder: string) => parse(readFileSync(join(folder, 'config.yaml'), 'utf8')) as Tree
+/** The configuration of the run in `folder`. @throws UserError `file-broken` */
+function configIn(folder: string): Tree {
+  const path = join(folder, 'config.yaml')
+  const config = readYaml(path, recovery)
+  return config['stage'] === 'ctr' ? matching(path, config, clickConfig, recovery) : config
+}
 
 const folders = ({ runs }: Group) => runs.map(({ folder }) => folder)
 
 function oracleOf({ config }: FinishedRun): number | undefined {
   const path = join(String((config['data'] as Tree)['root']), 'truth.json')
   if (!existsSync(path)) return undefined
-  return (JSON.parse(readFileSync(path, 'utf8')) as { oracle_auc?: number }).oracle_auc
+  const remedy = 'generate the data set again with mim sample, or remove the file'
+  return readJson(path, z.looseObject({ oracle_auc: z.number().optional() }), { remedy }).oracle_auc
 }
 
 function meanOf(name: string, runs: readonly FinishedRun[], stage: string, metric: string): Record<string, number> {

@@ -1,9 +1,10 @@
 /** The trials of earlier calls of a tuning: they are reused only if they answer the same question. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../base/errors.js'
 import { writeJson } from '../base/files.js'
+import { readJson } from '../base/ownFile.js'
 import { type CtrConfig, ctrConfig } from '../config/ctr.js'
 import type { Range, TuneConfig } from '../config/tune.js'
 import { ctrInputs } from '../stages/shared/inputs.js'
@@ -56,17 +57,13 @@ const text = (value: unknown) => JSON.stringify(value) ?? 'not given'
 function savedQuestion(out: string): Record<string, unknown> {
   const file = [questionFile, 'tune.json'].map((name) => join(out, name)).find((path) => existsSync(path))
   if (file === undefined) return {}
-  try {
-    const saved = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
-    if (!file.endsWith(questionFile)) return { metric: saved['metric'] }
-    // With the defaults of options that an earlier version lacked.
-    return { ...saved, base: ctrConfig.safeParse(saved['base']).data ?? saved['base'] }
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error
-    const [what, remedy] = ['this file is damaged', 'choose another --out']
-    throw new UserError({ id: 'tune-broken', where: file, what, remedy })
-  }
+  const saved = readJson(file, tree, { id: 'tune-broken', remedy: 'choose another --out' })
+  if (!file.endsWith(questionFile)) return { metric: saved['metric'] }
+  // With the defaults of options that an earlier version lacked.
+  return { ...saved, base: ctrConfig.safeParse(saved['base']).data ?? saved['base'] }
 }
+
+const tree = z.record(z.string(), z.unknown())
 
 function hasTrials(out: string): boolean {
   const folder = join(out, 'trials')
@@ -108,9 +105,9 @@ export async function earlierTrial(
 
 function parsed(file: string): Trial | undefined {
   try {
-    return trialShape.safeParse(JSON.parse(readFileSync(file, 'utf8'))).data
+    return readJson(file, trialShape, { remedy: '' })
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined
+    if (error instanceof UserError) return undefined
     throw error
   }
 }
@@ -148,6 +145,7 @@ function problemOfRun(
   }
   const results = join(run, 'metrics.json')
   if (value === null || !existsSync(results)) return undefined
-  const measured = (JSON.parse(readFileSync(results, 'utf8')) as Record<string, unknown> | null)?.[metric]
+  const remedy = 'remove it: mim ctr --resume computes the results of the run again'
+  const measured = readJson(results, tree, { remedy })[metric]
   return measured === value ? undefined : `its result is ${value}, but ${metric} of its run is ${text(measured)}`
 }

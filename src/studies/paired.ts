@@ -1,7 +1,9 @@
 /** Means over the runs of a click model, one per seed, and differences between two models. */
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
-import { Database, fileLiteral } from '../data/tables/duckdb.js'
+import { openTable } from '../data/tables/contract.js'
+import { Database } from '../data/tables/duckdb.js'
+import { fileRowColumn } from '../data/tables/source.js'
 import { type Difference, pairedDifference, type ResampledMetric } from '../metrics/index.js'
 import { type ComparedMetric, comparedMetrics } from '../report/index.js'
 
@@ -35,16 +37,17 @@ export interface Predictions {
 
 /**
  * The predictions in the run folders of one model.
- * @throws UserError `runs-differ` if they are of different impressions.
+ * @throws UserError `runs-differ` if they are of different impressions, and those of `openTable`.
  */
 export async function readPredictions(label: string, folders: readonly string[]): Promise<Predictions> {
   using db = await Database.open()
   const read = []
   for (const folder of folders) {
-    const source = `read_parquet(${fileLiteral(join(folder, 'predictions.parquet'))}, file_row_number = true)`
+    const rules = { label: { type: 'label' }, probability: { type: 'number' }, user_id: { type: 'any' } } as const
+    const { placed } = await openTable(db, join(folder, 'predictions.parquet'), rules)
     read.push(
       await db.columns(
-        `SELECT label, dense_rank() OVER (ORDER BY user_id) - 1 AS usr, probability FROM ${source} ORDER BY file_row_number`,
+        `SELECT label, dense_rank() OVER (ORDER BY user_id) - 1 AS usr, probability FROM ${placed} ORDER BY ${fileRowColumn}`,
         { label: 'uint8', usr: 'int32', probability: 'float32' },
       ),
     )

@@ -2,7 +2,10 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Writable } from 'node:stream'
+import { messageOf } from '../base/errors.js'
 import { replaceFile } from '../base/files.js'
+import { requireFile } from '../base/ownFile.js'
+import { placeError } from '../base/places.js'
 import { Database, fileLiteral } from '../data/tables/duckdb.js'
 
 // parquetjs-lite has no types of its own.
@@ -54,16 +57,29 @@ export class History {
     await replaceFile(this.path, (temporary) => writeFileSync(temporary, Buffer.concat(pieces)))
   }
 
-  /** Loads the rows of an earlier part of the run, up to `step`. */
-  async load(step: number): Promise<void> {
-    if (!existsSync(this.path)) return
+  /**
+   * Loads the rows of an earlier part of the run, up to `step`. Returns why they cannot be read: they are for the report
+   * only, so that a spoilt file must not end the run.
+   */
+  async load(step: number): Promise<string | undefined> {
+    if (!existsSync(this.path)) return undefined
+    requireFile(this.path, { remedy: 'remove it' })
     using db = await Database.open()
-    const rows = await db.rows<Record<string, number | bigint | null>>(
-      `SELECT * FROM read_parquet(${fileLiteral(this.path)}) WHERE step <= ${step} ORDER BY step`,
-    )
-    for (const row of rows) {
-      const values = Object.entries(row).filter(([, value]) => value !== null)
-      this.rows.push(Object.fromEntries(values.map(([key, value]) => [key, Number(value)])) as HistoryRow)
+    try {
+      const rows = await db.rows<Record<string, unknown>>(
+        `SELECT * FROM read_parquet(${fileLiteral(this.path)}) WHERE step <= ${step} ORDER BY step`,
+      )
+      const read = rows.map((row) => Object.entries(row).filter(([, value]) => value !== null))
+      const odd = read.flat().find(([, value]) => typeof value !== 'number' && typeof value !== 'bigint')
+      if (odd) return `column '${odd[0]}' is not of numbers`
+      for (const row of read) {
+        this.rows.push(Object.fromEntries(row.map(([key, value]) => [key, Number(value)])) as HistoryRow)
+      }
+      return undefined
+    } catch (error) {
+      // No permission, or a disk that fails: the file may be whole.
+      if (placeError((error as Error).cause ?? error)) throw error
+      return messageOf(error).split('\n')[0]
     }
   }
 }

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { secondsIn } from '../base/duration.js'
 import { UserError } from '../base/errors.js'
 import { replaceFolder } from '../base/files.js'
+import { expectedError } from '../base/places.js'
 import { estimateCost } from './estimate.js'
 import { isGreaterBetter } from './monitor.js'
 import type { Run } from './run.js'
@@ -29,7 +30,7 @@ export async function train(task: TrainingTask, options: LoopOptions, run: Run):
   let evaluated = false
   try {
     while (progress.step < steps && !stopsEarly() && !timeIsUp()) {
-      const taken = await takeStep(task, progress.step, options)
+      const taken = await takeStep(task, progress.step, options, (error) => keepState(error, task, progress, run))
       const step = ++progress.step
       if (!Number.isFinite(taken.loss)) throw diverged(taken.loss, step)
       meter.add(taken)
@@ -63,6 +64,13 @@ export async function train(task: TrainingTask, options: LoopOptions, run: Run):
   if (progress.step === steps) return result(progress.best, 'steps')
   run.say(`stopped early: no better ${monitor} in ${patience} evaluations`)
   return result(progress.best, 'patience')
+}
+
+/** Saves the steps taken before inputs got lost, e.g. pictures that are read during the run; the user can restore them. */
+async function keepState(error: unknown, task: TrainingTask, progress: Progress, run: Run): Promise<void> {
+  if (!expectedError(error) || progress.step === 0) return
+  await save(task, progress, run)
+  run.say(`the state of step ${progress.step} is saved; --resume continues`)
 }
 
 /** Whether something that happens every `every` steps happens after step `step`; 0: never. */
@@ -126,7 +134,9 @@ async function judge(task: TrainingTask, { monitor }: LoopOptions, { step, best 
   const greater = isGreaterBetter(monitor, Object.keys(metrics))
   const value = metrics[monitor]
   const before = best?.metrics[monitor]
-  const isBetter = before === undefined || (greater ? value > before : value < before)
+  // NaN, of a metric that these rows do not have, is better than nothing and than no number.
+  const isFirst = before === undefined || (Number.isNaN(before) && !Number.isNaN(value))
+  const isBetter = isFirst || (greater ? value > before : value < before)
   const text = Object.entries(metrics).map(([name, v]) => `${name} ${v.toFixed(4)}`)
   run.say(`step ${step}: ${text.join(', ')}${isBetter ? ' (best)' : ''}`, { step, ...metrics })
   return { metrics, isBetter }

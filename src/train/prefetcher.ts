@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { errorOf } from '../base/errors.js'
+import { endThread } from '../base/threads.js'
 import type { Made, Notice, Start } from './prefetcherThread.js'
 
 export interface PrefetcherOptions {
@@ -68,7 +69,7 @@ export class Prefetcher<T> {
     this.threads = []
     this.pending.clear()
     this.early.clear()
-    await Promise.all(threads.map(({ worker }) => worker.terminate()))
+    await Promise.all(threads.map(({ worker }) => endThread(worker)))
   }
 
   private start(): void {

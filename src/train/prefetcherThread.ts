@@ -1,6 +1,7 @@
 /** A thread of `Prefetcher`: makes the batches of the requested steps, one after another. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type Failure, failureOf } from '../base/errors.js'
+import { serve } from '../base/threads.js'
 
 /** Data for a new thread. */
 export interface Start {
@@ -25,12 +26,20 @@ const { module, shared, out } = workerData as Start
 const { batches } = (await import(module)) as { batches(shared: object): (step: number) => unknown }
 let make: ReturnType<typeof batches> | undefined
 let last = Promise.resolve()
+let isOver = false
 
-parentPort!.on('message', (step: number) => {
-  last = last.then(() => answer(step))
-})
+serve(
+  (step: number) => {
+    last = last.then(() => answer(step))
+  },
+  () => {
+    isOver = true
+    out.close()
+  },
+)
 
 async function answer(step: number): Promise<void> {
+  if (isOver) return
   try {
     make ??= batches(shared)
     const value = await make(step)

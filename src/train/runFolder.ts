@@ -1,11 +1,12 @@
 /** The folder of a run: configuration, log, history, states and results of one stage. */
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parse, stringify } from 'yaml'
-import type { z } from 'zod'
+import { stringify } from 'yaml'
+import { z } from 'zod'
 import { UserError } from '../base/errors.js'
 import { recoverFolder, replaceFile } from '../base/files.js'
 import { withCurrentNames } from '../base/formerNames.js'
+import { readJson, readYaml } from '../base/ownFile.js'
 import { atEnd } from '../base/processes/ending.js'
 import { isOfLock, Lock, requireUnlocked } from '../base/processes/lock.js'
 import { hasResults, isList, moveAside, settleRun } from '../base/replaced.js'
@@ -202,7 +203,9 @@ function requireSameRun(configFile: string, { out, stage, config, schema, resume
 
 /** The configuration that a run began with, complete with the defaults of later options. */
 export function savedConfig(file: string, schema: RunOptions['schema']): Record<string, unknown> {
-  const { stage, ...saved } = withCurrentNames(parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
+  const remedy =
+    'write it with mim config and the options of the run, or start again with --overwrite or in another --out'
+  const { stage, ...saved } = withCurrentNames(readYaml(file, { remedy }))
   const completed = schema?.safeParse(saved)
   return { stage, ...(completed?.success ? completed.data : saved) }
 }
@@ -213,10 +216,18 @@ function isSame(path: string, now: unknown, was: unknown): boolean {
   return JSON.stringify(now ?? null) === JSON.stringify(was ?? null)
 }
 
-/** The results in a file, unless the run stopped at its time limit. */
+const results = z
+  .record(z.string(), z.unknown())
+  .refine((metrics) => Object.keys(metrics).length > 0, { error: 'there are no results in it' })
+
+/**
+ * The results in a file, unless the run stopped at its time limit.
+ * @throws UserError `file-broken`
+ */
 export function finishedIn(file: string): Record<string, unknown> | undefined {
   if (!existsSync(file)) return undefined
-  const metrics = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+  const remedy = 'remove it and continue with --resume, which computes the results again'
+  const metrics = readJson(file, results, { remedy })
   return metrics['stopped'] === 'max-time' ? undefined : metrics
 }
 

@@ -1,12 +1,14 @@
 /** Remembers what a run has read: a run is continued, and its results are given again, for the same inputs only. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { UserError } from '../base/errors.js'
 import { writeJson } from '../base/files.js'
+import { matching, readJson } from '../base/ownFile.js'
 import type { Warning } from '../base/warning.js'
 import { changesOf } from '../data/fingerprint/changes.js'
 import { printsOf, type RunInput, type Unread } from '../data/fingerprint/inputs.js'
-import type { Print, Prints } from '../data/fingerprint/print.js'
+import { type Print, type Prints, printsRule } from '../data/fingerprint/print.js'
 
 /** File of the fingerprints in a run folder. */
 export const inputsFile = 'inputs.json'
@@ -107,15 +109,10 @@ export const rememberedPrints = (out: string): Prints => savedPrints(join(out, i
 /** The fingerprints in a file; none if it is of an earlier version of mim, or there is none. */
 function savedPrints(file: string): Prints {
   if (!existsSync(file)) return {}
-  try {
-    const saved = JSON.parse(readFileSync(file, 'utf8')) as { format?: unknown; inputs?: Prints } | null
-    if (saved?.format === format && typeof saved.inputs === 'object') return saved.inputs
-    if (typeof saved?.format === 'number') return {}
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
   const remedy = 'remove the file, if you are sure that the inputs are those that the run began with'
-  throw new UserError({ id: 'inputs-broken', where: file, what: 'this is no list of the inputs of a run', remedy })
+  const recovery = { id: 'inputs-broken', remedy }
+  const saved = readJson(file, z.looseObject({ format: z.number(), inputs: z.unknown() }), recovery)
+  return saved.format === format ? matching(file, saved.inputs, printsRule, recovery) : {}
 }
 
 function changeOf(option: string, was: Print | undefined, now: Print, { inputs = [] }: InputOptions): Change[] {

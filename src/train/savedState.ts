@@ -1,7 +1,9 @@
 /** Progress of a training, saved with its state, so that a resumed run equals an uninterrupted one. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { moveTo, replaceFolder } from '../base/files.js'
+import { readJson } from '../base/ownFile.js'
 import type { Run } from './run.js'
 import type { TakenStep } from './step.js'
 import type { TrainingTask } from './task.js'
@@ -47,13 +49,40 @@ export async function save(task: TrainingTask, progress: Progress, run: Run): Pr
   run.saved()
 }
 
-/** Loads the state of the run folder into the task, if there is one, and returns its progress. */
+/** Numbers that are not finite are null in JSON. */
+const count = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN)
+const saved = z.object({
+  step: z.int().nonnegative(),
+  best: z.object({ step: z.int().nonnegative(), metrics: z.record(z.string(), count) }).optional(),
+  evaluationsSinceBest: z.int().nonnegative().default(0),
+  sums: z
+    .object({
+      ...{ loss: count, steps: count, samples: count, waited: count, elapsed: count },
+      named: z.record(z.string(), count),
+    })
+    .prefault(none),
+})
+const recovery = {
+  remedy: 'restore the folder last/ of the run from a copy, or start again with --overwrite or in another --out',
+}
+
+/**
+ * Loads the state of the run folder into the task, if there is one, and returns its progress.
+ * @throws UserError `file-broken`
+ */
 export async function restore(task: TrainingTask, run: Run): Promise<Progress> {
   const file = run.path('last', stateFile)
   if (!existsSync(file)) return start()
-  const progress: Progress = { ...start(), ...JSON.parse(readFileSync(file, 'utf8')) }
+  const progress: Progress = { ...start(), ...readJson(file, saved, recovery) }
   await task.loadState(run.path('last'))
-  await run.history.load(progress.step)
+  const lost = await run.history.load(progress.step)
+  if (lost !== undefined) {
+    const what = `it cannot be read: ${lost}; the run continues without the history of its first ${progress.step} steps`
+    run.warn({ id: 'history-broken', where: run.path('history.parquet'), what })
+  }
   putBack(progress, run)
   run.say(`resumed at step ${progress.step}`)
   return progress

@@ -82,3 +82,40 @@ test('when tensors overlap or end beyond the file then the file is refused', () 
 test('when there is no file then the error says so', () => {
   assert.throws(() => new SafetensorsFile(join(folder, 'nothing')), { id: 'file-missing' })
 })
+
+test('when tensors overlap, leave a gap, or do not fill the file then the file is refused, as by the reference', () => {
+  const tensor = (from: number, to: number) => ({ dtype: 'U8', shape: [to - from], data_offsets: [from, to] })
+  const cases: [unknown, number, RegExp][] = [
+    [{ a: tensor(0, 8), b: tensor(4, 16) }, 16, /tensor 'b' overlaps tensor 'a'/],
+    [{ a: tensor(0, 8), b: tensor(0, 8) }, 8, /tensor 'b' overlaps tensor 'a'/],
+    [{ a: tensor(0, 8), b: tensor(12, 16) }, 16, /a gap of 4 bytes before tensor 'b'/],
+    [{ a: tensor(4, 16) }, 16, /a gap of 4 bytes before tensor 'a'/],
+    [{ a: tensor(0, 8) }, 16, /8 bytes after the last tensor/],
+    [{ a: tensor(0, 8), b: tensor(8, 24) }, 16, /tensor 'b' ends at byte 24; expected at most 16/],
+    [{}, 16, /16 bytes after the last tensor/],
+  ]
+  for (const [header, data, message] of cases) {
+    write(header, data)
+    refused(message)
+  }
+  // Tensors without numbers take no place.
+  write({ b: tensor(8, 8), a: tensor(0, 8), c: tensor(8, 16) }, 16)
+  new SafetensorsFile(path).close()
+})
+
+test('when a header has a name twice, text that is not UTF-8, or metadata that is no text then the file is refused', () => {
+  const entry = JSON.stringify(whole)
+  write(`{"a": ${entry}, "\\u0061": ${entry}}`)
+  refused(/'a' is in the header twice/)
+  write(`{"a": {"dtype": "F32", "dtype": "I32", "shape": [2, 2], "data_offsets": [0, 16]}}`)
+  refused(/'dtype' is in the header twice/)
+  write(` {"a": ${entry}}`)
+  refused(/the header is not JSON/)
+  write({ __metadata__: { format: 3 }, a: whole })
+  refused(/__metadata__ has a value that is not text/)
+  write({ __metadata__: 'pt', a: whole })
+  refused(/__metadata__ has a value that is not text/)
+  // A key may be the value of another, or be in another tensor.
+  write({ __metadata__: { a: 'a', shape: '{"a": "a"' }, a: whole })
+  new SafetensorsFile(path).close()
+})

@@ -60,6 +60,14 @@ test('when a thread ends or its module is none then who waits hears of it', asyn
   await assert.rejects(absent.at(0), /Cannot find module/)
 })
 
+test('when threads are closed while a library works for them then they end when it is done, and the process lives', async () => {
+  const ahead = new Prefetcher<number>(new URL('./querying.js', import.meta.url), {}, { workers: 2 })
+  assert.equal(await ahead.at(0), 1)
+  const started = performance.now()
+  await ahead.close()
+  assert.ok(performance.now() - started < 30_000, 'the thread was not waited for in vain')
+})
+
 test('when many batches were taken then none of them stays in memory', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void

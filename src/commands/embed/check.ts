@@ -3,7 +3,7 @@ import { UserError } from '../../base/errors.js'
 import { findTable } from '../../data/tables/contract.js'
 import { Database } from '../../data/tables/duckdb.js'
 import { shown } from '../../report/text.js'
-import { type Coverage, checkCoverage, checkDrift, checkVectors, type Drift } from '../../stages/embed/check.js'
+import { type Coverage, checkCoverage, checkDrift, checkTable, type Drift } from '../../stages/embed/check.js'
 import { EmbeddingTable } from '../../store/index.js'
 import type { OptionsOf } from '../options.js'
 import { tablePath } from '../tablePath.js'
@@ -17,7 +17,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const { data } = flags
   const covered = async (option: string, log: string | undefined) =>
     log === undefined ? undefined : await checkCoverage(db, table, tablePath(option, log, { data }), flags.idColumn)
-  const vectors = checkVectors(table)
+  const vectors = await checkTable(db, table)
   const targets = await covered('--impressions', flags.impressions)
   const histories = await covered('--behaviors', flags.behaviors)
   const drift = flags.against === undefined ? undefined : await compare(db, table, flags.against, flags)
@@ -48,7 +48,7 @@ function defaultItems(data = '.'): string | undefined {
   return existsSync(path) ? path : undefined
 }
 
-type Findings = ReturnType<typeof checkVectors> & { targets?: Coverage; histories?: Coverage; drift?: Drift }
+type Findings = Awaited<ReturnType<typeof checkTable>> & { targets?: Coverage; histories?: Coverage; drift?: Drift }
 
 function text({ problems, targets, histories, drift, ...vectors }: Findings): string {
   const lines = Object.entries(vectors).map(([name, value]) => [name, shown(value)])

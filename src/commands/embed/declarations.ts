@@ -32,7 +32,7 @@ const table = ['<table>', 'embeddings folder, or the run folder that contains it
 export const check = (embed: CommandUnknownOpts) =>
   embed
     .command('check')
-    .description('check an embedding table: coverage, norms, duplicates, collapse and drift')
+    .description('check an embedding table: its files and checksums, coverage, norms, duplicates, collapse and drift')
     .argument(...table)
     .option('--against <table>', 'older table, to measure how far each item moved')
     .option('--data <folder>', 'folder in which the tables below may be, besides the working folder')

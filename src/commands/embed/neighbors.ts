@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { parse } from 'yaml'
 import { type Input, requireFileApart } from '../../base/apart.js'
 import { UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
+import { withCurrentNames } from '../../base/formerNames.js'
+import { matching, readYaml } from '../../base/ownFile.js'
 import { checkFile } from '../../base/places.js'
 import { lockOutput } from '../../base/runStage.js'
 import { type EmbedConfig, embedConfig } from '../../config/embed.js'
@@ -76,7 +77,8 @@ const idsOf = (table: EmbeddingTable, row: number | undefined) => (row === undef
 
 async function indexOf(table: EmbeddingTable, terminal: Terminal): Promise<HnswIndex> {
   const bar = terminal.bar('rows indexed', table.manifest.rows)
-  const index = await HnswIndex.open(table, (rows) => bar.update(rows))
+  const say = (line: string) => terminal.say(line)
+  const index = await HnswIndex.open(table, (rows) => bar.update(rows), say)
   bar.stop()
   return index
 }
@@ -89,8 +91,9 @@ const runOf = (path: string) =>
 function configOfRun(path: string, { data, checkpoint }: Flags): EmbedConfig {
   const run = runOf(path)
   const file = join(run, 'config.yaml')
-  const { stage: _, ...known } = existsSync(file) ? (parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {}
-  const config = embedConfig.parse('merge' in known ? {} : known)
+  const recovery = { remedy: 'run mim embed again; its vectors are kept' }
+  const { stage: _, ...known } = existsSync(file) ? readYaml(file, recovery) : {}
+  const config = matching(file, 'merge' in known ? {} : withCurrentNames(known), embedConfig, recovery)
   return {
     ...config,
     checkpoint: checkpoint ?? config.checkpoint,

@@ -3,7 +3,7 @@ import { unknownRow } from '../../ops/tableRows.js'
 import { type Column, ColumnStore, columnOf, type Stored } from '../tables/column.js'
 import type { ContentTable } from '../vectors/contentTable.js'
 import { whiten } from '../vectors/whitening.js'
-import { type Encoders, encode } from './encoders.js'
+import { type Encoders, encode, requireFit } from './encoders.js'
 import type { BehaviorFeature, RowFeature } from './features.js'
 import { type DatasetOptions, fit, nothing } from './fit.js'
 import type { ClickNumbers } from './numbers.js'
@@ -36,6 +36,7 @@ export function encodeClicks(clicks: Clicks, content: ContentTable | undefined, 
   const { user, encoders: saved, store = new ColumnStore() } = options
   const split = saved ? toScore(impressions) : splitOf(impressions, options.split)
   const trained = split.train.to
+  if (saved) requireFit(saved, [...items, ...impressions.context], content?.width)
   const encoders = saved ?? fit(clicks, content, trained, options)
 
   const { vocabularies, whitening } = encoders

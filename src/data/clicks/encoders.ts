@@ -1,10 +1,13 @@
 /** Encoders turn values of features into embedding table rows: learned in training, saved with the model. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { replaceFile } from '../../base/files.js'
+import { brokenFile, readJson } from '../../base/ownFile.js'
 import { lowerBound, valuesOfRanks } from '../../metrics/order.js'
 import { paddingRow, unknownRow } from '../../ops/tableRows.js'
 import type { Column, ColumnStore, Stored } from '../tables/column.js'
+import { type ColumnRule, openTable } from '../tables/contract.js'
 import { type Database, fileLiteral, literal } from '../tables/duckdb.js'
 import { takeRows, upTo } from '../tables/matrix.js'
 import type { Whitening } from '../vectors/whitening.js'
@@ -25,6 +28,8 @@ export interface Encoders {
   trainCount: Int32Array
   /** Of content vectors; undefined: none. */
   whitening?: Whitening
+  /** The file that they were read from. */
+  file?: string
 }
 
 /** Table row of the embedding that a number scales. */
@@ -152,9 +157,26 @@ export async function saveEncoders(
 export const knownValues = (folder: string, table: string) =>
   `SELECT value, row, count FROM read_parquet(${fileLiteral(join(folder, vocabularyFile))}) WHERE "table" = ${literal(table)}`
 
-/** The encoders in `folder`, for the values numbered in this data; values that training did not see are unknown. */
+const scaling = z.union([
+  z.strictObject({ mean: z.number(), deviation: z.number().refine((x) => x !== 0, { error: 'zero' }) }),
+  z.strictObject({ edges: z.array(z.number()) }),
+])
+const saved: z.ZodType<Saved> = z.object({
+  sizes: z.record(z.string(), z.int().positive()),
+  scalings: z.record(z.string(), scaling),
+  whitening: z.object({ mean: z.array(z.number()), directions: z.array(z.number()) }).optional(),
+})
+const recovery = { remedy: 'copy the checkpoint again, or train the model again' }
+
+/**
+ * The encoders in `folder`, for the values numbered in this data; values that training did not see are unknown.
+ * @throws UserError `file-broken`, and those of `openTable`
+ */
 export async function loadEncoders(db: Database, folder: string, { byTable }: ClickNumbers): Promise<Encoders> {
-  const { sizes, scalings, whitening } = JSON.parse(readFileSync(join(folder, featureFile), 'utf8')) as Saved
+  const path = join(folder, featureFile)
+  const { sizes, scalings, whitening } = readJson(path, saved, recovery)
+  const rules = { table: { type: 'text' }, value: { type: 'text' }, row: { type: 'number' }, count: { type: 'number' } }
+  await openTable(db, join(folder, vocabularyFile), rules as Record<string, ColumnRule>)
   const vocabularies: Record<string, Vocabulary> = {}
   let trainCount: Int32Array = new Int32Array(0)
   for (const [name, { name: numbers, value, number }] of Object.entries(byTable)) {
@@ -163,8 +185,35 @@ export async function loadEncoders(db: Database, folder: string, { byTable }: Cl
        LEFT JOIN (${knownValues(folder, name)}) v ON v.value = CAST(n.${value} AS VARCHAR) ORDER BY n.${number}`,
       { row: 'int32', count: 'int32' },
     )
-    vocabularies[name] = { rowOf: read.row, size: sizes[name] }
+    if (read.rows !== (await db.count(numbers))) {
+      throw brokenFile(join(folder, vocabularyFile), `a value of the table '${name}' is in it twice`, recovery)
+    }
+    const size = sizes[name]
+    if (size === undefined) throw brokenFile(path, `sizes: there is none of the table '${name}'`, recovery)
+    const odd = read.row.find((row) => row < 0 || row >= size)
+    if (odd !== undefined) {
+      const file = join(folder, vocabularyFile)
+      throw brokenFile(file, `row ${odd} of the table '${name}'`, recovery, `less than ${size}, its size in ${path}`)
+    }
+    vocabularies[name] = { rowOf: read.row, size }
     if (name === 'item') trainCount = read.count
   }
-  return { vocabularies, scalings, trainCount, whitening }
+  return { vocabularies, scalings, trainCount, whitening, file: path }
+}
+
+/**
+ * Checks that saved encoders have what the features and the content vectors of this data need.
+ * @throws UserError `file-broken`
+ */
+export function requireFit(
+  { scalings, whitening, file = featureFile }: Encoders,
+  columns: readonly Pick<FeatureColumn, 'name' | 'spec' | 'codes'>[],
+  width: number | undefined,
+): void {
+  const lost = columns.find(({ name, spec, codes }) => spec.kind !== 'hash' && !codes && !scalings[name])
+  if (lost) throw brokenFile(file, `scalings: there is none of the feature '${lost.name}'`, recovery)
+  if (!whitening || width === undefined) return
+  const { mean, directions } = whitening
+  if (mean.length === width && directions.length > 0 && directions.length % width === 0) return
+  throw brokenFile(file, `whitening of ${mean.length} numbers; the content vectors have ${width}`, recovery)
 }

@@ -2,6 +2,7 @@
  * Fingerprints of what a run reads. They depend on content alone, not on places or times, so that a copy of a data set
  * equals it.
  */
+import { z } from 'zod'
 
 /** Files that belong together: a table, a checkpoint, a published table of vectors. */
 export interface FilesPrint {
@@ -47,6 +48,31 @@ export type Print = FilesPrint | PicturesPrint | NamePrint
 
 /** The fingerprints of all inputs, by option, e.g. `data.impressions`. */
 export type Prints = Record<string, Print>
+
+const file = z.object({ name: z.string(), size: z.number(), hash: z.string() })
+
+/** The rule of fingerprints in a file. */
+export const printsRule: z.ZodType<Prints> = z.record(
+  z.string(),
+  z.discriminatedUnion('kind', [
+    z.looseObject({
+      kind: z.literal('files'),
+      rows: z.number().optional(),
+      files: z.array(file),
+      columns: z.array(z.object({ name: z.string(), hash: z.string() })).optional(),
+      version: z.string().optional(),
+      stamp: z.string().optional(),
+    }),
+    z.looseObject({
+      kind: z.literal('pictures'),
+      of: z.string(),
+      count: z.number(),
+      hash: z.string(),
+      sample: z.record(z.string(), z.string()),
+    }),
+    z.looseObject({ kind: z.literal('name'), name: z.string() }),
+  ]),
+)
 
 /** Digits of a hash in a fingerprint: 64 bits, because nobody attacks them. */
 export const hashDigits = 16

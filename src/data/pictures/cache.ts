@@ -67,10 +67,12 @@ export class PictureStore {
   }
 
   private open(path: string): void {
+    if (!statSync(`${path}.hashes`, { throwIfNoEntry: false })?.isFile()) return
     const hashes = readFileSync(`${path}.hashes`)
     const count = hashes.length / hashSize
     // A segment without its pixels, e.g. because someone deleted them, does not exist.
-    if (statSync(path, { throwIfNoEntry: false })?.size !== count * this.pictureSize) return
+    const pixels = statSync(path, { throwIfNoEntry: false })
+    if (!pixels?.isFile() || pixels.size !== count * this.pictureSize) return
     const segment = this.segments.push(path) - 1
     for (let slot = 0; slot < count; slot++) this.remember(hashes.subarray(slot * hashSize), { segment, slot })
   }

@@ -1,8 +1,9 @@
 /** Prepared pictures: bytes [size, size, 3] in memory, in files of the cache, or decoded when needed. */
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import type { PicturesPrint } from '../fingerprint/print.js'
 import { type Normalization, writeNormalized } from './normalize.js'
 import type { Rejected } from './rejected.js'
+import { readExactly } from './segments.js'
 import { PictureStream, type StreamedPictures } from './stream.js'
 
 /** Locations of prepared pictures: plain data, from which another thread makes its own `Pictures`. */
@@ -90,7 +91,7 @@ export class Pictures {
     const number = segment[picture]
     if (!this.files.has(number)) this.files.set(number, openSync(segments[number], 'r'))
     const one = new Uint8Array(this.pictureSize)
-    readSync(this.files.get(number)!, one, 0, this.pictureSize, slot[picture] * this.pictureSize)
+    readExactly(this.files.get(number)!, one, slot[picture] * this.pictureSize, segments[number])
     return one
   }
 

@@ -1,7 +1,8 @@
 /** Decodes and resizes all pictures once: finds broken ones and caches as many as fit. */
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { z } from 'zod'
 import { replaceFile } from '../../base/files.js'
 import { prefetch } from '../../base/prefetch.js'
 import { printOfPictures, sampleStep } from '../fingerprint/pictures.js'
@@ -11,6 +12,7 @@ import type { DecodeOptions } from './decode.js'
 import { type PictureInput, pictureBytes, pictureIn, pictureName, pictureStamp, unreadableKind } from './files.js'
 import { Pictures, type PreparedPictures } from './pictures.js'
 import { type Rejected, refuseBroken } from './rejected.js'
+import { readExactly } from './segments.js'
 import type { PictureOrigin, StreamedPictures } from './stream.js'
 import { isUri } from './uri.js'
 
@@ -45,6 +47,8 @@ export interface PictureOptions extends DecodeOptions {
   allowOutside: boolean
   /** Parquet file that lists the broken ones. */
   list?: string
+  /** Gets a line if a part of the cache is spoilt and made again. */
+  say?: (line: string) => void
 }
 
 /** The `data` options of a stage for pictures. */
@@ -92,7 +96,7 @@ export async function preparePictures(
   const folder = join(cache, `pictures-${digest(key)}`)
   const store = new PictureStore(cache, folder, size * size * 3, cacheLimit * 1e9)
   const listFile = join(folder, `list-${digest(JSON.stringify([source.fingerprint, allowOutside]))}`)
-  let list = readList(listFile)
+  let list = readList(listFile, source.count, options.say)
   const lacks = list?.hashes.filter((hash) => !isMissing(hash) && !store.find(hash)).length
   if (!list || (lacks && store.hasRoom())) {
     try {
@@ -194,14 +198,33 @@ async function writeList(path: string, { hashes, rejected }: PictureList): Promi
   await replaceFile(path, (temporary) => writeFileSync(temporary, content))
 }
 
-function readList(path: string): PictureList | undefined {
+/** The list of `count` pictures in a file; undefined if there is none, or if it is spoilt, which `say` gets in words. */
+function readList(path: string, count: number, say: PictureOptions['say']): PictureList | undefined {
   if (!existsSync(path)) return undefined
-  const content = readFileSync(path)
-  const count = content.readDoubleLE()
-  const end = 8 + count * hashSize
-  const hashes = Array.from({ length: count }, (_, i) => content.subarray(8 + i * hashSize, 8 + (i + 1) * hashSize))
-  return { hashes, rejected: JSON.parse(content.toString('utf8', end)) as Rejected[] }
+  const list = statSync(path).isFile() ? listIn(readFileSync(path), count) : undefined
+  if (!list) say?.(`${path} is spoilt: all pictures are read again`)
+  return list
 }
+
+function listIn(content: Buffer, count: number): PictureList | undefined {
+  const end = 8 + count * hashSize
+  if (content.length < end || content.readDoubleLE() !== count) return undefined
+  const hashes = Array.from({ length: count }, (_, i) => content.subarray(8 + i * hashSize, 8 + (i + 1) * hashSize))
+  try {
+    const rejected = listed.parse(JSON.parse(content.toString('utf8', end)))
+    // A broken picture has no hash, and no picture is broken twice.
+    const isKnown = rejected.every(({ index }) => index < count && isMissing(hashes[index]))
+    return isKnown && new Set(rejected.map(({ index }) => index)).size === rejected.length
+      ? { hashes, rejected }
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const listed: z.ZodType<Rejected[]> = z.array(
+  z.object({ index: z.int().nonnegative(), path: z.string().nullable(), reason: z.string() }),
+)
 
 /** The distinct pictures of a list: the number of each item's picture, −1 for none, and the location of each picture. */
 function locate(store: PictureStore, { hashes }: PictureList) {
@@ -256,14 +279,6 @@ function readShared(segments: readonly string[], places: readonly Place[], pictu
     return bytes
   } finally {
     for (const file of files.values()) closeSync(file)
-  }
-}
-
-function readExactly(file: number, into: Uint8Array, position: number, path: string): void {
-  for (let done = 0; done < into.length; ) {
-    const read = readSync(file, into, done, into.length - done, position + done)
-    if (read === 0) throw new Error(`${path} ends after ${position + done} bytes`)
-    done += read
   }
 }
 

@@ -5,7 +5,7 @@ import { type PackedTexts, SharedTexts } from '../tables/sharedMemory.js'
 import { fileRowColumn, openSource } from '../tables/source.js'
 import { pictureKinds, pictureSql, picturesOf, selectPictures } from './column.js'
 import type { DecodeOptions } from './decode.js'
-import type { PictureInput, PicturePlace } from './files.js'
+import { type PictureInput, type PicturePlace, pictureName } from './files.js'
 
 /** Locations of the encoded pictures: paths, or rows (from 0) of files with a Parquet column. Plain data. */
 export type PictureOrigin =
@@ -36,6 +36,10 @@ export class PictureStream {
     const { place, decoding } = this.pictures
     const { decodeAll } = await import('./decode.js')
     const encoded = await this.read(items)
+    const nameOf = (item: number) => {
+      const picture = encoded.get(item)
+      return typeof picture === 'string' ? ` (${pictureName(picture)})` : ''
+    }
     const decoded = await decodeAll(
       items.map((item) => encoded.get(item) ?? new Error('missing: it no longer exists')),
       place,
@@ -47,7 +51,7 @@ export class PictureStream {
         throw new UserError({
           id: 'picture-changed',
           where: place.folder,
-          what: `picture number ${items[i] + 1} could be read when the run began and is now broken: ${picture?.message}`,
+          what: `picture number ${items[i] + 1}${nameOf(items[i])} could be read when the run began and is now broken: ${picture?.message}`,
           expected:
             'pictures that do not change during the run, because they do not fit into the cache (data.cacheLimit)',
           remedy: 'restore them and continue with --resume',

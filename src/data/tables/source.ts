@@ -101,14 +101,35 @@ async function columnsOf(db: Database, table: string, files: string): Promise<Co
   )
   const columns = new ColumnTypes()
   for (const { name, type } of rows) columns.set(name, type)
-  for (const { name } of rows) {
-    // DuckDB adds _1 to the second of two columns of the same name.
-    const [, first] = /^(.+)_\d+$/.exec(name) ?? []
-    if (first === undefined || !columns.has(first)) continue
-    const own = `parquet_schema(${files}) WHERE lower(name) = lower(${literal(name)})`
-    if ((await db.count(own)) === 0) columns.repeated.add(columns.nameOf(first))
-  }
+  // DuckDB adds _1 to the second of two columns of the same name. The files say whether it is a name of their own.
+  const isDoubtful = rows.some(({ name }) => columns.has(/^(.+)_\d+$/.exec(name)?.[1] ?? ''))
+  if (isDoubtful) for (const name of await repeatedNames(db, files)) columns.repeated.add(columns.nameOf(name))
   return columns
+}
+
+/** Names, in any case, that several columns of one file have. */
+async function repeatedNames(db: Database, files: string): Promise<Set<string>> {
+  const elements = await db.rows<{ file: string; name: string; children: bigint | null }>(
+    `SELECT file_name AS file, name, num_children AS children FROM parquet_schema(${files})`,
+  )
+  const repeated = new Set<string>()
+  let [file, known] = ['', new Set<string>()]
+  // Each element is followed by its children; a file begins with the element that has its columns.
+  let inside = 0
+  for (const { file: of, name, children } of elements) {
+    const count = Number(children ?? 0)
+    if (of !== file) {
+      ;[file, known, inside] = [of, new Set(), 0]
+      continue
+    }
+    if (inside === 0) {
+      const lower = name.toLowerCase()
+      if (known.has(lower)) repeated.add(name)
+      known.add(lower)
+    } else inside--
+    inside += count
+  }
+  return repeated
 }
 
 const replaced = (casts: ReadonlyMap<string, string>) =>

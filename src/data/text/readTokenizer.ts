@@ -2,7 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { messageOf, UserError } from '../../base/errors.js'
+import { z } from 'zod'
+import { UserError } from '../../base/errors.js'
+import { brokenFile, readJson as readObject, requireFile } from '../../base/ownFile.js'
 import type { Warning } from '../../base/warning.js'
 import { clipTokenizer, withClipSplitting, wordEnd } from './clipBpe.js'
 import type { TokenizerFiles } from './tokenizerFiles.js'
@@ -141,6 +143,7 @@ function readVocab(path: string): Record<string, number> {
 
 /** The vocabulary in vocab.txt: one token per line, in the order of ids. */
 function readLines(path: string): Record<string, number> {
+  requireFile(path, recovery)
   const lines = readFileSync(path, 'utf8')
     .replace(/\r?\n$/, '')
     .split(/\r?\n/)
@@ -149,6 +152,7 @@ function readLines(path: string): Record<string, number> {
 
 /** The pairs in merges.txt, in their order; the first line may name a version. */
 function readMerges(path: string, vocab: Record<string, number>): [string, string][] {
+  requireFile(path, recovery)
   const lines = readFileSync(path, 'utf8').split(/\r?\n/)
   const merges: [string, string][] = []
   for (const [i, line] of lines.entries()) {
@@ -164,16 +168,11 @@ function readMerges(path: string, vocab: Record<string, number>): [string, strin
 }
 
 function readJson(path: string): Json {
-  let json: unknown
-  try {
-    json = JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    throw broken(path, messageOf(error).split('\n')[0], 'JSON')
-  }
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json
-  throw broken(path, 'not an object', 'a JSON object')
+  return readObject(path, z.record(z.string(), z.unknown()), recovery)
 }
 
+const recovery = { id: 'tokenizer-broken', remedy: 'copy the file of the model again' }
+
 function broken(where: string, what: string, expected?: string): UserError {
-  return new UserError({ id: 'tokenizer-broken', where, what, expected, remedy: 'copy the file of the model again' })
+  return brokenFile(where, what, recovery, expected)
 }

@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { requireFileApart } from '../../base/apart.js'
-import { UserError } from '../../base/errors.js'
+import { messageOf, UserError } from '../../base/errors.js'
 import { replaceFile } from '../../base/files.js'
+import { requireFile } from '../../base/ownFile.js'
 import { removeSiblings, siblingName } from '../../base/processes/temporary.js'
 import { lockOutput } from '../../base/runStage.js'
 import { warningText } from '../../base/warning.js'
@@ -16,7 +17,7 @@ import { Database } from '../../data/tables/duckdb.js'
 import type { ContentTable } from '../../data/vectors/contentTable.js'
 import type { Value } from '../../engine/index.js'
 import { historyInput, searchOf, targetInput, vectorInput } from '../../models/ctr/index.js'
-import { exportClickModel, probabilityOutput } from '../../runtime/clickModel.js'
+import { exportClickModel, probabilityOutput, problemOfExport } from '../../runtime/clickModel.js'
 import { type ModelOptions, openModel } from '../../runtime/model.js'
 import { factLines, factMetrics } from '../../train/facts.js'
 import type { Terminal } from '../../train/terminal.js'
@@ -93,7 +94,9 @@ async function score(
   terminal: Terminal,
 ) {
   let onnx = join(run, 'onnx')
-  if (!existsSync(onnx)) {
+  const problem = problemOfExport(onnx)
+  if (problem !== undefined) {
+    terminal.say(`the model is exported again from the checkpoint: ${problem}`)
     // The run belongs to others, who may change it at the same time, and it may be read-only.
     onnx = join(db.temporary, 'onnx')
     await exportClickModel(join(run, 'checkpoint'), ctrFeatures(data), config, onnx)
@@ -107,7 +110,9 @@ async function score(
     const explanations = explain > 0 ? await Explanations.open(db, data, behaviorSearch, explain) : undefined
     for (let from = 0; from < rows; from += scoring) {
       const batch = Int32Array.from({ length: Math.min(scoring, rows - from) }, (_, i) => from + i)
-      const outputs = await model.run(withVectors(ctrBatch(data, batch, behaviorSearch), data.content))
+      const inputs = withVectors(ctrBatch(data, batch, behaviorSearch), data.content)
+      const outputs = await model.run(inputs).catch((error) => refuseModel(error, onnx))
+      requireProbabilities(outputs[probabilityOutput].data as Float32Array, from, onnx)
       const [users, items] = [user, item].map((column) => column.read(from, from + batch.length))
       await db.insert('scores', [batch, users, items, outputs[probabilityOutput].data])
       await explanations?.add(batch, outputs)
@@ -120,10 +125,32 @@ async function score(
   }
 }
 
+/** @throws UserError `model-broken`: of an export without checksums that other files were copied into */
+function refuseModel(error: unknown, onnx: string): never {
+  const remedy = 'remove its folder: the model is exported again'
+  const what = `ONNX Runtime cannot run it: ${messageOf(error).split('\n')[0]}`
+  throw new UserError({ id: 'model-broken', where: onnx, what, remedy })
+}
+
+/** @throws UserError `probability-not-finite`, before anything is written */
+export function requireProbabilities(probabilities: Float32Array, from: number, where: string): void {
+  const odd = probabilities.findIndex((x) => !Number.isFinite(x))
+  if (odd < 0) return
+  throw new UserError({
+    id: 'probability-not-finite',
+    where,
+    what: `the probability of impression ${from + odd + 1} is ${probabilities[odd]}`,
+    expected: 'a number from 0 to 1',
+    remedy: 'check the values of its features, and the weights of the model: train it again if they are spoilt',
+  })
+}
+
 function configOf(run: string, changes: Record<string, unknown>): CtrConfig {
   const missing = ['config.yaml', 'metrics.json', 'checkpoint/model.safetensors'].find((f) => !existsSync(join(run, f)))
-  if (missing === undefined)
+  if (missing === undefined) {
+    requireFile(join(run, 'config.yaml'), { remedy: 'copy the run folder again' })
     return loadConfig(ctrConfig, { file: join(run, 'config.yaml'), stage: 'ctr', flags: changes })
+  }
   const remedy = 'give the folder of a finished run of mim ctr; continue a stopped one with --resume'
   throw new UserError({ id: 'run-missing', where: run, what: `${missing} is missing`, remedy })
 }

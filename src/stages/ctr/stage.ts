@@ -11,6 +11,7 @@ import type { Run } from '../../train/run.js'
 import { ctrFeatures } from './batch.js'
 import { checkLeaks } from './describe.js'
 import { loadDataset, saveFeatures } from './load.js'
+import { requireProbabilities } from './predict.js'
 import { showClicks, testMetrics, writePredictions } from './results.js'
 import { CtrTask, validMetrics } from './task.js'
 
@@ -50,6 +51,7 @@ async function trainAndTest(db: Database, data: CtrDataset, config: CtrConfig, r
     await exportClickModel(run.path('checkpoint'), ctrFeatures(data), config, run.path('onnx'))
     task.loadModel(run.path('checkpoint'))
     const scores = task.predict(data.split.test)
+    requireProbabilities(scores, data.split.test.from, run.path('checkpoint'))
     await writePredictions(db, data, scores, run.path('predictions.parquet'))
     const metrics = testMetrics(data, scores, config.evaluation)
     await run.show(() => showClicks(data, scores, metrics))

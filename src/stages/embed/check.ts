@@ -5,7 +5,8 @@ import { checkJoin } from '../../data/tables/coverage.js'
 import { type Database, identifier, literal } from '../../data/tables/duckdb.js'
 import { usualItemColumns } from '../../data/usualColumns.js'
 import { copyIds } from '../../data/vectors/sources.js'
-import { type EmbeddingTable, type Id, normOf } from '../../store/index.js'
+import { type EmbeddingTable, type Id, normOf, vectorFlags, vectorProblem } from '../../store/index.js'
+import { type Checksums, fileProblems } from './checkFiles.js'
 import { countDuplicates, fingerprint } from './duplicates.js'
 
 /** Rows read at a time. */
@@ -31,12 +32,23 @@ export interface VectorFindings {
   duplicates: number
   /** Mean cosine over all pairs of items; 1 if all vectors are equal. */
   mean_cosine: number
+  /** Vectors of pictures and titles that are not finite, or zero. */
+  parts_not_usable: number
+  /** Whether all files have the checksums of the manifest; `none`: written by an earlier version. */
+  checksums: Checksums
   /** Descriptions for the user of what is wrong. */
   problems: string[]
 }
 
+/** Everything that can be wrong with a table by itself. Reads all its files. */
+export async function checkTable(db: Database, table: EmbeddingTable): Promise<VectorFindings> {
+  const { checksums, problems } = await fileProblems(db, table)
+  const vectors = checkVectors(table)
+  return { ...vectors, checksums, problems: [...problems, ...vectors.problems] }
+}
+
 /** One pass over the vectors of a table. */
-export function checkVectors(table: EmbeddingTable): VectorFindings {
+export function checkVectors(table: EmbeddingTable): Omit<VectorFindings, 'checksums'> {
   const { rows, type, model_version } = table.manifest
   const d = table.width
   const sum = new Float64Array(d)
@@ -64,10 +76,12 @@ export function checkVectors(table: EmbeddingTable): VectorFindings {
   }
   const squared = sum.reduce((total, x) => total + x * x, 0)
   const meanCosine = units > 1 ? (squared - units) / (units * (units - 1)) : 0
+  const odd = oddParts(table)
   const problems = [
     rows === 0 && 'the table has no rows',
     notFinite > 0 && `${notFinite} vectors are not finite`,
     notUnit > 0 && `${notUnit} vectors do not have unit norm`,
+    odd > 0 && `${odd} vectors of pictures or titles are not finite, or zero`,
     meanCosine > collapseCosine && `the vectors have collapsed: the mean cosine is ${meanCosine.toFixed(3)}`,
   ].filter((problem) => problem !== false)
   return {
@@ -79,10 +93,27 @@ export function checkVectors(table: EmbeddingTable): VectorFindings {
     norm_max: norms.most,
     not_finite: notFinite,
     not_unit: notUnit,
+    parts_not_usable: odd,
     duplicates: countDuplicates(table, fingerprints),
     mean_cosine: meanCosine,
     problems,
   }
+}
+
+/** Number of vectors of pictures and titles that cannot be used. */
+function oddParts(table: EmbeddingTable): number {
+  let odd = 0
+  for (const name of ['image_embedding', 'text_embedding'] as const) {
+    const width = table.manifest.widths[name]
+    for (const { from, rows, vectors } of table.blocks(blockRows, name)) {
+      const present = table.rows.array('present').read(from, rows)
+      for (let i = 0; i < rows; i++) {
+        if (!(present[i] & vectorFlags[name])) continue
+        if (vectorProblem(vectors.subarray(i * width, (i + 1) * width))) odd++
+      }
+    }
+  }
+  return odd
 }
 
 export interface Coverage {

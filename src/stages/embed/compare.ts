@@ -1,4 +1,5 @@
 import { lstatSync } from 'node:fs'
+import { UserError } from '../../base/errors.js'
 import { EmbeddingTable, type Id } from '../../store/index.js'
 import type { Description } from './describe.js'
 import type { Comparison, ItemStatus } from './items.js'
@@ -34,14 +35,39 @@ export function tableDifferences(one: Description, other: Description): string[]
   })
 }
 
-/** The published table at `path`, if its rows can be copied into a table of `wanted`. Close it when done. */
-export function openOlder(path: string, wanted: Description, say: (line: string) => void): EmbeddingTable | undefined {
+/**
+ * The published table at `path`, if its rows can be copied into a table of `wanted`. A spoilt one is left out, unless
+ * `isNeeded`: it alone has the vectors of items that left the catalogue. Close it when done.
+ * @throws UserError `store-broken`, `store-format`, `store-missing`
+ */
+export function openOlder(
+  path: string,
+  wanted: Description,
+  isNeeded: boolean,
+  say: (line: string) => void,
+): EmbeddingTable | undefined {
   // Versions of mim before links published a plain folder.
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined
-  const older = EmbeddingTable.open(path)
+  const older = isNeeded ? EmbeddingTable.open(path) : openWhole(path, say)
+  if (!older) return undefined
   const differences = tableDifferences(wanted, older.manifest)
   if (differences.length === 0) return older
   older.close()
   say(`all vectors are computed again: the published table has ${differences.join('; ')}`)
   return undefined
+}
+
+function openWhole(path: string, say: (line: string) => void): EmbeddingTable | undefined {
+  let table: EmbeddingTable | undefined
+  try {
+    table = EmbeddingTable.open(path)
+    table.ids.check()
+    return table
+  } catch (error) {
+    table?.close()
+    // A link to a table that was removed counts, too.
+    if (!(error instanceof UserError && ['store-broken', 'store-missing'].includes(error.id))) throw error
+    say(`the published table is spoilt and not used: ${error.message}`)
+    return undefined
+  }
 }

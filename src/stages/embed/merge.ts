@@ -38,10 +38,10 @@ export async function mergeShards(
   using opened = new Resources()
   const parts = openParts(run.path(shardsFolder), opened)
   checkParts(parts, run.path(shardsFolder))
-  const { shard: _shard, rows: _rows, ...description } = parts[0].table.manifest
+  const { shard: _shard, rows: _rows, files: _files, ...description } = parts[0].table.manifest
   const published = run.path(tableFolder)
   recoverTable(published)
-  using older = openOlder(published, description, (line) => run.say(line))
+  using older = openOlder(published, description, keepMissing, (line) => run.say(line))
   const tables = parts.map(({ table }) => table)
   const cursors = [...tables, ...(older ? [older] : [])].map(({ ids, rows }) => new Cursor(ids, rows))
   const counts = { items: 0, pictures: 0, empty: 0, gone: 0 }

@@ -7,7 +7,15 @@ import { ARRAY, BIGINT, FLOAT, TINYINT, UBIGINT, VARCHAR } from '@duckdb/node-ap
 import { Resources } from '../../base/resources.js'
 import { Database, literal } from '../../data/tables/duckdb.js'
 import { arrowSchema } from '../../formats/arrowSchema.js'
-import { type Chunk, flags, hashBytes, type Manifest, type VectorName, vectorNames } from '../../store/index.js'
+import {
+  type Chunk,
+  hashBytes,
+  type Manifest,
+  parquetFolder,
+  type Summing,
+  vectorFlags,
+  vectorNames,
+} from '../../store/index.js'
 
 /** Most rows per file (each has one row group), and most bytes of their vectors: writing takes about ten times as much. */
 const maxRows = 20_480
@@ -19,13 +27,6 @@ const writerCount = 2
 /** DuckDB returns memory to the system whenever this much is free. By default its memory grows with every file. */
 const flushThreshold = '1MB'
 
-/** The bit of `present` for each vector. */
-const bits: Record<VectorName, number> = {
-  embedding: flags.embedding,
-  image_embedding: flags.image,
-  text_embedding: flags.text,
-}
-
 type Shape = Omit<Manifest, 'rows'>
 
 /** At most `chunkRows` rows of a chunk. */
@@ -35,7 +36,7 @@ interface Piece {
   count: number
 }
 
-/** Writes rows, which come sorted by id, to part-00000.parquet and so on in a folder. Close it when done. */
+/** Writes rows, which come sorted by id, to parquet/part-00000.parquet and so on in the folder of a table. Close it when done. */
 export class ParquetParts implements AsyncDisposable {
   private readonly partRows: number
   /** Rows of the next file, and their number. */
@@ -48,6 +49,7 @@ export class ParquetParts implements AsyncDisposable {
   private constructor(
     private readonly writers: readonly PartWriter[],
     private readonly folder: string,
+    private readonly sums: Summing,
     { type, widths }: Shape,
   ) {
     const bytes = vectorNames.reduce((sum, name) => sum + widths[name], 0) * (type === 'int8' ? 1 : 4)
@@ -55,13 +57,13 @@ export class ParquetParts implements AsyncDisposable {
     this.partRows = Math.max(1, Math.floor(chunks)) * chunkRows
   }
 
-  static async open(folder: string, shape: Shape): Promise<ParquetParts> {
-    mkdirSync(folder, { recursive: true })
+  static async open(folder: string, shape: Shape, sums: Summing): Promise<ParquetParts> {
+    mkdirSync(join(folder, parquetFolder), { recursive: true })
     using opened = new Resources()
     const writers: PartWriter[] = []
     while (writers.length < writerCount) writers.push(opened.use(await PartWriter.open(shape)))
     opened.release()
-    return new ParquetParts(writers, folder, shape)
+    return new ParquetParts(writers, folder, sums, shape)
   }
 
   /** Adds rows, which must not change afterwards: they are written later. */
@@ -79,8 +81,10 @@ export class ParquetParts implements AsyncDisposable {
 
   private async write(): Promise<void> {
     if (this.writing.length === writerCount) await this.writing.shift()
-    const path = join(this.folder, `part-${String(this.part).padStart(5, '0')}.parquet`)
-    const written = this.writers[this.part++ % writerCount].write(path, this.pieces, this.partRows)
+    const name = `${parquetFolder}/part-${String(this.part).padStart(5, '0')}.parquet`
+    const written = this.writers[this.part++ % writerCount]
+      .write(join(this.folder, name), this.pieces, this.partRows)
+      .then(() => this.sums.addFile(name))
     // A failure is reported when it is awaited, not as an unhandled rejection.
     written.catch(() => {})
     this.writing.push(written)
@@ -162,7 +166,7 @@ class PartWriter implements Disposable {
       const stored = new Uint8Array(buffer, byteOffset, count * rowBytes)
       stored.set(rows[name].subarray(from * rowBytes, (from + count) * rowBytes))
       for (let row = 0; row < count; row++) {
-        if (!(rows.present[from + row] & bits[name])) vector.validity.setItemValid(row, false)
+        if (!(rows.present[from + row] & vectorFlags[name])) vector.validity.setItemValid(row, false)
       }
       vector.flush()
     }

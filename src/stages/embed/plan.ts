@@ -15,7 +15,7 @@ export async function planEmbed(config: EmbedConfig, path: string, shard?: Shard
   using db = await Database.open()
   const stream = await openItemStream(db, findTable(config.data.root, config.data.items), config.data.columns, shard)
   const description = await describeTable(config, model, stream)
-  using older = openOlder(path, description, (line) => terminal.say(line))
+  using older = openOlder(path, description, config.keepMissing, (line) => terminal.say(line))
   const counts = { items: stream.count, new: 0, changed: 0, unchanged: 0, empty: 0 }
   const bar = terminal.bar('items', stream.count)
   let [done, published] = [0, 0]

@@ -1,6 +1,6 @@
 /** A thread that reads picture files and hashes the content of items. Threads pay off: most of the time is system calls. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { ResultMessage, TaskMessage } from '../../base/threads.js'
+import { type ResultMessage, serve, type TaskMessage } from '../../base/threads.js'
 import { type PictureInput, type PicturePlace, pictureBytesNow } from '../../data/pictures/files.js'
 import { contentHash } from './contentHash.js'
 
@@ -18,7 +18,7 @@ export interface ReadAnswer {
 
 const source = workerData as PicturePlace
 
-parentPort!.on('message', ({ id, task: { pictures: wanted, titles } }: TaskMessage<ReadTask>) => {
+serve(({ id, task: { pictures: wanted, titles } }: TaskMessage<ReadTask>) => {
   const found = wanted.map((picture) => (picture === null ? null : read(picture)))
   const hashes = found.map((picture, i) => contentHash(titles[i], typeof picture === 'string' ? null : picture))
   // All bytes in one buffer, which is transferred without a copy.

@@ -15,14 +15,23 @@ import { modalitiesSection } from '../../report/index.js'
 import { pictureOptions } from '../../runtime/encoder.js'
 import type { EncoderLanes } from '../../runtime/lanes.js'
 import type { Encoded } from '../../runtime/laneThread.js'
-import { type Chunk, Cursor, EmbeddingTable, flags, mergedRows, recoverTable, tableFolder } from '../../store/index.js'
+import {
+  type Chunk,
+  Cursor,
+  EmbeddingTable,
+  flags,
+  mergedRows,
+  recoverTable,
+  tableFolder,
+  vectorProblem,
+} from '../../store/index.js'
 import type { Run } from '../../train/run.js'
 import { compareWith, openOlder } from './compare.js'
 import { describeTable, encoderSetup, openCheckpoint } from './describe.js'
 import { type Batch, type BrokenPicture, batches, compareItems, retried } from './items.js'
 import { chooseBatch, openLanes } from './lanes.js'
 import { showNeighbors } from './neighbors.js'
-import { publish, writePart } from './publish.js'
+import { publish, unusableVector, writePart } from './publish.js'
 import { EmbedWork } from './work.js'
 
 /**
@@ -43,10 +52,10 @@ export async function embed(
   run.tell(facts)
   const description = await describeTable(config, model, stream)
   recoverTable(published)
-  using older = openOlder(published, description, (line) => run.say(line))
+  using older = openOlder(published, description, config.keepMissing, (line) => run.say(line))
   await using lanes = await openLanes(config, model, run)
   const purpose = { model: description.model_version, older: older?.folder }
-  using work = await EmbedWork.open(run.path('work'), stream, description, purpose)
+  using work = await EmbedWork.open(run.path('work'), stream, description, purpose, (line) => run.say(line))
 
   const batch = config.batch === 'auto' ? await chooseBatch(lanes, model, run) : config.batch
   const decoding = pictureOptions(encoderSetup(config, model, run.path('onnx')))
@@ -117,7 +126,7 @@ async function encodeItems(
   })
   const bar = run.terminal.bar('items', stream.count)
   for await (const { batch, encoded } of results) {
-    await rejected.add(storeBatch(batch, encoded, work, counts))
+    await rejected.add(storeBatch(batch, encoded, work, counts, config.checkpoint))
     // Too many whatever follows: there are no more pictures than items.
     if (rejected.count > config.data.maxBadImages * stream.count)
       await checkBroken(rejected, counts.pictures, stream, config, run)
@@ -128,18 +137,24 @@ async function encodeItems(
   return counts
 }
 
-/** Stores the vectors of a batch and counts its items; returns the broken pictures. */
+/**
+ * Stores the vectors of a batch and counts its items; returns the broken pictures.
+ * @throws UserError `vector-not-usable` for a vector of `model` that is not finite, or zero
+ */
 function storeBatch(
   { items, pictures, broken, unchanged, resumed }: Batch,
   encoded: Encoded[],
   work: EmbedWork,
   counts: Counts,
+  model: string,
 ): BrokenPicture[] {
   const all = [...broken]
   for (const row of unchanged) work.markUnchanged(row)
   for (const [i, { vectors, broken: reason }] of encoded.entries()) {
     const { id, row, path, hash } = items[i]
     if (reason !== undefined) all.push({ id, path, reason })
+    const problem = vectors && [vectors.embedding, vectors.image, vectors.text].flatMap(problemOf)[0]
+    if (problem) throw unusableVector(id, `a vector ${problem}`, model)
     if (vectors) work.write(row, vectors, hash, reason !== undefined)
     else work.markEmpty(row)
     counts[vectors ? 'computed' : 'empty']++
@@ -149,6 +164,8 @@ function storeBatch(
   counts.resumed += resumed
   return all
 }
+
+const problemOf = (vector: Float32Array | null) => (vector && vectorProblem(vector)) ?? []
 
 /**
  * Lists the broken pictures and warns of them.

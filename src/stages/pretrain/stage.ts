@@ -83,7 +83,8 @@ async function load(config: PretrainConfig, run: Run) {
   const shape = encoderShape(model)
   const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
   const list = rejectedList(run)
-  const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit, list)
+  const fitting = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit, list)
+  const options = { ...fitting, say: (line: string) => run.say(line) }
   using opened = new Resources()
   const catalogue = await decoding(run, 'pictures', items.count, (progress) =>
     prepareCatalogue(items, encoder, options, progress),

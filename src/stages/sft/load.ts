@@ -66,7 +66,8 @@ export async function loadSftData(
     const items = await loadItems(db, findTable(data.root, data.items), data.columns, facts)
     const text = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
     const list = rejectedList(run)
-    const options = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit, list)
+    const fitting = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit, list)
+    const options = { ...fitting, say: (line: string) => run.say(line) }
     const catalogue = await openCatalogueOf(items, text, options, run)
     opened.push(catalogue.pictures)
     await run.checkInput('pictures', catalogue.pictures.print)

@@ -1,6 +1,8 @@
 /** Mines hard negatives: the nearest neighbors of items by the vectors that training has reached. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
+import { brokenFile, readJson } from '../../base/ownFile.js'
 import { Random } from '../../base/random.js'
 import type { SftConfig } from '../../config/sft.js'
 import type { ItemLists } from '../../data/choices/itemLists.js'
@@ -46,13 +48,31 @@ export function saveMined(folder: string, lists: ItemLists): void {
   writeSafetensors(join(folder, minedFile), [tensor('items'), tensor('offsets')])
 }
 
-/** The neighbors that `saveMined` wrote; undefined if there are none. */
+const numbers = z.array(z.int().nonnegative())
+const recovery = { remedy: 'restore the folder last/ of the run from a copy, or start again with --overwrite' }
+
+/**
+ * The neighbors that `saveMined` wrote; undefined if there are none.
+ * @throws UserError `file-broken`
+ */
 export function loadMined(folder: string): ItemLists | undefined {
   if (existsSync(join(folder, minedFile))) {
     using file = new SafetensorsFile(join(folder, minedFile))
-    return { items: file.ints('items'), offsets: file.ints('offsets') }
+    for (const name of ['items', 'offsets']) file.require(name, 'I32', [file.entries.get(name)?.shape[0] ?? 0])
+    return checked(file.path, { items: file.ints('items'), offsets: file.ints('offsets') })
   }
   if (!existsSync(join(folder, formerFile))) return undefined
-  const { items, offsets } = JSON.parse(readFileSync(join(folder, formerFile), 'utf8')) as Record<string, number[]>
-  return { items: Int32Array.from(items), offsets: Int32Array.from(offsets) }
+  const path = join(folder, formerFile)
+  const { items, offsets } = readJson(path, z.object({ items: numbers, offsets: numbers }), recovery)
+  return checked(path, { items: Int32Array.from(items), offsets: Int32Array.from(offsets) })
+}
+
+/** Lists in their order, of items that there are. */
+function checked(path: string, lists: ItemLists): ItemLists {
+  const { items, offsets } = lists
+  const ascend =
+    offsets[0] === 0 && offsets.at(-1) === items.length && offsets.every((x, i) => i === 0 || x >= offsets[i - 1])
+  const known = items.every((item) => item >= 0 && item < offsets.length - 1)
+  if (ascend && known) return lists
+  throw brokenFile(path, `${ascend ? 'items' : 'offsets'} are not of neighbors`, recovery)
 }

@@ -269,6 +269,22 @@ describe('Names of columns', () => {
     })
   })
 
+  test('when a column is there twice, and others have the names that DuckDB makes of it, then it is refused', async () => {
+    const path = join(folder, 'thrice.parquet')
+    await write(
+      'once-more',
+      "SELECT {'label': 0, 'labelx': 1} AS inner, 1 AS label, 2 AS xabel, 3 AS label_1, 4 AS label_2",
+    )
+    const bytes = await readFile(join(folder, 'once-more.parquet'))
+    for (let at = bytes.indexOf('xabel'); at >= 0; at = bytes.indexOf('xabel', at)) bytes.write('label', at)
+    await writeFile(path, bytes)
+    await assert.rejects(openTable(db, path, { label: { type: 'label' } }), { id: 'column-twice', message: /'label'/ })
+    assert.equal((await openTable(db, path, { label_2: { type: 'number' } })).rows, 1)
+    // Nested fields of the same name are none.
+    const whole = await openTable(db, join(folder, 'once-more.parquet'), { label: { type: 'label' } })
+    assert.equal(whole.repeated.size, 0)
+  })
+
   test('when a column is missing then the nearest name is suggested', async () => {
     const path = await write('near', "SELECT 1 AS item_id, 'x' AS image")
     await assert.rejects(openTable(db, path, { imgae: { type: 'image' } }), {

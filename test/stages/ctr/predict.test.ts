@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { Database, literal } from '../../../src/data/tables/duckdb.js'
+import { requireProbabilities } from '../../../src/stages/ctr/predict.js'
 import { mim, mimJson } from '../../commands/cli.js'
 import { query, smallStages, workplace } from '../../e2e/stages.js'
-import { refusal } from '../../refusal.js'
+import { refusal, runHere } from '../../refusal.js'
 import { writeVectors } from './vectors.js'
 
 const folder = await workplace()
@@ -181,4 +183,100 @@ test('when there is nothing to predict with then one line says why', async () =>
     assert.equal(code, 2)
     assert.match(stderr, expected)
   }
+})
+
+/** A copy of the run, without its explanations, with other content of a file. */
+function spoilt(name: string, file: string, change: (content: Buffer) => Buffer | string): string {
+  const copy = join(folder, name)
+  cpSync(run, copy, { recursive: true })
+  writeFileSync(join(copy, file), change(readFileSync(join(copy, file))))
+  return copy
+}
+
+test('when the exported model is spoilt then it is exported again, a line says so, and scores are the same', async () => {
+  const cases: [string, (content: Buffer) => Buffer | string][] = [
+    ['onnx/model.onnx', (bytes) => bytes.subarray(0, 100)],
+    ['onnx/model.onnx', (bytes) => bytes.fill(1, bytes.length - 2000, bytes.length - 1900)],
+    ['onnx/files.json', () => 'null'],
+  ]
+  for (const [i, [file, change]] of cases.entries()) {
+    const copy = spoilt(`export-${i}`, file, change)
+    const out = join(folder, `export-${i}.parquet`)
+    const { code, stderr } = await runHere(['ctr', 'predict', copy, '--out', out, '--json'])
+    assert.equal(code, undefined, stderr)
+    assert.match(stderr, /^the model is exported again from the checkpoint: .*onnx\/(model\.onnx|files\.json)/m)
+    const [{ furthest }] = await query<{ furthest: number }>(
+      'SELECT max(abs(a.probability - b.probability)) AS furthest FROM {out} a POSITIONAL JOIN {scored} b',
+      { out, scored },
+    )
+    assert.equal(furthest, 0)
+  }
+})
+
+test('when files of a trained model are spoilt then one line names the file and nothing is written', async () => {
+  const cases: [string, (content: Buffer) => Buffer | string, RegExp][] = [
+    ['checkpoint/features.json', () => '{}', /^error \[file-broken\]: .*features\.json: sizes: /m],
+    ['checkpoint/features.json', () => 'null', /^error \[file-broken\]: .*features\.json: null: /m],
+    [
+      'checkpoint/features.json',
+      (bytes) => bytes.toString().replace('"item"', '"thing"'),
+      /features\.json: sizes: there is none of the table 'item'/,
+    ],
+    [
+      'checkpoint/features.json',
+      (bytes) => bytes.toString().replace('"mean":[', '"mean":[0,'),
+      /features\.json: whitening of /,
+    ],
+    [
+      'checkpoint/vocabulary.parquet',
+      (bytes) => bytes.subarray(0, 200),
+      /^error \[table-unreadable\]: .*vocabulary\.parquet/m,
+    ],
+    [
+      'checkpoint/vocabulary.parquet',
+      () => readFileSync(vectors),
+      /^error \[column-missing\]: .*vocabulary\.parquet: column 'table' /m,
+    ],
+    ['config.yaml', () => '{}', /^error \[/m],
+  ]
+  for (const [i, [file, change, message]] of cases.entries()) {
+    const copy = spoilt(`model-${i}`, file, change)
+    const out = join(folder, `model-${i}.parquet`)
+    const { code, stderr } = await runHere(['ctr', 'predict', copy, '--out', out])
+    assert.equal(code, 2, stderr)
+    assert.match(stderr, message)
+    assert.doesNotMatch(stderr, /\n {4}at /)
+    assert.equal(existsSync(out), false)
+  }
+})
+
+test('when an export without checksums is no model then one line says so', async () => {
+  const copy = spoilt('unsummed', 'onnx/model.onnx', () => 'no model')
+  rmSync(join(copy, 'onnx/files.json'))
+  const { code, stderr } = await runHere(['ctr', 'predict', copy, '--out', join(folder, 'unsummed.parquet')])
+  assert.equal(code, 2)
+  assert.match(
+    stderr,
+    /error \[model-broken\]: .*model\.onnx: ONNX Runtime cannot open it: [^\n]*; remove its folder: /,
+  )
+})
+
+test('when a probability is NaN then nothing is written, and the error names the impression', async () => {
+  assert.throws(() => requireProbabilities(Float32Array.of(0.5, Number.NaN), 4096, 'onnx'), {
+    id: 'probability-not-finite',
+    message: /^onnx: the probability of impression 4098 is NaN; expected a number from 0 to 1; /,
+  })
+  const copy = join(folder, 'not-finite')
+  cpSync(run, copy, { recursive: true })
+  const weights = join(copy, 'checkpoint/model.safetensors')
+  const bytes = readFileSync(weights)
+  // All numbers after the header.
+  bytes.fill(0xff, 8 + Number(bytes.readBigUInt64LE()))
+  writeFileSync(weights, bytes)
+  rmSync(join(copy, 'onnx'), { recursive: true })
+  const out = join(folder, 'not-finite.parquet')
+  const { code, stderr } = await runHere(['ctr', 'predict', copy, '--out', out])
+  assert.equal(code, 2, stderr)
+  assert.match(stderr, /error \[probability-not-finite\]: /)
+  assert.equal(existsSync(out), false)
 })
