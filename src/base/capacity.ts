@@ -2,6 +2,7 @@
 import { readFileSync, statfsSync, statSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { getHeapStatistics } from 'node:v8'
 import { UserError } from './errors.js'
 
 /** Less is not worth asking for [bytes]. */
@@ -17,6 +18,20 @@ export function requireMemory(bytes: number, what: string, remedy: string): void
   const free = freeMemory()
   if (bytes <= free) return
   throw new UserError({ id: 'memory', what: `${what}: needs ${sizeOf(bytes)}, ${sizeOf(free)} are free`, remedy })
+}
+
+/**
+ * As `requireMemory`, for objects of JavaScript: Node ends a process whose objects outgrow their limit, whatever the
+ * machine has.
+ * @throws UserError `memory`
+ */
+export function requireHeap(bytes: number, what: string, remedy: string): void {
+  requireMemory(bytes, what, remedy)
+  const { heap_size_limit: limit, used_heap_size: used } = getHeapStatistics()
+  if (bytes < little || bytes <= limit - used) return
+  const size = `needs ${sizeOf(bytes)}, Node may use ${sizeOf(limit)}`
+  const more = `${remedy}, or raise the limit: NODE_OPTIONS=--max-old-space-size=${Math.ceil((1.5 * bytes) / 2 ** 20)}`
+  throw new UserError({ id: 'memory', what: `${what}: ${size}`, remedy: more })
 }
 
 /**

@@ -15,6 +15,33 @@ export const engineOptions = {
     .describe('Device of the tensorflow engine; gpu fails if there is none'),
 }
 
+/**
+ * Largest values of options. They are far above what anyone trains, so that a slip of the keyboard is refused at once
+ * instead of taking all memory; what fits into the memory of this machine is checked later.
+ */
+export const most = {
+  /** Widths of layers and vectors. */
+  width: 2 ** 16,
+  /** Rows of a step or of a call of an encoder. */
+  batch: 2 ** 24,
+  /** Pixels along the side of a picture that a model sees. */
+  side: 4096,
+  /** Blocks of a transformer, heads of an attention, layers of a network. */
+  layers: 1024,
+  /** Tokens of a text. */
+  tokens: 2 ** 16,
+  /** Behaviors of a history. */
+  history: 2 ** 20,
+  /** Rows of a table of embeddings: their numbers are int32. */
+  rows: 2 ** 31 - 1,
+  /** Threads of one kind. */
+  threads: 1024,
+  /** Passes over the data. */
+  epochs: 1e6,
+  /** Pixels of a picture in a file. */
+  pixels: 2 ** 32,
+}
+
 export const seedOption = z
   .int()
   .nonnegative()
@@ -94,7 +121,12 @@ export const loopOptions = {
     .nullable()
     .default(null)
     .describe('Time limit of training, counted from the start of the command; --resume continues; null: no limit'),
-  workers: z.int().nonnegative().default(0).describe('Threads that prefetch batches; 0: one per four cores'),
+  workers: z
+    .int()
+    .nonnegative()
+    .max(most.threads)
+    .default(0)
+    .describe('Threads that prefetch batches; 0: one per four cores'),
   saveEvery: z
     .int()
     .nonnegative()
@@ -165,6 +197,7 @@ export const recomputeOption = z
 export const microBatchOption = z
   .int()
   .nonnegative()
+  .max(most.batch)
   .default(0)
   .describe(
     'Rows per forward pass of an encoder, to save memory (GradCache); the gradient is exactly the one of the full ' +

@@ -7,6 +7,7 @@ import {
   engineOptions,
   loopOptions,
   minCoverageOption,
+  most,
   optimizerOptions,
   rateOptions,
   seedOption,
@@ -82,6 +83,7 @@ export const ctrConfig = z.strictObject({
       whiten: z
         .int()
         .min(0)
+        .max(most.width)
         .default(0)
         .describe(
           'Whitening dimensions: content vectors are centered and decorrelated by the items of the training part, and ' +
@@ -132,7 +134,12 @@ export const ctrConfig = z.strictObject({
         .min(1)
         .default(['click'])
         .describe('Actions of the behaviors that make up the history'),
-      length: z.int().positive().default(50).describe('History length: the latest behaviors are kept'),
+      length: z
+        .int()
+        .positive()
+        .max(most.history)
+        .default(50)
+        .describe('History length: the latest behaviors are kept'),
       padding: z
         .union([z.string(), z.int()])
         .nullable()
@@ -168,6 +175,7 @@ export const ctrConfig = z.strictObject({
       idRows: z
         .int()
         .min(3)
+        .max(most.rows)
         .nullable()
         .default(null)
         .describe(
@@ -178,13 +186,18 @@ export const ctrConfig = z.strictObject({
   model: z
     .strictObject({
       name: z.enum(modelNames).default('ciubm').describe(`Model. ${modelDescriptions}`),
-      dim: z.int().positive().default(16).describe('Embedding size of ids'),
+      dim: z.int().positive().max(most.width).default(16).describe('Embedding size of ids'),
       attention: z
-        .array(z.int().positive())
+        .array(z.int().positive().max(most.width))
+        .max(most.layers)
         .default([64])
         .describe('Hidden layer sizes of the target attention over ids'),
-      head: z.array(z.int().positive()).default([128, 64]).describe('Hidden layer sizes of the head (MLP)'),
-      contentDim: z.int().positive().default(64).describe('Projection size of content vectors'),
+      head: z
+        .array(z.int().positive().max(most.width))
+        .max(most.layers)
+        .default([128, 64])
+        .describe('Hidden layer sizes of the head (MLP)'),
+      contentDim: z.int().positive().max(most.width).default(64).describe('Projection size of content vectors'),
       simTier: z
         .boolean()
         .default(true)
@@ -209,7 +222,12 @@ export const ctrConfig = z.strictObject({
         .boolean()
         .default(false)
         .describe('Learned default embeddings for a target without a vector and for an empty history'),
-      heads: z.int().positive().default(2).describe('Attention heads of sim-hard and sim-soft, each of size dim'),
+      heads: z
+        .int()
+        .positive()
+        .max(most.layers)
+        .default(2)
+        .describe('Attention heads of sim-hard and sim-soft, each of size dim'),
       behaviorSearch: z
         .strictObject({
           kind: z
@@ -218,7 +236,12 @@ export const ctrConfig = z.strictObject({
             .describe(
               'hard: latest behaviors with the same feature value as the target; soft: nearest by content vectors',
             ),
-          topK: z.int().positive().default(50).describe('Maximum number of behaviors that the search keeps'),
+          topK: z
+            .int()
+            .positive()
+            .max(most.history)
+            .default(50)
+            .describe('Maximum number of behaviors that the search keeps'),
           feature: z
             .string()
             .default('category')
@@ -231,6 +254,7 @@ export const ctrConfig = z.strictObject({
       cross: z
         .int()
         .min(0)
+        .max(most.layers)
         .default(0)
         .describe('Cross network (DCN V2) layers before the hidden layers of the head; 0: none'),
       dropout: z.number().min(0).lt(1).default(0.2).describe('Dropout rate of the hidden layers of the head'),
@@ -238,8 +262,8 @@ export const ctrConfig = z.strictObject({
     .prefault({}),
   train: z
     .strictObject({
-      epochs: z.number().positive().default(20).describe('Passes over the training part'),
-      batch: z.int().positive().default(1024).describe('Batch size: impressions per step'),
+      epochs: z.number().positive().max(most.epochs).default(20).describe('Passes over the training part'),
+      batch: z.int().positive().max(most.batch).default(1024).describe('Batch size: impressions per step'),
       negatives: z
         .number()
         .gt(0)
@@ -267,6 +291,7 @@ export const ctrConfig = z.strictObject({
       makeEpochs: z
         .number()
         .min(0)
+        .max(most.epochs)
         .default(0)
         .describe('Epochs of training the content branch alone, before the others (MAKE); ciubm only'),
       unknownShare: z
@@ -287,6 +312,7 @@ export const ctrConfig = z.strictObject({
       buffer: z
         .int()
         .positive()
+        .max(most.rows)
         .default(2 ** 20)
         .describe(
           'Shuffle buffer, in impressions, if data larger than data.memory is read from files; filled with ranges from ' +
@@ -295,6 +321,7 @@ export const ctrConfig = z.strictObject({
       accumulate: z
         .int()
         .positive()
+        .max(most.batch)
         .default(1)
         .describe(
           'Gradient accumulation: parts of a batch, to save memory; the step is the same as for the whole batch',
@@ -312,6 +339,7 @@ export const ctrConfig = z.strictObject({
       resamples: z
         .int()
         .min(0)
+        .max(1e6)
         .default(200)
         .describe('Bootstrap resamples of users for the 95 % intervals of the test AUC and GAUC; 0: no intervals'),
     })

@@ -41,7 +41,8 @@ export class HnswIndex {
 
   /** The `k` nearest rows that the index finds, best first, without `exclude`. */
   nearest(query: Float32Array, k: number, exclude?: number): Neighbor[] {
-    const { keys, distances } = this.index.search(query, k + (exclude === undefined ? 0 : 1), 1)
+    const wanted = Math.min(k + (exclude === undefined ? 0 : 1), this.index.size())
+    const { keys, distances } = this.index.search(query, wanted, 1)
     return Array.from(keys, (key, i) => ({ row: Number(key), score: 1 - distances[i] }))
       .filter(({ row }) => row !== exclude)
       .slice(0, k)
