@@ -28,8 +28,10 @@ export const most = {
   side: 4096,
   /** Blocks of a transformer, heads of an attention, layers of a network. */
   layers: 1024,
+  /** Hidden layers of a click model. */
+  hidden: 64,
   /** Tokens of a text. */
-  tokens: 2 ** 16,
+  tokens: 8192,
   /** Behaviors of a history. */
   history: 2 ** 20,
   /** Rows of a table of embeddings: their numbers are int32. */

@@ -189,12 +189,12 @@ export const ctrConfig = z.strictObject({
       dim: z.int().positive().max(most.width).default(16).describe('Embedding size of ids'),
       attention: z
         .array(z.int().positive().max(most.width))
-        .max(most.layers)
+        .max(most.hidden)
         .default([64])
         .describe('Hidden layer sizes of the target attention over ids'),
       head: z
         .array(z.int().positive().max(most.width))
-        .max(most.layers)
+        .max(most.hidden)
         .default([128, 64])
         .describe('Hidden layer sizes of the head (MLP)'),
       contentDim: z.int().positive().max(most.width).default(64).describe('Projection size of content vectors'),
@@ -254,7 +254,7 @@ export const ctrConfig = z.strictObject({
       cross: z
         .int()
         .min(0)
-        .max(most.layers)
+        .max(most.hidden)
         .default(0)
         .describe('Cross network (DCN V2) layers before the hidden layers of the head; 0: none'),
       dropout: z.number().min(0).lt(1).default(0.2).describe('Dropout rate of the hidden layers of the head'),

@@ -1,6 +1,5 @@
 import { buckets } from './buckets.js'
-import { checkProbabilities, type Labels, type Scores } from './columns.js'
-import { Sum } from './sum.js'
+import { checkProbabilities, type Labels, type Scores, Sum } from './columns.js'
 
 /** Keeps the logarithm finite. The greatest float32 below 1 is 1 − 6e-8, so a smaller ε would have no effect. */
 export const LOG_LOSS_EPSILON = 1e-7

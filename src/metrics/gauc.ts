@@ -1,6 +1,5 @@
 import { aucOfSorted } from './auc.js'
-import { checkScored, countGroups, type Labels, type Scores } from './columns.js'
-import { Sum } from './sum.js'
+import { checkScored, countGroups, type Labels, type Scores, Sum } from './columns.js'
 
 export interface GroupAucs {
   /** Rows of each group [g]. */

@@ -37,7 +37,7 @@ export interface DualEncoderConfig {
  * memory. What fits into the memory of this machine is checked later.
  */
 const size = (most: number) => z.int().positive().max(most)
-const [mostWide, mostLayers, mostSide, mostTokens] = [2 ** 16, 1024, 4096, 2 ** 16]
+const [mostWide, mostLayers, mostSide, mostTokens] = [2 ** 16, 1024, 4096, 8192]
 const mostHidden = 4 * mostWide
 const mostWords = 2 ** 24
 
@@ -119,6 +119,9 @@ export function parseModelConfig(json: unknown, path: string): DualEncoderConfig
     throw new UserError({ id: 'model-config', where: `${path}: ${at.join('.')}`, what: message })
   }
   const { vision_config: v, text_config: t, ...rest } = parsed.data
+  checkShapes({ vision_config: v, text_config: t }, path)
+  if (v.patch_size > v.image_size)
+    throw misfit(path, 'vision_config.patch_size', v.patch_size, 'image_size', v.image_size)
   const own = rest as { projection_dim?: number; logit_scale_init_value?: number }
   // The picture head of SigLIP is as wide as its tower, and the text head has the same width.
   const projection = own.projection_dim ?? v.hidden_size
@@ -140,6 +143,17 @@ export function parseModelConfig(json: unknown, path: string): DualEncoderConfig
     projection,
     logitScale: own.logit_scale_init_value ?? Math.log(10),
   }
+}
+
+/** @throws UserError `model-config` for heads that do not divide the width */
+function checkShapes(towers: Record<string, Tower>, path: string): void {
+  for (const [name, { hidden_size: width, num_attention_heads: heads }] of Object.entries(towers)) {
+    if (width % heads !== 0) throw misfit(path, `${name}.num_attention_heads`, heads, 'hidden_size', width)
+  }
+}
+
+function misfit(path: string, key: string, value: number, other: string, size: number): UserError {
+  return new UserError({ id: 'model-config', where: `${path}: ${key}`, what: `${value} does not fit ${other} ${size}` })
 }
 
 /** The configurations of the towers: `…_config_dict` of early CLIP files, if present, else `…_config`. */

@@ -3,7 +3,7 @@
  * table. DuckDB computes it row by row from hashes, so it does not need to fit in memory.
  */
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { requireDisk } from '../base/capacity.js'
 import { UserError } from '../base/errors.js'
 import { Database, literal } from '../data/tables/duckdb.js'
@@ -63,7 +63,12 @@ export async function generateLarge(options: LargeOptions, progress?: Progress):
   const made = { impressions, history, seed, revision }
   return makeOnce(out, 'sample.json', made, async (folder) => {
     const rows = impressions + users * perHistory
-    requireDisk(rows * rowBytes, folder, `tables of ${rows} rows`, 'use a smaller --impressions, or another disk')
+    requireDisk(
+      rows * rowBytes,
+      dirname(folder),
+      `tables of ${rows} rows`,
+      'use a smaller --impressions, or another disk',
+    )
     const temporary = join(folder, 'temporary')
     const db = await Database.open({ memory: '2GB', temporary })
     const tables = queries({ items, users, impressions, perHistory, seed })

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Index, MetricKind, ScalarKind } from 'usearch'
+import { requireMemory } from '../base/capacity.js'
 import { moveTo } from '../base/files.js'
 import type { Neighbor } from './exact.js'
 import type { EmbeddingTable } from './table.js'
@@ -9,6 +10,9 @@ import type { EmbeddingTable } from './table.js'
 const file = 'hnsw.usearch'
 /** Links per node (M), and candidates considered when adding a node (efConstruction) and when searching (ef). */
 const shape = { connectivity: 16, expansion_add: 128, expansion_search: 128 }
+/** Each node has twice as many links at its lowest level, of 4 bytes at least. */
+const bytesOfLinks = 2 * shape.connectivity * 4
+const exact = 'search without --index, which needs little memory, or use a machine with more'
 const blockRows = 8192
 
 export class HnswIndex {
@@ -23,6 +27,11 @@ export class HnswIndex {
       index.view(path)
       return new HnswIndex(index)
     }
+    requireMemory(
+      table.manifest.rows * (table.width * 4 + bytesOfLinks),
+      `an index of ${table.manifest.rows} vectors`,
+      exact,
+    )
     for (const { from, rows, vectors } of table.blocks(blockRows)) {
       const keys = BigUint64Array.from({ length: rows }, (_, i) => BigInt(from + i))
       // Several threads that add to an almost empty graph may leave rows without an incoming link, at random.

@@ -3,7 +3,7 @@
  * C-SFT. DuckDB computes it row by row from hashes, so it does not need to fit in memory.
  */
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { requireDisk } from '../../base/capacity.js'
 import { UserError } from '../../base/errors.js'
 import { Database, literal } from '../../data/tables/duckdb.js'
@@ -58,7 +58,7 @@ export async function generateSearches(
   const users = Math.max(fewestUsers, Math.round(behaviors / perUser))
   return makeOnce(out, 'sample.json', { behaviors, seed, revision }, async (folder) => {
     const remedy = 'use a smaller --behaviors, or another disk'
-    requireDisk(behaviors * rowBytes, folder, `a log of ${behaviors} rows`, remedy)
+    requireDisk(behaviors * rowBytes, dirname(folder), `a log of ${behaviors} rows`, remedy)
     const temporary = join(folder, 'temporary')
     const db = await Database.open({ memory: '1GB', temporary })
     try {

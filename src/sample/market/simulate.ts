@@ -1,6 +1,5 @@
 /** A market simulated from a seed: items, users, requests, clicks and purchases. */
 
-import { requireHeap } from '../../base/capacity.js'
 import { Random } from '../../base/random.js'
 import { type Item, makeCatalogue } from './catalogue.js'
 import { type Impressions, makeClicks } from './clicks.js'
@@ -15,13 +14,9 @@ export interface Market {
   log: Impressions
 }
 
-/** Bytes that an item takes at least, with its part of the users, requests and impressions. */
-const itemBytes = 8000
-
-/** Deterministic: the same size and seed give the same market. @throws UserError `memory` */
+/** Deterministic: the same size and seed give the same market. */
 export function simulate(size: SampleSize, seed: number): Market {
   const extent = extentOf(size)
-  requireHeap(extent.items * itemBytes, `a sample of ${extent.items} items`, 'use a smaller --size')
   const random = Random.of(seed)
   const items = makeCatalogue(extent.items, random.fork('items'))
   const users = makeUsers(extent.users, random.fork('users'))

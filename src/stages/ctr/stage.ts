@@ -12,10 +12,12 @@ import type { Run } from '../../train/run.js'
 import { ctrFeatures } from './batch.js'
 import { checkLeaks } from './describe.js'
 import { loadDataset, saveFeatures } from './load.js'
+import { requireTableMemory } from './memory.js'
 import { showClicks, testMetrics, writePredictions } from './results.js'
 import { CtrTask, validMetrics } from './task.js'
 
 export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, unknown>> {
+  requireTableMemory(config)
   const temporary = run.path('temporary')
   const db = await Database.open({ memory: config.data.memory, temporary })
   try {

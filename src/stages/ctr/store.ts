@@ -1,4 +1,5 @@
 /** Chooses where the columns of impressions and behaviors are stored. */
+import { requireMemory } from '../../base/capacity.js'
 import type { ClickPlan } from '../../data/clicks/plan.js'
 import { ColumnStore } from '../../data/tables/column.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
@@ -21,7 +22,13 @@ export async function storeFor(db: Database, memory: string, plan: ClickPlan): P
   const count =
     behaviors?.rows ?? Number((await db.row<{ n: bigint | null }>(`SELECT sum(n) AS n FROM (${lengths})`)).n)
   const bytes = impressions.rows * perImpression + count * perBehavior
-  return bytes <= bytesIn(memory) ? new ColumnStore() : new ColumnStore(db.temporary)
+  if (bytes > bytesIn(memory)) return new ColumnStore(db.temporary)
+  requireMemory(
+    bytes,
+    `${impressions.rows} impressions and their behaviors in memory`,
+    'lower data.memory: they then go through files',
+  )
+  return new ColumnStore()
 }
 
 /** Bytes of a size such as 2GB or 512 MiB. */
