@@ -50,6 +50,20 @@ export function requireDisk(bytes: number, folder: string, what: string, remedy:
 const existing = (folder: string): string =>
   statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? folder : existing(dirname(folder))
 
+const amount = /^(\d+(?:\.\d+)?)\s?([KMGT])(i?)B$/i
+const [leastLimit, mostLimit] = [1e6, 1e15]
+
+/** What `limitIn` reads. */
+export const limitRule = 'a size such as 2GB, from 1MB to 1000TB'
+
+/** Bytes of a memory limit as users write it: 2GB, 512 MiB; undefined for another text, or a limit out of reason. */
+export function limitIn(text: string): number | undefined {
+  const [, number, prefix, binary] = amount.exec(text) ?? []
+  if (number === undefined) return undefined
+  const bytes = Number(number) * (binary ? 1024 : 1000) ** (1 + 'KMGT'.indexOf(prefix.toUpperCase()))
+  return bytes >= leastLimit && bytes <= mostLimit ? bytes : undefined
+}
+
 const units = ['MB', 'GB', 'TB', 'PB']
 
 /** Bytes as people read them: 6.1 GB. */

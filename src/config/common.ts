@@ -1,5 +1,6 @@
 /** Options that several stages share. `mim config STAGE` prints the descriptions of the schemas. */
 import { z } from 'zod'
+import { limitIn, limitRule } from '../base/capacity.js'
 import { durationPattern } from '../base/duration.js'
 import { nearest } from '../base/suggest.js'
 import { timeUnits } from '../data/times/units.js'
@@ -54,6 +55,9 @@ export const seedOption = z
 export const dataOptions = {
   root: z.string().default('.').describe('Folder that relative paths of tables start from'),
 }
+
+/** The memory that queries, or columns, may take. */
+export const memoryLimit = z.string().refine((text) => limitIn(text) !== undefined, `expected ${limitRule}`)
 
 export const timeUnit = z
   .enum(['auto', ...timeUnits])

@@ -6,6 +6,7 @@ import {
   dataOptions,
   engineOptions,
   loopOptions,
+  memoryLimit,
   minCoverageOption,
   most,
   optimizerOptions,
@@ -114,9 +115,7 @@ export const ctrConfig = z.strictObject({
         .describe(
           'Label leakage check: features or histories that reveal the label, ids that number rows; --strict: stop',
         ),
-      memory: z
-        .string()
-        .regex(/^\d+(\.\d+)?\s?[KMGT]i?B$/i, 'expected a size such as 2GB')
+      memory: memoryLimit
         .default('2GB')
         .describe(
           'Memory limit for sorting and joining tables, and for the columns of impressions and behaviors; larger data ' +

@@ -8,6 +8,7 @@ import {
   engineOptions,
   layerDecayOption,
   loopOptions,
+  memoryLimit,
   microBatchOption,
   minCoverageOption,
   most,
@@ -67,9 +68,7 @@ export const sftConfig = z.strictObject({
       timeZone,
       minCoverage: minCoverageOption,
       ...pictureOptions,
-      memory: z
-        .string()
-        .regex(/^\d+(\.\d+)?\s?[KMGT]i?B$/i, 'expected a size such as 1GB')
+      memory: memoryLimit
         .default('1GB')
         .describe('Memory limit for sorting and joining tables; larger data spill to files in the run folder'),
     })

@@ -105,6 +105,16 @@ for (const [tower, key, value, message] of ofConfig) {
   })
 }
 
+for (const name of ['constructor', '__proto__', 'hasOwnProperty']) {
+  test(`when a feature or its table is named ${name} then feature-names`, async () => {
+    for (const key of ['name', 'table']) {
+      const set = ['--set', `features.items=[{column: category, ${key}: ${name}}]`]
+      const args = ['ctr', ...data, '--model', 'din', ...set]
+      assert.match(await refusal(args, join(folder, 'out'), 'feature-names'), new RegExp(`'${name}', which is reserved`))
+    }
+  })
+}
+
 const samples: [args: string[], id: string, message: RegExp][] = [
   [['--size', '1000000000000'], 'sample-size', /whole number of items from 60 to 10000000$/],
   [['--size', '10000000'], 'memory', /a sample of 10000000 items: needs 80 GB, .*--size/],
