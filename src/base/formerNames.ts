@@ -41,7 +41,7 @@ export function currentPath(path: string): string {
 function withCurrentValues(value: unknown, key = ''): unknown {
   if (Array.isArray(value)) return value.map((inner) => withCurrentValues(inner))
   if (isTree(value)) return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, withCurrentValues(v, k)]))
-  const former = values[key]
+  const former = Object.hasOwn(values, key) ? values[key] : undefined
   return typeof value === 'string' && former && Object.hasOwn(former, value) ? former[value] : value
 }
 

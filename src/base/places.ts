@@ -6,6 +6,7 @@ import { mkdtempSync, rmdirSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { memoryError } from './capacity.js'
 import { Interrupted, UserError } from './errors.js'
 
 interface Reason {
@@ -115,7 +116,8 @@ export function placeError(error: unknown, { option, path }: { option?: string; 
 
 /** What to report for anything thrown: a mistake of the user, an interruption, or undefined for a mistake of ours. */
 export function expectedError(thrown: unknown): UserError | Interrupted | undefined {
-  return thrown instanceof UserError || thrown instanceof Interrupted ? thrown : placeError(thrown)
+  if (thrown instanceof UserError || thrown instanceof Interrupted) return thrown
+  return placeError(thrown) ?? memoryError(thrown)
 }
 
 /** Does `work`; an error about a file or folder names the place and the option. */

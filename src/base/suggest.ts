@@ -1,5 +1,9 @@
+/** Longer words are no slips of the keyboard, and take long to compare. */
+const longest = 100
+
 /** The candidate with the smallest edit distance to `word`, if it is small enough for a typo. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > longest) return undefined
   const scored = candidates.map((c) => ({ c, distance: editDistance(word.toLowerCase(), c.toLowerCase()) }))
   const best = scored.sort((a, b) => a.distance - b.distance)[0]
   return best && best.distance <= Math.max(2, word.length * 0.4) ? best.c : undefined

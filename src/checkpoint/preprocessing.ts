@@ -58,10 +58,12 @@ const kernels = new Map([
 
 type Size = { shortest?: number; height?: number; width?: number }
 
-const edge = z.number().positive().nullish()
+/** Pixels along a side: no model sees larger pictures. */
+const pixels = z.number().positive().max(16_384)
+const edge = pixels.nullish()
 const size = z.union([
-  z.number().positive(),
-  z.tuple([z.number().positive(), z.number().positive()]),
+  pixels,
+  z.tuple([pixels, pixels]),
   z.strictObject({ height: edge, width: edge, shortest_edge: edge, longest_edge: z.null().optional() }),
 ])
 const channels = z.union([z.number(), z.array(z.number()).length(3)])

@@ -25,7 +25,7 @@ export async function run({ json }: { json?: boolean }): Promise<void> {
 function engineFinding({ tensorflow, wasm }: Libraries): Finding {
   const chosen = process.env['MIM_ENGINE'] ?? 'auto'
   const works = { auto: tensorflow || wasm, tensorflow, wasm }
-  if (!(chosen in works)) {
+  if (!Object.hasOwn(works, chosen)) {
     return problem('engine', `MIM_ENGINE is '${chosen}'`, `set MIM_ENGINE to one of ${engineNames.join(', ')}`)
   }
   if (!works[chosen as keyof typeof works]) return problem('engine', `${chosen} does not work`, 'see the lines below')

@@ -49,7 +49,8 @@ function kindsOf(text: string): Ablation[] {
 /** @throws UserError `ablation-seeds` */
 function seedsOf(text: string): number[] {
   const seeds = text.split(',').map(Number)
-  if (/^\d+(,\d+)*$/.test(text) && new Set(seeds).size === seeds.length) return seeds
+  if (/^\d+(,\d+)*$/.test(text) && seeds.every(Number.isSafeInteger) && new Set(seeds).size === seeds.length)
+    return seeds
   throw new UserError({
     id: 'ablation-seeds',
     what: `--seeds ${text}`,

@@ -1,5 +1,6 @@
 /** Options that several stages share. `mim config STAGE` prints the descriptions of the schemas. */
 import { z } from 'zod'
+import { limitIn, limitRule } from '../base/capacity.js'
 import { durationPattern } from '../base/duration.js'
 import { nearest } from '../base/suggest.js'
 import { timeUnits } from '../data/times/units.js'
@@ -15,6 +16,35 @@ export const engineOptions = {
     .describe('Device of the tensorflow engine; gpu fails if there is none'),
 }
 
+/**
+ * Largest values of options. They are far above what anyone trains, so that a slip of the keyboard is refused at once
+ * instead of taking all memory; what fits into the memory of this machine is checked later.
+ */
+export const most = {
+  /** Widths of layers and vectors. */
+  width: 2 ** 16,
+  /** Rows of a step or of a call of an encoder. */
+  batch: 2 ** 24,
+  /** Pixels along the side of a picture that a model sees. */
+  side: 4096,
+  /** Blocks of a transformer, heads of an attention, layers of a network. */
+  layers: 1024,
+  /** Hidden layers of a click model. */
+  hidden: 64,
+  /** Tokens of a text. */
+  tokens: 8192,
+  /** Behaviors of a history. */
+  history: 2 ** 20,
+  /** Rows of a table of embeddings: their numbers are int32. */
+  rows: 2 ** 31 - 1,
+  /** Threads of one kind. */
+  threads: 1024,
+  /** Passes over the data. */
+  epochs: 1e6,
+  /** Pixels of a picture in a file. */
+  pixels: 2 ** 32,
+}
+
 export const seedOption = z
   .int()
   .nonnegative()
@@ -25,6 +55,9 @@ export const seedOption = z
 export const dataOptions = {
   root: z.string().default('.').describe('Folder that relative paths of tables start from'),
 }
+
+/** The memory that queries, or columns, may take. */
+export const memoryLimit = z.string().refine((text) => limitIn(text) !== undefined, `expected ${limitRule}`)
 
 export const timeUnit = z
   .enum(['auto', ...timeUnits])
@@ -94,7 +127,12 @@ export const loopOptions = {
     .nullable()
     .default(null)
     .describe('Time limit of training, counted from the start of the command; --resume continues; null: no limit'),
-  workers: z.int().nonnegative().default(0).describe('Threads that prefetch batches; 0: one per four cores'),
+  workers: z
+    .int()
+    .nonnegative()
+    .max(most.threads)
+    .default(0)
+    .describe('Threads that prefetch batches; 0: one per four cores'),
   saveEvery: z
     .int()
     .nonnegative()
@@ -165,6 +203,7 @@ export const recomputeOption = z
 export const microBatchOption = z
   .int()
   .nonnegative()
+  .max(most.batch)
   .default(0)
   .describe(
     'Rows per forward pass of an encoder, to save memory (GradCache); the gradient is exactly the one of the full ' +

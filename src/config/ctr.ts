@@ -6,7 +6,9 @@ import {
   dataOptions,
   engineOptions,
   loopOptions,
+  memoryLimit,
   minCoverageOption,
+  most,
   optimizerOptions,
   rateOptions,
   seedOption,
@@ -82,6 +84,7 @@ export const ctrConfig = z.strictObject({
       whiten: z
         .int()
         .min(0)
+        .max(most.width)
         .default(0)
         .describe(
           'Whitening dimensions: content vectors are centered and decorrelated by the items of the training part, and ' +
@@ -112,9 +115,7 @@ export const ctrConfig = z.strictObject({
         .describe(
           'Label leakage check: features or histories that reveal the label, ids that number rows; --strict: stop',
         ),
-      memory: z
-        .string()
-        .regex(/^\d+(\.\d+)?\s?[KMGT]i?B$/i, 'expected a size such as 2GB')
+      memory: memoryLimit
         .default('2GB')
         .describe(
           'Memory limit for sorting and joining tables, and for the columns of impressions and behaviors; larger data ' +
@@ -132,7 +133,12 @@ export const ctrConfig = z.strictObject({
         .min(1)
         .default(['click'])
         .describe('Actions of the behaviors that make up the history'),
-      length: z.int().positive().default(50).describe('History length: the latest behaviors are kept'),
+      length: z
+        .int()
+        .positive()
+        .max(most.history)
+        .default(50)
+        .describe('History length: the latest behaviors are kept'),
       padding: z
         .union([z.string(), z.int()])
         .nullable()
@@ -168,6 +174,7 @@ export const ctrConfig = z.strictObject({
       idRows: z
         .int()
         .min(3)
+        .max(most.rows)
         .nullable()
         .default(null)
         .describe(
@@ -178,13 +185,18 @@ export const ctrConfig = z.strictObject({
   model: z
     .strictObject({
       name: z.enum(modelNames).default('ciubm').describe(`Model. ${modelDescriptions}`),
-      dim: z.int().positive().default(16).describe('Embedding size of ids'),
+      dim: z.int().positive().max(most.width).default(16).describe('Embedding size of ids'),
       attention: z
-        .array(z.int().positive())
+        .array(z.int().positive().max(most.width))
+        .max(most.hidden)
         .default([64])
         .describe('Hidden layer sizes of the target attention over ids'),
-      head: z.array(z.int().positive()).default([128, 64]).describe('Hidden layer sizes of the head (MLP)'),
-      contentDim: z.int().positive().default(64).describe('Projection size of content vectors'),
+      head: z
+        .array(z.int().positive().max(most.width))
+        .max(most.hidden)
+        .default([128, 64])
+        .describe('Hidden layer sizes of the head (MLP)'),
+      contentDim: z.int().positive().max(most.width).default(64).describe('Projection size of content vectors'),
       simTier: z
         .boolean()
         .default(true)
@@ -209,7 +221,12 @@ export const ctrConfig = z.strictObject({
         .boolean()
         .default(false)
         .describe('Learned default embeddings for a target without a vector and for an empty history'),
-      heads: z.int().positive().default(2).describe('Attention heads of sim-hard and sim-soft, each of size dim'),
+      heads: z
+        .int()
+        .positive()
+        .max(most.layers)
+        .default(2)
+        .describe('Attention heads of sim-hard and sim-soft, each of size dim'),
       behaviorSearch: z
         .strictObject({
           kind: z
@@ -218,7 +235,12 @@ export const ctrConfig = z.strictObject({
             .describe(
               'hard: latest behaviors with the same feature value as the target; soft: nearest by content vectors',
             ),
-          topK: z.int().positive().default(50).describe('Maximum number of behaviors that the search keeps'),
+          topK: z
+            .int()
+            .positive()
+            .max(most.history)
+            .default(50)
+            .describe('Maximum number of behaviors that the search keeps'),
           feature: z
             .string()
             .default('category')
@@ -231,6 +253,7 @@ export const ctrConfig = z.strictObject({
       cross: z
         .int()
         .min(0)
+        .max(most.hidden)
         .default(0)
         .describe('Cross network (DCN V2) layers before the hidden layers of the head; 0: none'),
       dropout: z.number().min(0).lt(1).default(0.2).describe('Dropout rate of the hidden layers of the head'),
@@ -238,8 +261,8 @@ export const ctrConfig = z.strictObject({
     .prefault({}),
   train: z
     .strictObject({
-      epochs: z.number().positive().default(20).describe('Passes over the training part'),
-      batch: z.int().positive().default(1024).describe('Batch size: impressions per step'),
+      epochs: z.number().positive().max(most.epochs).default(20).describe('Passes over the training part'),
+      batch: z.int().positive().max(most.batch).default(1024).describe('Batch size: impressions per step'),
       negatives: z
         .number()
         .gt(0)
@@ -267,6 +290,7 @@ export const ctrConfig = z.strictObject({
       makeEpochs: z
         .number()
         .min(0)
+        .max(most.epochs)
         .default(0)
         .describe('Epochs of training the content branch alone, before the others (MAKE); ciubm only'),
       unknownShare: z
@@ -287,6 +311,7 @@ export const ctrConfig = z.strictObject({
       buffer: z
         .int()
         .positive()
+        .max(most.rows)
         .default(2 ** 20)
         .describe(
           'Shuffle buffer, in impressions, if data larger than data.memory is read from files; filled with ranges from ' +
@@ -295,6 +320,7 @@ export const ctrConfig = z.strictObject({
       accumulate: z
         .int()
         .positive()
+        .max(most.batch)
         .default(1)
         .describe(
           'Gradient accumulation: parts of a batch, to save memory; the step is the same as for the whole batch',
@@ -312,6 +338,7 @@ export const ctrConfig = z.strictObject({
       resamples: z
         .int()
         .min(0)
+        .max(1e6)
         .default(200)
         .describe('Bootstrap resamples of users for the 95 % intervals of the test AUC and GAUC; 0: no intervals'),
     })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { listKinds, vectorTypes } from '../store/index.js'
-import { dataOptions, table } from './common.js'
+import { dataOptions, most, table } from './common.js'
 import { itemColumns, pictureLimits } from './pretrain.js'
 
 export const embedConfig = z.strictObject({
@@ -23,10 +23,11 @@ export const embedConfig = z.strictObject({
   threads: z
     .int()
     .nonnegative()
+    .max(most.threads)
     .default(0)
     .describe('Threads of the CPU provider, shared by parallel encoders; 0: one per core'),
   batch: z
-    .union([z.int().positive(), z.literal('auto')])
+    .union([z.int().positive().max(most.batch), z.literal('auto')])
     .default(64)
     .describe('Batch size in items; auto: measured, the largest that fits into memory and still gains speed'),
   precision: z
@@ -42,6 +43,7 @@ export const embedConfig = z.strictObject({
   dim: z
     .int()
     .nonnegative()
+    .max(most.width)
     .default(0)
     .describe('Dimensions kept: the first ones, normalized again (Matryoshka); 0: all'),
   words: z

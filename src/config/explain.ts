@@ -7,6 +7,7 @@ interface JsonSchema {
   enum?: unknown[]
   const?: unknown
   default?: unknown
+  maximum?: number
   properties?: Record<string, JsonSchema>
   items?: JsonSchema
   anyOf?: JsonSchema[]
@@ -43,9 +44,12 @@ function entryLines({ items }: JsonSchema, indent: string): string[] {
   })
 }
 
-/** What an option does, and the values that it may have where they are few. */
-function meaning({ description = '', enum: values }: JsonSchema): string {
-  return values ? `${description} (${values.join(' | ')})` : description
+/** What an option does, with the values that it may have where they are few, and its maximum where it has a large one. */
+function meaning({ description = '', enum: values, maximum = 0, anyOf = [], items }: JsonSchema): string {
+  if (values) return `${description} (${values.join(' | ')})`
+  // Whole numbers have the maximum of those that are exact; that of a share is in its meaning.
+  const most = Math.max(maximum, items?.maximum ?? 0, ...anyOf.map((one) => one.maximum ?? 0))
+  return most > 1 && most < Number.MAX_SAFE_INTEGER ? `${description} (at most ${most})` : description
 }
 
 function onOneLine(value: unknown): string {

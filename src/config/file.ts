@@ -6,7 +6,7 @@ import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node,
 import { messageOf, UserError } from '../base/errors.js'
 import { withCurrentNames } from '../base/formerNames.js'
 import { nearest } from '../base/suggest.js'
-import { containsItself, selfProblem, yamlProblem } from './yaml.js'
+import { containsItself, reservedKey, selfProblem, yamlProblem } from './yaml.js'
 
 export type Tree = { [key: string]: unknown }
 
@@ -28,18 +28,31 @@ export function presetNames(): string[] {
 
 /**
  * Reads a YAML file, or the preset of this name. `stage`: the stage that its options must be of, if the file says so.
- * @throws UserError `config-missing`, `config-yaml`; `config-stage` for the configuration of another stage's run.
+ * @throws UserError `config-missing`, `config-yaml`, `config` for the key __proto__; `config-stage` for the configuration of another stage's run.
  */
 export function readConfigFile(name: string, stage?: string): ConfigFile {
   const path = findFile(name)
   const lines = new LineCounter()
-  const document = parseDocument(readFileSync(path, 'utf8'), { lineCounter: lines, prettyErrors: false })
+  const document = parseDocument(readFileSync(path, 'utf8'), {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: 'error',
+  })
   const [problem] = document.errors
   if (problem) {
     const where = `${path}:${lines.linePos(problem.pos[0]).line}`
     throw new UserError({ id: 'config-yaml', where, what: yamlProblem(problem), expected: 'YAML' })
   }
   const tree = plainValue(document, path) ?? {}
+  const place = (keys: readonly PropertyKey[]) => {
+    const offset = offsetOf(document, keys)
+    return offset === undefined ? path : `${path}:${lines.linePos(offset).line}`
+  }
+  const reserved = reservedKey(tree)
+  if (reserved) {
+    const what = `${reserved.join('.')}: unknown option`
+    throw new UserError({ id: 'config', where: place(reserved), what })
+  }
   if (typeof tree !== 'object' || Array.isArray(tree)) {
     const [what, expected] = ['the file is not a mapping', 'key: value lines']
     throw new UserError({ id: 'config-yaml', where: path, what, expected })
@@ -50,13 +63,7 @@ export function readConfigFile(name: string, stage?: string): ConfigFile {
     const what = `this is the configuration of a run of mim ${written}`
     throw new UserError({ id: 'config-stage', where: path, what, expected: `a configuration of mim ${stage}` })
   }
-  return {
-    tree: withCurrentNames(options),
-    place: (keys) => {
-      const offset = offsetOf(document, keys)
-      return offset === undefined ? path : `${path}:${lines.linePos(offset).line}`
-    },
-  }
+  return { tree: withCurrentNames(options), place }
 }
 
 function findFile(name: string): string {

@@ -10,7 +10,7 @@ export const gridConfig = z.strictObject({
     .default(null)
     .describe('Base configuration of `mim ctr` for all rows: a file or a preset; null: the defaults'),
   set: overrides.describe('Options of `mim ctr` for all rows, by path'),
-  seeds: z.array(seedOption).min(1).default([1]).describe('Random seeds; each row is trained once per seed'),
+  seeds: z.array(seedOption).min(1).max(1000).default([1]).describe('Random seeds; each row is trained once per seed'),
   vectors: z
     .record(z.string(), z.union([z.string(), z.array(z.string()).min(1)]))
     .default({})
@@ -31,6 +31,7 @@ export const gridConfig = z.strictObject({
       }),
     )
     .min(1)
+    .max(10_000)
     .default([{ name: 'CiUBM', vectors: [], set: {} }])
     .describe(
       'Rows of the grid: name; set: options of `mim ctr` by path; vectors: names of content vectors, one row for each',

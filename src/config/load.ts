@@ -5,7 +5,7 @@ import { UserError } from '../base/errors.js'
 import { currentPath, withCurrentNames } from '../base/formerNames.js'
 import { readConfigFile, type Tree } from './file.js'
 import { type Origin, originOf, problemLines } from './problems.js'
-import { containsItself, selfProblem, yamlProblem } from './yaml.js'
+import { containsItself, reservedKey, selfProblem, yamlProblem } from './yaml.js'
 
 export interface ConfigSources {
   /** YAML files, or names of presets such as `market/pretrain`; a later one is merged over those before it. */
@@ -53,12 +53,13 @@ export function loadConfig<S extends z.ZodType>(schema: S, sources: ConfigSource
 
 /** `over` laid over `under`. */
 function merged(under: Tree, over: Tree): Tree {
-  const result = { ...under }
+  const result = new Map(Object.entries(under))
   for (const [key, value] of Object.entries(over)) {
-    const before = Object.hasOwn(under, key) ? under[key] : undefined
-    result[key] = isTree(before) && isTree(value) ? merged(before, value) : value
+    const before = result.get(key)
+    result.set(key, isTree(before) && isTree(value) ? merged(before, value) : value)
   }
-  return result
+  // Unlike an assignment, this makes of __proto__ a key like any other, which the schema refuses.
+  return Object.fromEntries(result)
 }
 
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -97,11 +98,12 @@ function setValue(text: string, value: string): unknown {
   }
   let parsed: unknown
   try {
-    parsed = parse(value, { prettyErrors: false })
+    parsed = parse(value, { prettyErrors: false, logLevel: 'error' })
   } catch (error) {
     throw refused(yamlProblem(error))
   }
   if (containsItself(parsed)) throw refused(selfProblem)
+  if (reservedKey(parsed)) throw refused(`${reservedKey(parsed)!.join('.')}: unknown option`)
   return parsed
 }
 

@@ -7,6 +7,7 @@ import {
   layerDecayOption,
   loopOptions,
   microBatchOption,
+  most,
   optimizerOptions,
   precisionOption,
   rateOptions,
@@ -48,6 +49,7 @@ export const pictureLimits = {
   maxImagePixels: z
     .int()
     .positive()
+    .max(most.pixels)
     .default(50_000_000)
     .describe('Largest size of a picture in pixels; a larger one counts as broken'),
   allowOutside: z
@@ -92,7 +94,7 @@ export const augmentation = z
   .describe('Data augmentation: random changes of pictures and titles in training')
 
 const frozen = z
-  .union([z.enum(['none', 'all']), z.int().nonnegative()])
+  .union([z.enum(['none', 'all']), z.int().nonnegative().max(most.layers)])
   .default('none')
   .describe('none, all, or the number of blocks from the input on')
 
@@ -112,18 +114,21 @@ export const pretrainConfig = z.strictObject({
       imageSize: z
         .int()
         .positive()
+        .max(most.side)
         .nullable()
         .default(null)
         .describe('Input resolution: pixels along a side; position embeddings are interpolated'),
       projection: z
         .int()
         .positive()
+        .max(most.width)
         .nullable()
         .default(null)
         .describe('Projection dimension: width of image and text vectors; not for SigLIP'),
       textLength: z
         .int()
         .positive()
+        .max(most.tokens)
         .nullable()
         .default(null)
         .describe('Context length: tokens of a title; fewer tokens save time if the model pads; not for SigLIP'),
@@ -136,19 +141,26 @@ export const pretrainConfig = z.strictObject({
     .describe('Frozen parts of the towers (LiT): none, all, or embeddings and first blocks'),
   model: z
     .strictObject({
-      imageSize: z.int().positive().default(64).describe('Input resolution: pixels along a side'),
-      patch: z.int().positive().default(8).describe('Patch size: pixels along a side; must divide imageSize'),
-      width: z.int().positive().default(128).describe('Hidden size of both transformers'),
-      layers: z.int().positive().default(4).describe('Blocks of each transformer'),
-      heads: z.int().positive().default(4).describe('Attention heads; must divide width'),
+      imageSize: z.int().positive().max(most.side).default(64).describe('Input resolution: pixels along a side'),
+      patch: z
+        .int()
+        .positive()
+        .max(most.side)
+        .default(8)
+        .describe('Patch size: pixels along a side; must divide imageSize'),
+      width: z.int().positive().max(most.width).default(128).describe('Hidden size of both transformers'),
+      layers: z.int().positive().max(most.layers).default(4).describe('Blocks of each transformer'),
+      heads: z.int().positive().max(most.layers).default(4).describe('Attention heads; must divide width'),
       textLength: z
         .int()
         .positive()
+        .max(most.tokens)
         .default(16)
         .describe('Context length: tokens of a title; longer titles are truncated'),
       vocabulary: z
         .int()
         .min(514)
+        .max(2 ** 22)
         .default(2048)
         .describe('Vocabulary size of the tokenizer, which is trained on the titles'),
       tokenizer: z
@@ -156,13 +168,18 @@ export const pretrainConfig = z.strictObject({
         .nullable()
         .default(null)
         .describe('Folder with a tokenizer.json to use instead of training one'),
-      projection: z.int().positive().default(128).describe('Projection dimension: width of image and text vectors'),
+      projection: z
+        .int()
+        .positive()
+        .max(most.width)
+        .default(128)
+        .describe('Projection dimension: width of image and text vectors'),
     })
     .prefault({})
     .describe('Architecture of a model from scratch; ignored with `init`'),
   fusion: z
     .strictObject({
-      width: z.int().positive().default(128).describe('Width of the content vector'),
+      width: z.int().positive().max(most.width).default(128).describe('Width of the content vector'),
       weight: z
         .number()
         .min(0)
@@ -190,7 +207,8 @@ export const pretrainConfig = z.strictObject({
       `Contrastive loss. ${contrastiveLosses.map(({ name, help }) => `${name}: ${help}`).join('; ')}; null: the loss of the checkpoint`,
     ),
   matryoshka: z
-    .array(z.int().positive())
+    .array(z.int().positive().max(most.width))
+    .max(64)
     .default([])
     .describe(
       'Matryoshka dimensions, e.g. [32, 64]: prefixes that are trained like the whole vector, so that it can be cut there',
@@ -198,8 +216,18 @@ export const pretrainConfig = z.strictObject({
   augment: augmentation,
   train: z
     .strictObject({
-      epochs: z.number().min(0).default(30).describe('Passes over the items; 0: no training, only evaluation'),
-      batch: z.int().min(2).default(128).describe('Batch size in pairs; each pair is a negative of all others'),
+      epochs: z
+        .number()
+        .min(0)
+        .max(most.epochs)
+        .default(30)
+        .describe('Passes over the items; 0: no training, only evaluation'),
+      batch: z
+        .int()
+        .min(2)
+        .max(most.batch)
+        .default(128)
+        .describe('Batch size in pairs; each pair is a negative of all others'),
       ...rateOptions(5e-4, 0.1),
       ...optimizerOptions({ weightDecay: 0.05, clipNorm: 1, beta2: 0.98, epsilon: 1e-6 }),
       layerDecay: layerDecayOption,

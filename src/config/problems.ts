@@ -56,10 +56,13 @@ export function problemLines(
   // What the user wrote has the value in it, unless the problem is of a part of it.
   if ((kind === 'set' || kind === 'flag') && path.length === issue.path.length) return [`${text}: ${rule}`]
   // JSON has no NaN.
-  const shown = Number.isNaN(value) ? 'not a number' : value === undefined ? 'missing' : JSON.stringify(value)
+  const shown = Number.isNaN(value) ? 'not a number' : value === undefined ? 'missing' : textOf(value)
   const dotted = kind === 'file' || kind === 'default' ? '' : `${issue.path.map(String).join('.')}: `
   return [kind === 'value' ? `${dotted}${shown}; ${rule}` : `${text}: ${dotted}${shown}; ${rule}`]
 }
+
+/** JSON, which has no infinities. */
+const textOf = (value: unknown) => (typeof value === 'number' ? String(value) : JSON.stringify(value))
 
 /** The rule in an issue's message; of a union, the rules of its members. */
 function ruleOf(issue: z.core.$ZodIssue): string {

@@ -8,8 +8,10 @@ import {
   engineOptions,
   layerDecayOption,
   loopOptions,
+  memoryLimit,
   microBatchOption,
   minCoverageOption,
+  most,
   optimizerOptions,
   precisionOption,
   rateOptions,
@@ -41,7 +43,7 @@ const behaviorColumns = z
 const sourceOptions = Object.fromEntries(
   positiveSources.flatMap(({ options }) =>
     Object.entries<SourceOption>(options).map(([name, option]) => {
-      const number: z.ZodNumber = option.integer ? z.int() : z.number()
+      const number: z.ZodNumber = option.integer ? z.int().max(most.history) : z.number()
       return [name, number.positive().default(option.default).describe(option.help)]
     }),
   ),
@@ -66,9 +68,7 @@ export const sftConfig = z.strictObject({
       timeZone,
       minCoverage: minCoverageOption,
       ...pictureOptions,
-      memory: z
-        .string()
-        .regex(/^\d+(\.\d+)?\s?[KMGT]i?B$/i, 'expected a size such as 1GB')
+      memory: memoryLimit
         .default('1GB')
         .describe('Memory limit for sorting and joining tables; larger data spill to files in the run folder'),
     })
@@ -111,6 +111,7 @@ export const sftConfig = z.strictObject({
       queue: z
         .int()
         .nonnegative()
+        .max(2 ** 28)
         .default(8192)
         .describe('Queue size: item vectors of earlier steps that serve as negatives; 0: no queue'),
       momentum: z
@@ -128,6 +129,7 @@ export const sftConfig = z.strictObject({
       hard: z
         .int()
         .nonnegative()
+        .max(most.batch)
         .default(32)
         .describe(
           'Hard negatives per step: items shown in the same request and not taken, else items of the same category',
@@ -140,6 +142,7 @@ export const sftConfig = z.strictObject({
       mineDepth: z
         .int()
         .positive()
+        .max(2 ** 20)
         .default(30)
         .describe('Number of nearest neighbors of the target that mined negatives are drawn from'),
       mineAmong: z
@@ -165,7 +168,8 @@ export const sftConfig = z.strictObject({
     .strictObject({
       ...levelWeights,
       matryoshka: z
-        .array(z.int().positive())
+        .array(z.int().positive().max(most.width))
+        .max(64)
         .default([])
         .describe(
           'Matryoshka: lengths of prefixes of the content vector that are trained like the whole, e.g. [32, 64]',
@@ -197,8 +201,8 @@ export const sftConfig = z.strictObject({
   augment: augmentation,
   train: z
     .strictObject({
-      epochs: z.number().positive().default(3).describe('Passes over the training pairs'),
-      batch: z.int().min(4).default(128).describe('Pairs per step'),
+      epochs: z.number().positive().max(most.epochs).default(3).describe('Passes over the training pairs'),
+      batch: z.int().min(4).max(most.batch).default(128).describe('Pairs per step'),
       ...rateOptions(2e-4, 0.1),
       ...optimizerOptions({ weightDecay: 0.05, clipNorm: 1, beta2: 0.98, epsilon: 1e-6 }),
       layerDecay: layerDecayOption,

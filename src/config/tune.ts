@@ -3,6 +3,9 @@ import { durationPattern } from '../base/duration.js'
 import { seedOption } from './common.js'
 import { overrides } from './grid.js'
 
+/** Trials of a study; each is a run of minutes. */
+const mostTrials = 100_000
+
 const bounds = z.tuple([z.number(), z.number()]).refine(([low, high]) => low < high, 'expected [low, high]')
 
 /** Search range of an option. */
@@ -36,8 +39,13 @@ export const tuneConfig = z.strictObject({
     .enum(['tpe', 'random'])
     .default('tpe')
     .describe('Sampler: tpe (tree-structured Parzen estimator) or random'),
-  startup: z.int().positive().default(8).describe('Random trials before tpe starts'),
-  trials: z.int().positive().default(20).describe('Total number of trials, those of earlier calls included'),
+  startup: z.int().positive().max(mostTrials).default(8).describe('Random trials before tpe starts'),
+  trials: z
+    .int()
+    .positive()
+    .max(mostTrials)
+    .default(20)
+    .describe('Total number of trials, those of earlier calls included'),
   time: z
     .string()
     .regex(durationPattern, 'expected a time such as 90s, 30m, 2h or 1h30m')

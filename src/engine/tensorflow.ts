@@ -8,6 +8,7 @@ import { type Program, program } from '../ops/program.js'
 import type { Precision, TypedArray } from '../ops/tensor.js'
 import { buildGraph, done, type GraphProgram, zero } from '../ops/tensorflow/index.js'
 import { addonFolder, checkAddons } from './addons.js'
+import { requireSessionMemory } from './memory.js'
 import type { Engine, Session, Value, VariableSpec } from './session.js'
 
 const require = createRequire(import.meta.url)
@@ -50,8 +51,10 @@ export function loadTensorFlow(kernels = true): Engine {
     name: 'tensorflow',
     device,
     description: `tensorflow ${binding.TF_Version} on ${device}`,
-    open: (programs, variables, precision) =>
-      new TensorFlowSession(binding, tf, programs, variables, precision, useKernels),
+    open(programs, variables, precision) {
+      if (device === 'cpu') requireSessionMemory(programs, variables, precision)
+      return new TensorFlowSession(binding, tf, programs, variables, precision, useKernels)
+    },
   }
 }
 

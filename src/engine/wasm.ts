@@ -3,13 +3,16 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
+import { sizeOf } from '../base/capacity.js'
 import { UserError } from '../base/errors.js'
+import { maxPages, pageBytes } from '../base/webAssembly.js'
 import { executionOrder, lower, type Program } from '../ops/program.js'
 import { arrayOf, type TypedArray } from '../ops/tensor.js'
 import type { Heap } from '../ops/wasm/heap.js'
 import { productsIn, productsOf, type WasmModule } from '../ops/wasm/matmul.js'
 import { download, type Variables, wasmOps } from '../ops/wasm/ops.js'
 import { simdIn } from '../ops/wasm/simd.js'
+import { requireSessionMemory, smaller } from './memory.js'
 import type { Engine, Session, Value, VariableSpec } from './session.js'
 import { threadCount, threadedBackend } from './wasmThreads.js'
 
@@ -23,7 +26,10 @@ export async function loadWasm(): Promise<Engine> {
     device: 'cpu',
     description: `wasm (TensorFlow.js ${version}), ${threads === 1 ? 'one thread' : `${threads} threads`}`,
     open(programs, variables, precision = 'fp32') {
-      if (precision === 'fp32') return new WasmSession(heap, programs, variables)
+      if (precision === 'fp32') {
+        requireSessionMemory(programs, variables)
+        return new WasmSession(heap, programs, variables)
+      }
       throw new UserError({
         id: 'precision',
         what: `precision ${precision} on the wasm engine`,
@@ -44,18 +50,48 @@ async function start(threads: number) {
   wasm.setThreadsCount(threads)
   await tf.setBackend('wasm')
   const sequential = moduleOf(tf.backend()) as WasmModule & { asm: { memory: WebAssembly.Memory } }
-  let heap: Heap = { multiply: productsIn(sequential), simd: simdIn(sequential.asm.memory) }
+  let memory = sequential.asm.memory
+  let multiply = productsIn(sequential)
   if (threads > 1) {
-    const { backend, memory } = await threadedBackend(wasm.BackendWasm, threads)
+    const { backend, memory: shared } = await threadedBackend(wasm.BackendWasm, threads)
     tf.removeBackend('wasm')
     tf.registerBackend('wasm', () => backend)
     await tf.setBackend('wasm')
-    heap = { multiply: productsOf(moduleOf(backend), sequential), simd: simdIn(memory) }
+    memory = shared
+    multiply = productsOf(moduleOf(backend), sequential)
   }
+  guardHeap(tf.backend() as BackendWasm)
+  const heap: Heap = { multiply, simd: simdIn(memory), bytes: () => memory.buffer.byteLength }
   return { threads: wasm.getThreadsCount(), version: wasm.version_wasm, heap }
 }
 
 const moduleOf = (backend: tf.KernelBackend) => (backend as BackendWasm).wasm as unknown as WasmModule
+
+/** Bytes of a heap of WebAssembly at most. */
+const heapLimit = pageBytes * maxPages
+
+/** What the kernels throw when the heap is full; they do not always check whether they got memory. */
+const heapFailures = /^(Aborted\(|memory access out of bounds|out of memory)/
+
+/** Makes the backend refuse tensors that its heap has no room for; it would write them to address 0. */
+function guardHeap(backend: BackendWasm): void {
+  const move = backend.move.bind(backend)
+  backend.move = (dataId, values, shape, dtype, refCount) => {
+    const bytes = tf.util.sizeFromShape(shape) * (dtype === 'string' ? 0 : tf.util.bytesPerElement(dtype))
+    if (bytes > heapLimit) throw heapIsFull(bytes)
+    move(dataId, values, shape, dtype, refCount)
+    if (bytes > 0 && backend.getMemoryOffset(dataId) === 0) throw heapIsFull(bytes)
+  }
+}
+
+function heapIsFull(bytes?: number): UserError {
+  const tensor = bytes === undefined ? '' : ` for a tensor of ${sizeOf(bytes)}`
+  return new UserError({
+    id: 'memory',
+    what: `the wasm engine has no memory left${tensor}; WebAssembly has ${sizeOf(heapLimit)} at most`,
+    remedy: `use --engine tensorflow, or ${smaller}`,
+  })
+}
 
 class WasmSession implements Session {
   private readonly variables: Variables
@@ -83,13 +119,23 @@ class WasmSession implements Session {
     // Both engines may be loaded, as in tests; the kernels below run on the active backend.
     if (tf.getBackend() !== 'wasm') void tf.setBackend('wasm')
     const ops = wasmOps(this.heap, this.variables, inputs)
-    const value = lower(executionOrder(program), ops, Object.values(program.outputs), (t) => t.dispose())
+    const compute = () => lower(executionOrder(program), ops, Object.values(program.outputs), (t) => t.dispose())
+    const value = this.inHeap(compute)
     const read = outputs.map(([key, t]): [string, Value] => [
       key,
       { data: download(value(t), t), shape: value(t).shape },
     ])
     for (const tensor of new Set(outputs.map(([, t]) => value(t)))) tensor.dispose()
     return Object.fromEntries(read)
+  }
+
+  private inHeap<T>(compute: () => T): T {
+    try {
+      return compute()
+    } catch (error) {
+      const isFull = error instanceof Error && error.name === 'RuntimeError' && heapFailures.test(error.message)
+      throw isFull && this.heap.bytes() > heapLimit / 4 ? heapIsFull() : error
+    }
   }
 
   read(name: string, from = 0, to?: number): TypedArray {

@@ -1,5 +1,5 @@
 import { buckets } from './buckets.js'
-import { checkProbabilities, type Labels, type Scores } from './columns.js'
+import { checkProbabilities, type Labels, type Scores, Sum } from './columns.js'
 
 /** Keeps the logarithm finite. The greatest float32 below 1 is 1 − 6e-8, so a smaller ε would have no effect. */
 export const LOG_LOSS_EPSILON = 1e-7
@@ -13,12 +13,12 @@ export const DEFAULT_BINS = 20
  */
 export function logLoss(labels: Labels, probabilities: Scores): number {
   checkProbabilities(labels, probabilities)
-  let sum = 0
+  const sum = new Sum()
   for (let row = 0; row < probabilities.length; row++) {
     const p = Math.min(Math.max(probabilities[row], LOG_LOSS_EPSILON), 1 - LOG_LOSS_EPSILON)
-    sum -= labels[row] === 1 ? Math.log(p) : Math.log1p(-p)
+    sum.add(labels[row] === 1 ? -Math.log(p) : -Math.log1p(-p))
   }
-  return sum / probabilities.length
+  return sum.value / probabilities.length
 }
 
 export interface CalibrationBin {
@@ -51,13 +51,14 @@ export interface Calibration {
 export function calibration(labels: Labels, probabilities: Scores, bins = DEFAULT_BINS): Calibration {
   checkProbabilities(labels, probabilities)
   const { bucketOfRow, rows } = buckets(probabilities, bins)
-  const predicted = new Float64Array(bins) // sums over the bin's rows
+  const sums = Array.from({ length: bins }, () => new Sum()) // over the bin's rows
   const observed = new Float64Array(bins)
   for (let row = 0; row < bucketOfRow.length; row++) {
-    predicted[bucketOfRow[row]] += probabilities[row]
+    sums[bucketOfRow[row]].add(probabilities[row])
     observed[bucketOfRow[row]] += labels[row]
   }
 
+  const predicted = sums.map(({ value }) => value)
   const curve: CalibrationBin[] = []
   let gaps = 0
   let allPredicted = 0

@@ -1,5 +1,5 @@
 import { aucOfSorted } from './auc.js'
-import { checkScored, countGroups, type Labels, type Scores } from './columns.js'
+import { checkScored, countGroups, type Labels, type Scores, Sum } from './columns.js'
 
 export interface GroupAucs {
   /** Rows of each group [g]. */
@@ -28,16 +28,16 @@ export interface Gauc {
  */
 export function gauc(labels: Labels, scores: Scores, groups: Int32Array): Gauc {
   const { rows, auc } = aucOfGroups(labels, scores, groups)
-  let weighted = 0
+  const weighted = new Sum()
   let counted = 0
   let impressions = 0
   for (let group = 0; group < auc.length; group++) {
     if (Number.isNaN(auc[group])) continue
-    weighted += rows[group] * auc[group]
+    weighted.add(rows[group] * auc[group])
     impressions += rows[group]
     counted++
   }
-  return { gauc: weighted / impressions, groups: counted, impressions }
+  return { gauc: weighted.value / impressions, groups: counted, impressions }
 }
 
 /** The exact AUC within each of `groupCount` groups; NaN for groups without rows. */

@@ -32,12 +32,21 @@ export interface DualEncoderConfig {
   logitScale: number
 }
 
+/**
+ * Largest sizes of a model: far above what is published, so that a spoilt file is refused at once instead of taking all
+ * memory. What fits into the memory of this machine is checked later.
+ */
+const size = (most: number) => z.int().positive().max(most)
+const [mostWide, mostLayers, mostSide, mostTokens] = [2 ** 16, 1024, 4096, 8192]
+const mostHidden = 4 * mostWide
+const mostWords = 2 ** 24
+
 /** Keys of all towers, with the defaults of base-size models. */
 const tower = (hidden: number, layers: number, heads: number, inner: number, activation: string, epsilon: number) => ({
-  hidden_size: z.int().positive().default(hidden),
-  num_hidden_layers: z.int().positive().default(layers),
-  num_attention_heads: z.int().positive().default(heads),
-  intermediate_size: z.int().positive().default(inner),
+  hidden_size: size(mostWide).default(hidden),
+  num_hidden_layers: size(mostLayers).default(layers),
+  num_attention_heads: size(mostLayers).default(heads),
+  intermediate_size: size(mostHidden).default(inner),
   hidden_act: z.enum(['gelu', 'quick_gelu', 'gelu_pytorch_tanh', 'relu']).default(activation as 'gelu'),
   layer_norm_eps: z.number().positive().default(epsilon),
 })
@@ -45,23 +54,23 @@ const tower = (hidden: number, layers: number, heads: number, inner: number, act
 const vision = (patch: number, activation: string, epsilon: number) =>
   z.looseObject({
     ...tower(768, 12, 12, 3072, activation, epsilon),
-    image_size: z.int().positive().default(224),
-    patch_size: z.int().positive().default(patch),
+    image_size: size(mostSide).default(224),
+    patch_size: size(mostSide).default(patch),
     num_channels: z.literal(3).default(3),
   })
 
 const text = (base: ReturnType<typeof tower>, vocabulary: number, positions: number, pad: number, end: number | null) =>
   z.looseObject({
     ...base,
-    vocab_size: z.int().positive().default(vocabulary),
-    max_position_embeddings: z.int().positive().default(positions),
+    vocab_size: size(mostWords).default(vocabulary),
+    max_position_embeddings: size(mostTokens).default(positions),
     pad_token_id: z.int().nullable().default(pad),
     eos_token_id: z.int().nullable().default(end),
-    type_vocab_size: z.int().positive().default(2),
-    projection_size: z.int().positive().nullable().default(null),
+    type_vocab_size: size(mostWords).default(2),
+    projection_size: size(mostWide).nullable().default(null),
   })
 
-const common = { projection_dim: z.int().positive().default(512), logit_scale_init_value: z.number().default(2.6592) }
+const common = { projection_dim: size(mostWide).default(512), logit_scale_init_value: z.number().default(2.6592) }
 
 /**
  * The encoders by their `model_type`, with the schema of config.json; defaults as in the configuration classes of
@@ -110,6 +119,9 @@ export function parseModelConfig(json: unknown, path: string): DualEncoderConfig
     throw new UserError({ id: 'model-config', where: `${path}: ${at.join('.')}`, what: message })
   }
   const { vision_config: v, text_config: t, ...rest } = parsed.data
+  checkShapes({ vision_config: v, text_config: t }, path)
+  if (v.patch_size > v.image_size)
+    throw misfit(path, 'vision_config.patch_size', v.patch_size, 'image_size', v.image_size)
   const own = rest as { projection_dim?: number; logit_scale_init_value?: number }
   // The picture head of SigLIP is as wide as its tower, and the text head has the same width.
   const projection = own.projection_dim ?? v.hidden_size
@@ -131,6 +143,17 @@ export function parseModelConfig(json: unknown, path: string): DualEncoderConfig
     projection,
     logitScale: own.logit_scale_init_value ?? Math.log(10),
   }
+}
+
+/** @throws UserError `model-config` for heads that do not divide the width */
+function checkShapes(towers: Record<string, Tower>, path: string): void {
+  for (const [name, { hidden_size: width, num_attention_heads: heads }] of Object.entries(towers)) {
+    if (width % heads !== 0) throw misfit(path, `${name}.num_attention_heads`, heads, 'hidden_size', width)
+  }
+}
+
+function misfit(path: string, key: string, value: number, other: string, size: number): UserError {
+  return new UserError({ id: 'model-config', where: `${path}: ${key}`, what: `${value} does not fit ${other} ${size}` })
 }
 
 /** The configurations of the towers: `…_config_dict` of early CLIP files, if present, else `…_config`. */

@@ -36,6 +36,12 @@ export function encoderShape({ config, mim, tokenizer }: CheckpointParts): Encod
   return { config, length: Math.min(limit, config.text.positions), fusion: mim.fusion?.width }
 }
 
+/** Numbers of the attention between the patches of one picture, in one layer. */
+export function attentionSize({ config: { vision } }: EncoderShape): number {
+  const tokens = Math.floor(vision.imageSize / vision.patch) ** 2 + 1
+  return vision.heads * tokens ** 2
+}
+
 /** Width of word vectors; 0 if they are not used. */
 export const wordWidth = ({ config, words }: EncoderShape) => (words ? config.text.width : 0)
 

@@ -1,6 +1,7 @@
 /** The item encoder on ONNX Runtime: three models, for pictures, titles and the content vector, from one definition. */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { requireMemory } from '../base/capacity.js'
 import { UserError } from '../base/errors.js'
 import { replaceFolder } from '../base/files.js'
 import type { Preprocessing } from '../checkpoint/preprocessing.js'
@@ -26,6 +27,10 @@ export async function exportModels(
 ): Promise<void> {
   const p = new Parameters()
   const programs = encoderPrograms(p, shape)
+  const numbers = p.list().reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+  // The weights of one tower are in memory at a time.
+  const what = `a model of ${Math.round(numbers / 1e6)} million parameters`
+  requireMemory((numbers * 4) / 2, what, 'use a smaller model, or a machine with more memory')
   const specs = new Map(p.list().map((parameter) => [parameter.name, parameter]))
   await replaceFolder(folder, (temporary) => {
     for (const part of parts)

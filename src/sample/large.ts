@@ -2,10 +2,11 @@
  * A data set of any size without pictures: behaviors, impressions with histories of a given length, and an embedding
  * table. DuckDB computes it row by row from hashes, so it does not need to fit in memory.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { requireDisk } from '../base/capacity.js'
 import { UserError } from '../base/errors.js'
 import { Database, literal } from '../data/tables/duckdb.js'
-import { checkSeed, parameters } from './market/parameters.js'
+import { checkSeed, mostRows, parameters, rowBytes } from './market/parameters.js'
 import { makeOnce, type Outcome, type Progress } from './once.js'
 
 export interface LargeOptions {
@@ -35,6 +36,8 @@ const ofTaste = { behaviors: 0.5, impressions: 0.2 }
 const clickRates = { liked: 0.25, other: 0.05 }
 /** Behaviors cover the whole log, impressions only the part from here on, when every history is complete. */
 const impressionsFrom = 5 / 6
+/** Behaviors of a history at most. */
+const longestHistory = 2 ** 20
 /** Ids start at 2^53 + 1, where a double cannot represent every integer. */
 const firstId = '9007199254740993'
 /** Increased with every change of the generated data. */
@@ -48,14 +51,23 @@ export async function generateLarge(options: LargeOptions, progress?: Progress):
   const { out, impressions, history, seed } = options
   checkSeed(seed)
   for (const [name, value] of Object.entries({ impressions, history })) {
-    if (Number.isInteger(value) && value >= 1) continue
-    throw new UserError({ id: 'sample-size', what: `--${name} ${value}`, expected: 'a whole number from 1' })
+    const most = name === 'history' ? longestHistory : mostRows
+    if (Number.isInteger(value) && value >= 1 && value <= most) continue
+    const expected = `a whole number from 1 to ${most}`
+    throw new UserError({ id: 'sample-size', what: `--${name} ${value}`, expected })
   }
   const items = Math.min(mostItems, Math.max(fewestItems, Math.round(impressions / perItem)))
   const users = Math.max(fewestUsers, Math.round(impressions / perUser))
   const perHistory = Math.ceil(history / impressionsFrom) + 1
   const made = { impressions, history, seed, revision }
   return makeOnce(out, 'sample.json', made, async (folder) => {
+    const rows = impressions + users * perHistory
+    requireDisk(
+      rows * rowBytes,
+      dirname(folder),
+      `tables of ${rows} rows`,
+      'use a smaller --impressions, or another disk',
+    )
     using db = await Database.open({ memory: '2GB', temporary: join(folder, 'temporary') })
     const tables = queries({ items, users, impressions, perHistory, seed })
     for (const [i, [name, query]] of tables.entries()) {

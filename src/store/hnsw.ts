@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { Index, MetricKind, ScalarKind } from 'usearch'
+import { requireMemory } from '../base/capacity.js'
 import { UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
 import { readJson } from '../base/ownFile.js'
@@ -16,6 +17,9 @@ const file = 'hnsw.usearch'
 const sumsFile = 'hnsw.usearch.sums'
 /** Links per node (M), and candidates considered when adding a node (efConstruction) and when searching (ef). */
 const shape = { connectivity: 16, expansion_add: 128, expansion_search: 128 }
+/** Each node has twice as many links at its lowest level, of 4 bytes at least. */
+const bytesOfLinks = 2 * shape.connectivity * 4
+const exact = 'search without --index, which needs little memory, or use a machine with more'
 const blockRows = 8192
 
 export class HnswIndex {
@@ -41,6 +45,11 @@ export class HnswIndex {
       }
       say(`the index is built again: ${problem}`)
     }
+    requireMemory(
+      table.manifest.rows * (table.width * 4 + bytesOfLinks),
+      `an index of ${table.manifest.rows} vectors`,
+      exact,
+    )
     for (const { from, rows, vectors } of table.blocks(blockRows)) {
       const keys = BigUint64Array.from({ length: rows }, (_, i) => BigInt(from + i))
       // Several threads that add to an almost empty graph may leave rows without an incoming link, at random.
@@ -57,7 +66,8 @@ export class HnswIndex {
 
   /** The `k` nearest rows that the index finds, best first, without `exclude`. */
   nearest(query: Float32Array, k: number, exclude?: number): Neighbor[] {
-    const { keys, distances } = this.index.search(query, k + (exclude === undefined ? 0 : 1), 1)
+    const wanted = Math.min(k + (exclude === undefined ? 0 : 1), this.index.size())
+    const { keys, distances } = this.index.search(query, wanted, 1)
     return Array.from(keys, (key, i) => ({ row: Number(key), score: 1 - distances[i] }))
       .filter(({ row }) => row !== exclude)
       .slice(0, k)

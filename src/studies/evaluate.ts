@@ -2,6 +2,7 @@
 import { UserError } from '../base/errors.js'
 import { openTable } from '../data/tables/contract.js'
 import { Database, identifier } from '../data/tables/duckdb.js'
+import { exactSum, ofExactSum } from '../data/tables/exactSum.js'
 import { type CalibrationBin, DEFAULT_BINS, LOG_LOSS_EPSILON } from '../metrics/index.js'
 
 export interface EvaluateOptions {
@@ -12,9 +13,11 @@ export interface EvaluateOptions {
   group: string
   /** Memory limit of DuckDB, e.g. "2GB". */
   memory: string
+  /** Threads of DuckDB; default: one per core. */
+  threads?: number
 }
 
-/** The same values as `auc`, `gauc`, `logLoss` and `calibration` of src/metrics. */
+/** The same values as `auc`, `gauc`, `logLoss` and `calibration` of src/metrics, with the same bits in every call. */
 export interface Evaluation {
   rows: number
   positives: number
@@ -33,8 +36,8 @@ export interface Evaluation {
  * @throws UserError `probability-range` for a score outside [0, 1], and the errors of `openTable`.
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { path, label, score, group, memory } = options
-  using db = await Database.open({ memory })
+  const { path, label, score, group, memory, threads } = options
+  using db = await Database.open({ memory, threads })
   const rules = { [label]: { type: 'label' }, [score]: { type: 'number' }, [group]: { type: 'any' } } as const
   const { source } = await openTable(db, path, rules)
   await checkScores(db, source, options)
@@ -75,35 +78,37 @@ const below = (partition: string) =>
 async function overall(db: Database) {
   const [lowest, highest] = [LOG_LOSS_EPSILON, 1 - LOG_LOSS_EPSILON]
   const clipped = `least(greatest(s, ${lowest}), ${highest})`
-  const found = await db.row<Record<'won' | 'positives' | 'negatives' | 'loss', number | bigint>>(
+  const found = await db.row<Record<'won' | 'positives' | 'negatives' | 'loss', bigint | null>>(
     `SELECT ${won} AS won, CAST(sum(p) AS BIGINT) AS positives, CAST(sum(n) AS BIGINT) AS negatives,
-       -sum(p * ln(${clipped}) + n * ln(1 - ${clipped})) AS loss
+       ${exactSum(`-(p * ln(${clipped}) + n * ln(1 - ${clipped}))`)} AS loss
      FROM (SELECT *, ${below('')} FROM by_score)`,
   )
-  const [pairs, positives, negatives, loss] = [found.won, found.positives, found.negatives, found.loss].map(Number)
+  const [pairs, positives, negatives] = [found.won, found.positives, found.negatives].map(Number)
   const rows = positives + negatives
-  return { rows, positives, auc: pairs / (2 * positives * negatives), logloss: loss / rows }
+  return { rows, positives, auc: pairs / 2 / (positives * negatives), logloss: ofExactSum(found.loss) / rows }
 }
 
 async function grouped(db: Database, bySource: string) {
-  const found = await db.row<{ gauc: number | null; counted: bigint; groups: bigint }>(
-    `SELECT sum(won / (2 * p * n) * (p + n)) FILTER (p > 0 AND n > 0) / sum(p + n) FILTER (p > 0 AND n > 0) AS gauc,
+  const found = await db.row<{ weighted: bigint | null; rows: number | null; counted: bigint; groups: bigint }>(
+    `SELECT ${exactSum('won / 2 / nullif(p * n, 0) * (p + n)')} AS weighted,
+       sum(p + n) FILTER (p > 0 AND n > 0) AS rows,
        count(*) FILTER (p > 0 AND n > 0) AS counted, count(*) AS groups
      FROM (SELECT CAST(${won} AS DOUBLE) AS won, CAST(sum(p) AS DOUBLE) AS p, CAST(sum(n) AS DOUBLE) AS n
        FROM (SELECT *, ${below('PARTITION BY g')} FROM (${bySource})) GROUP BY g)`,
   )
-  const { gauc, counted, groups } = found
-  return { gauc: gauc ?? Number.NaN, gauc_groups: Number(counted), groups: Number(groups) }
+  const { weighted, rows, counted, groups } = found
+  return { gauc: ofExactSum(weighted) / Number(rows), gauc_groups: Number(counted), groups: Number(groups) }
 }
 
 /** Bins of equal numbers of rows; equal scores share the bin of their middle row. */
 async function reliability(db: Database, rows: number, positives: number) {
-  const bins = await db.rows<Record<'predicted' | 'observed' | 'count', number>>(
-    `SELECT sum(s * (p + n)) AS predicted, CAST(sum(p) AS DOUBLE) AS observed, CAST(sum(p + n) AS DOUBLE) AS count
+  const found = await db.rows<{ predicted: bigint; observed: number; count: number }>(
+    `SELECT ${exactSum('s * (p + n)')} AS predicted, CAST(sum(p) AS DOUBLE) AS observed, CAST(sum(p + n) AS DOUBLE) AS count
      FROM (SELECT *, sum(p + n) OVER (ORDER BY s ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS finish
        FROM by_score)
      GROUP BY ((2 * finish - p - n - 1) * ${DEFAULT_BINS}) // (2 * ${rows}) ORDER BY min(s)`,
   )
+  const bins = found.map((bin) => ({ ...bin, predicted: ofExactSum(bin.predicted) }))
   const gaps = bins.reduce((sum, { predicted, observed }) => sum + Math.abs(predicted - observed), 0)
   const predicted = bins.reduce((sum, bin) => sum + bin.predicted, 0)
   return {

@@ -83,8 +83,13 @@ export async function grid(
 
 const nameOf = ({ row, vectors }: { row: string; vectors: string }) => (vectors ? `${row}, ${vectors}` : row)
 
+/** Each run takes minutes. */
+const mostRuns = 10_000
+
 /** All rows with the configurations of their runs; a row with several content vectors becomes one row for each. */
 function plan(config: GridConfig, out: string, flags: TrialFlags): Planned[] {
+  const runs = config.seeds.length * config.rows.reduce((sum, { vectors }) => sum + Math.max(1, vectors.length), 0)
+  if (runs > mostRuns) throw new UserError({ id: 'grid-size', what: `${runs} runs`, expected: `at most ${mostRuns}` })
   const planned = config.rows.flatMap((row) =>
     row.vectors.length === 0
       ? planRow(config, row, undefined, out, flags)
@@ -106,8 +111,8 @@ function planRow(
   out: string,
   flags: TrialFlags,
 ): Planned {
-  const tables = vectors === undefined ? [] : config.vectors[vectors]
-  if (tables === undefined) {
+  const tables = vectors === undefined ? [] : Object.hasOwn(config.vectors, vectors) && config.vectors[vectors]
+  if (tables === false) {
     const expected = `a name in vectors: ${Object.keys(config.vectors).join(', ')}`
     throw new UserError({ id: 'grid-vectors', where: `row '${name}'`, what: `vectors '${vectors}'`, expected })
   }

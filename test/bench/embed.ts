@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
-import sharp from 'sharp'
 import { mapAhead } from '../../src/base/prefetch.js'
 import { Random } from '../../src/base/random.js'
 import { embedConfig } from '../../src/config/embed.js'
 import { pictureBytes } from '../../src/data/pictures/files.js'
+import { renderSvg } from '../../src/data/pictures/libvips.js'
 import { trainTokenizer } from '../../src/data/text/trainBpe.js'
 import { initialValues } from '../../src/engine/state.js'
 import { cpuRows, type EncoderSetup, exportModels } from '../../src/runtime/encoder.js'
@@ -108,7 +108,9 @@ export async function drawPictures(folder: string, count: number): Promise<void>
     const random = Random.of('bench', i)
     const attributes = { category: i % categories.length, color: i % colors.length, pattern: i % patterns.length }
     const svg = drawItem({ attributes, look: drawLook(random) }, random)
-    const picture = await sharp(Buffer.from(svg)).resize(pictureSide, pictureSide).jpeg({ quality: 90 }).toBuffer()
+    const picture = await renderSvg(svg, (image) =>
+      image.resize(pictureSide, pictureSide).jpeg({ quality: 90 }).toBuffer(),
+    )
     await writeFile(join(folder, name), picture)
   }
 }

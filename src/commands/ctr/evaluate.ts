@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { limitIn, limitRule } from '../../base/capacity.js'
+import { UserError } from '../../base/errors.js'
 import { checkTemporary } from '../../base/places.js'
 import { requireStage, runStage } from '../../base/runStage.js'
 import { labelOf } from '../../metrics/index.js'
@@ -9,6 +11,8 @@ import type * as declarations from './declarations.js'
 
 export async function run(path: string, flags: OptionsOf<typeof declarations.evaluate>): Promise<void> {
   const { json, ...options } = flags
+  if (limitIn(options.memory) === undefined)
+    throw new UserError({ id: 'option-value', what: `--memory ${options.memory}`, expected: limitRule })
   requireStage(path, ['ctr'])
   checkTemporary()
   // The test impressions of a run.

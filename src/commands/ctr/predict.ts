@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { UserError } from '../../base/errors.js'
 import { checkFile } from '../../base/places.js'
 import { requireStage } from '../../base/runStage.js'
+import { most } from '../../config/common.js'
 import { readConfigFile } from '../../config/file.js'
 import { providerNames } from '../../runtime/model.js'
 import { predict } from '../../stages/ctr/predict.js'
@@ -32,8 +33,8 @@ export async function run(folder: string, flags: OptionsOf<typeof declarations.p
     'data.behaviors': table('--behaviors', behaviors),
     'data.embeddings': embeddings,
   }
-  const explain = flags.explain === true ? defaultExplain : whole('--explain', flags.explain ?? 0)
-  const threads = whole('--threads', flags.threads)
+  const explain = flags.explain === true ? defaultExplain : whole('--explain', flags.explain ?? 0, most.history)
+  const threads = whole('--threads', flags.threads, most.threads)
   const done = await predict({ run: folder, out, changes, provider, explain, threads }, new Terminal())
   print(done, json)
 }
@@ -46,7 +47,8 @@ function rootOf(folder: string): string | undefined {
   return data?.root
 }
 
-function whole(name: string, value: number): number {
-  if (Number.isInteger(value) && value >= 0) return value
-  throw new UserError({ id: 'option-value', what: `${name} ${value}`, expected: 'a whole number, 0 or more' })
+function whole(name: string, value: number, greatest: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= greatest) return value
+  const expected = `a whole number from 0 to ${greatest}`
+  throw new UserError({ id: 'option-value', what: `${name} ${value}`, expected })
 }

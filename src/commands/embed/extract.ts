@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { UserError } from '../../base/errors.js'
 import { checkFolder } from '../../base/places.js'
 import { requireStage } from '../../base/runStage.js'
 import { embedConfig } from '../../config/embed.js'
@@ -31,6 +32,10 @@ export async function merge(flags: OptionsOf<typeof declarations.merge>): Promis
   const { out, json, keepMissing = false, keepTables } = flags
   requireStage(out, ['embed'], '--out')
   checkFolder(out, '--out')
+  if (!Number.isInteger(keepTables) || keepTables < 1) {
+    const what = `--keep-tables ${keepTables}`
+    throw new UserError({ id: 'option-value', what, expected: 'a whole number, 1 or more' })
+  }
   const options = { keepMissing, keepTables }
   const metrics = await Run.with({ out, stage: 'embed', config: { merge: options }, repeatable: true }, async (run) => {
     const results = await mergeShards(options, run)

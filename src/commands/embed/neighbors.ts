@@ -27,8 +27,8 @@ export async function run(path: string, flags: Flags): Promise<void> {
     const expected = '--item, or --text, --image or both'
     throw new UserError({ id: 'query-missing', what: 'no query, or more than one', expected })
   }
-  if (!Number.isInteger(k) || k < 1)
-    throw new UserError({ id: 'k-value', where: '-k', what: `${k}`, expected: 'a whole number, 1 or more' })
+  checkCount('-k', k)
+  checkCount('--recall-items', flags.recallItems)
   if (flags.html) checkFile(flags.html, '--html')
   const terminal = new Terminal()
   using db = await Database.open()
@@ -60,6 +60,16 @@ export async function run(path: string, flags: Flags): Promise<void> {
     )
   }
   process.stdout.write(flags.json ? json({ neighbors: items, ...recall }) : lines(items, recall))
+}
+
+/** Neighbors of a query, and queries. */
+const mostCounted = 100_000
+
+/** @throws UserError `k-value` */
+function checkCount(option: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= mostCounted) return
+  const expected = `a whole number from 1 to ${mostCounted}`
+  throw new UserError({ id: 'k-value', where: option, what: `${value}`, expected })
 }
 
 /** What the command reads: the table with its index, the catalogue, the checkpoint, the query picture, and the run. */

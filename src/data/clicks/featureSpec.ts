@@ -1,6 +1,9 @@
 /** Schemas of features in the configuration: how a column becomes a feature of the click model. */
 import { z } from 'zod'
 
+/** Values of a list, and ranges of a bucket. */
+const mostValues = 2 ** 20
+
 const name = z.string().nullable().default(null).describe('Name of the feature; null: the column name')
 const column = z
   .union([z.string(), z.array(z.string()).min(2)])
@@ -29,7 +32,7 @@ const kinds = z.discriminatedUnion('kind', [
     kind: z.literal('list').describe('Several values; their embeddings are summed'),
     name,
     column: z.string(),
-    length: z.int().positive().describe('Longest list; the first values are kept'),
+    length: z.int().positive().max(mostValues).describe('Longest list; the first values are kept'),
     padding: z
       .union([z.string(), z.int()])
       .nullable()
@@ -42,7 +45,11 @@ const kinds = z.discriminatedUnion('kind', [
     kind: z.literal('hash').describe('A category without a vocabulary: values are hashed to rows'),
     name,
     column,
-    rows: z.int().min(3).describe('Hash table size'),
+    rows: z
+      .int()
+      .min(3)
+      .max(2 ** 31 - 1)
+      .describe('Hash table size'),
   }),
   z.strictObject({
     kind: z
@@ -61,7 +68,7 @@ const kinds = z.discriminatedUnion('kind', [
     kind: z.literal('bucket').describe('A number as a category: the range that it is in'),
     name,
     column: z.string(),
-    count: z.int().min(2).default(10).describe('Ranges, each with about as many training impressions'),
+    count: z.int().min(2).max(mostValues).default(10).describe('Ranges, each with about as many training impressions'),
     edges: z
       .array(z.number())
       .min(1)

@@ -156,8 +156,14 @@ export function planBehaviorFeatures(
   return { behaviorFeatures, gap }
 }
 
-/** @throws UserError `feature-names` if two features have the same name, or a reserved one. */
-export function checkNames(names: readonly string[]): void {
+/** @throws UserError `feature-names` if two features have the same name, or a feature or a table has a reserved one. */
+export function checkNames(names: readonly string[], tables: readonly string[]): void {
+  // Records by name would find what all objects of JavaScript have.
+  const inherited = [...names, ...tables].find((name) => name in Object.prototype)
+  if (inherited !== undefined) {
+    const what = `a feature, or the table of one, is named '${inherited}', which is reserved`
+    throw new UserError({ id: 'feature-names', what, expected: 'another name', remedy: 'set name: and table: of it' })
+  }
   const twice = names.find((name, i) => reservedNames.includes(name) || names.indexOf(name) < i)
   if (twice === undefined) return
   const remedy = 'set name: of one of them'

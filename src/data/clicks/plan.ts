@@ -77,20 +77,24 @@ export function planClicks({ data, history, features }: ClickOptions, tables: Cl
   const itemFeatures = items ? planFeatures(features.items, items) : []
   const context = planFeatures(features.context, impressions)
   const { behaviorFeatures, gap } = planBehaviorFeatures(features.history, impressions, behaviors)
-  checkNames([...itemFeatures, ...context, ...behaviorFeatures].map(({ name }) => name))
+  const planned = [...itemFeatures, ...context, ...behaviorFeatures]
+  checkNames(
+    planned.map(({ name }) => name),
+    planned.map(({ table }) => table),
+  )
   const targets = behaviorFeatures.flatMap((plan) =>
     plan.target === undefined ? [] : [{ ...plan, sql: [plan.target] }],
   )
-  const planned = { tables, columns, history, itemFeatures, context, behaviorFeatures, targets, gap }
+  const parts = { tables, columns, history, itemFeatures, context, behaviorFeatures, targets, gap }
   return {
-    ...planned,
+    ...parts,
     numbers: {
       items: planItems(columns, tables),
       users: planUsers(columns, tables),
-      texts: planTexts(planned),
+      texts: planTexts(parts),
       embedsUsers: features.user,
     },
-    impressions: impressionQuery(columns, planned),
+    impressions: impressionQuery(columns, parts),
     behaviors: behaviors && behaviorQuery(columns, history, behaviors, behaviorFeatures),
     items: items && itemQuery(identifier(columns.item), items, itemFeatures),
   }

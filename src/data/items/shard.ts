@@ -7,6 +7,8 @@ export interface Shard {
   count: number
 }
 
+const mostShards = 1_000_000
+
 /** Environment variables with the index of a process: of Kubernetes' Indexed Jobs and of Slurm's arrays. */
 const indexNames = ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID'] as const
 
@@ -25,7 +27,8 @@ export function parseShard(text: string, env: NodeJS.ProcessEnv): Shard {
     index: index === 'auto' ? indexOf(env) : Number(index),
     count: Number(count ?? env['MIM_SHARDS'] ?? env['SLURM_ARRAY_TASK_COUNT'] ?? missing('MIM_SHARDS')),
   }
-  if (Number.isInteger(shard.index) && Number.isInteger(shard.count) && shard.index < shard.count) return shard
+  const areWhole = Number.isInteger(shard.index) && Number.isInteger(shard.count)
+  if (areWhole && shard.index < shard.count && shard.count <= mostShards) return shard
   throw new UserError({ id: 'shard-value', where: '--shard', what: `shard ${shard.index} of ${shard.count}`, expected })
 }
 

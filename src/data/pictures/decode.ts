@@ -1,15 +1,12 @@
 /** Decodes and resizes pictures. */
-import sharp, { type Sharp } from 'sharp'
+import type { Sharp } from 'sharp'
 import { messageOf } from '../../base/errors.js'
 
 import { type PictureInput, type PicturePlace, pictureBytes } from './files.js'
 import { type Decoded, decodeSmallJpeg, type JpegHeader, jpegHeader } from './jpeg.js'
+import { metadataOf, openPicture } from './libvips.js'
 import { type Kernel, pixelWords, resample, type Window } from './resample.js'
 import { isCutOff, unsupported } from './unsupported.js'
-
-// Many pictures are decoded in parallel, so each needs one thread only; no picture comes twice.
-sharp.concurrency(1)
-sharp.cache(false)
 
 /**
  * How a picture becomes square. `cover`: resize the shorter side, then crop the center (CLIP); `fill`: stretch (SigLIP);
@@ -49,7 +46,7 @@ export async function decodeAll(
   )
 }
 
-/** Accepted formats by libvips' names. Others, such as SVG, could refer to files. */
+/** Accepted formats by libvips' names. */
 const formats = new Set(['jpeg', 'png', 'webp', 'gif', 'heif', 'tiff'])
 
 /**
@@ -62,7 +59,7 @@ export async function decode(bytes: Uint8Array, { size, fit, maxPixels }: Decode
     const header = jpegHeader(bytes)
     const small = isSmall(header, maxPixels) ? await decodeSmallJpeg(bytes) : undefined
     if (small) return resampled(small, windowOf(small, size, fit))
-    const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error' })
+    const image = openPicture(bytes, maxPixels)
     const upright = header ?? (await sizeOf(image))
     if (Math.min(upright.width, upright.height) === 1) throw new Error(`blank: ${blankSize(upright)}`)
     const window = windowOf(upright, size, fit)
@@ -105,7 +102,7 @@ const depths = new Set(['uchar', 'ushort'])
 
 /** Width and height of the upright picture; whether it is CMYK without a profile. */
 async function sizeOf(image: Sharp): Promise<Size & { isInk: boolean }> {
-  const { autoOrient, format, space, depth, hasProfile } = await image.metadata()
+  const { autoOrient, format, space, depth, hasProfile } = await metadataOf(image)
   if (!formats.has(format)) throw new Error('unsupported image format')
   // Their scale is unknown: white may be 1, 255 or anything.
   if (!depths.has(depth)) throw new Error(`unsupported: samples of type ${depth}; convert it to 8 or 16 bits`)
@@ -129,7 +126,7 @@ async function decodeInk(image: Sharp): Promise<Decoded> {
 
 /** Why a picture is broken: the kind of failure, which reports count, then a colon and details. */
 function reasonOf(message: string, bytes: Uint8Array, maxPixels: number): string {
-  if (/^(blank|unsupported): /.test(message)) return message
+  if (/^(blank|unsupported|too large): /.test(message)) return message
   if (/exceeds pixel limit/.test(message)) return `too large: more than ${maxPixels} pixels`
   // libvips' own message may be about a picture that another thread decodes.
   return unsupported(bytes) ?? (isCutOff(bytes) ? 'corrupt: the file is cut off' : 'corrupt: it cannot be decoded')

@@ -72,6 +72,9 @@ export function pictureOptions(
 /** Most bytes of pictures kept in memory. */
 const memoryLimit = 2 ** 30
 
+/** Most bytes of pictures decoded at a time. */
+const decodedLimit = 2 ** 28
+
 /** To be raised when the stored data changes its meaning. */
 const cacheVersion = 4
 
@@ -166,16 +169,20 @@ async function fill(
       hashes.push(hash)
       if (bytes instanceof Uint8Array && !store.find(hash)) missing.set(hash.toString('hex'), { hash, bytes })
     }
-    const decoded = await decodeAll(
-      Array.from(missing.values(), ({ bytes }) => bytes),
-      place,
-      options,
-    )
     const broken = new Map<string, string>()
-    for (const [i, [name, { hash }]] of [...missing].entries()) {
-      const result = decoded[i]
-      if (result instanceof Uint8Array) store.add(hash, result)
-      else if (result) broken.set(name, result.message)
+    const [waiting, atATime] = [[...missing], Math.max(1, Math.floor(decodedLimit / (options.size ** 2 * 3)))]
+    for (let at = 0; at < waiting.length; at += atATime) {
+      const part = waiting.slice(at, at + atATime)
+      const decoded = await decodeAll(
+        part.map(([, { bytes }]) => bytes),
+        place,
+        options,
+      )
+      for (const [i, [name, { hash }]] of part.entries()) {
+        const result = decoded[i]
+        if (result instanceof Uint8Array) store.add(hash, result)
+        else if (result) broken.set(name, result.message)
+      }
     }
     for (const [i, { path, bytes }] of piece.entries()) {
       const reason = bytes instanceof Error ? bytes.message : broken.get(hashes[from + i].toString('hex'))

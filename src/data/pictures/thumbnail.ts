@@ -1,6 +1,6 @@
 /** Small pictures to embed in reports. */
-import sharp from 'sharp'
 import { type PictureInput, type PicturePlace, pictureBytes } from './files.js'
+import { metadataOf, openPicture } from './libvips.js'
 
 /** Twice the displayed size, for high-resolution screens. */
 const side = 224
@@ -13,7 +13,9 @@ export async function thumbnail(
 ): Promise<string | undefined> {
   if (picture === null) return undefined
   try {
-    const jpeg = await sharp(await pictureBytes(picture, place), { limitInputPixels: maxPixels })
+    const image = openPicture(await pictureBytes(picture, place), maxPixels, 'warning')
+    await metadataOf(image)
+    const jpeg = await image
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .resize(side, side, { fit: 'inside', withoutEnlargement: true })

@@ -1,3 +1,4 @@
+import { requireMemory } from '../../base/capacity.js'
 import { arrayOf } from '../../ops/tensor.js'
 import { normOf } from '../../store/index.js'
 import { DataFacts } from '../facts.js'
@@ -18,6 +19,8 @@ export interface ContentTable {
   /** Present if histories are searched by content. */
   search?: Search
 }
+
+const fewer = 'use data.contentType int8, vectors of fewer dimensions (mim embed --dim), or a machine with more memory'
 
 /** An embedding table and how to read it. */
 export interface ContentSource extends VectorTable {
@@ -57,6 +60,7 @@ export async function loadContent(
   }
   const tableScale = type === 'float32' ? 1 : isAsStored ? scale : await fittingScale(source, scaled)
 
+  requireMemory(rows * width * arrayOf[type].BYTES_PER_ELEMENT, `the vectors of ${rows - 1} items`, fewer)
   const vectors = new arrayOf[type](rows * width)
   const found = new VectorFacts(normalize)
   for await (const piece of source.read()) {
@@ -107,6 +111,7 @@ export function sideBySide(tables: readonly ContentTable[]): ContentTable {
   let rows = 1
   for (let item = 0; item < rowOf.length; item++) if (tables.some((t) => t.rowOf[item] > 0)) rowOf[item] = rows++
   const scale = Math.max(...tables.map(({ scale }) => scale))
+  requireMemory(rows * width * arrayOf[type].BYTES_PER_ELEMENT, `the vectors of ${rows - 1} items`, fewer)
   const vectors = new arrayOf[type](rows * width)
   let start = 0
   for (const { vectors: from, width: part, rowOf: rowIn, scale: own } of tables) {

@@ -9,6 +9,8 @@ import type { Simd } from './simd.js'
 export interface Heap {
   multiply: Multiply
   simd: Simd
+  /** Its size now. */
+  bytes(): number
 }
 
 export class HeapTensors {
@@ -16,7 +18,7 @@ export class HeapTensors {
   readonly simd: Simd
   private readonly backend = tf.backend() as unknown as BackendWasm
 
-  constructor({ multiply, simd }: Heap) {
+  constructor({ multiply, simd }: Pick<Heap, 'multiply' | 'simd'>) {
     this.multiply = multiply
     this.simd = simd
   }

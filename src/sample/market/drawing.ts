@@ -1,6 +1,7 @@
 /** Pictures of items, 64 × 64, drawn as SVG and rendered by sharp. */
-import sharp from 'sharp'
+
 import type { Random } from '../../base/random.js'
+import { renderSvg } from '../../data/pictures/libvips.js'
 import { type Attributes, categories, colors, type Hsl, type PatternName, patterns } from './attributes.js'
 import { silhouettes } from './silhouettes.js'
 
@@ -83,10 +84,11 @@ export type PictureFormat = 'jpeg' | 'png' | 'webp'
 
 /** The drawing as an encoded picture. */
 export function render(svg: string, format: PictureFormat): Promise<Buffer> {
-  const image = sharp(Buffer.from(svg))
-  if (format === 'png') return image.removeAlpha().png().toBuffer()
-  if (format === 'webp') return image.removeAlpha().webp({ quality: 88 }).toBuffer()
-  return image.jpeg({ quality: 90 }).toBuffer()
+  return renderSvg(svg, (image) => {
+    if (format === 'png') return image.removeAlpha().png().toBuffer()
+    if (format === 'webp') return image.removeAlpha().webp({ quality: 88 }).toBuffer()
+    return image.jpeg({ quality: 90 }).toBuffer()
+  })
 }
 
 /** The repeating pattern, in a color that contrasts with the base. */

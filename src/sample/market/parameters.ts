@@ -127,6 +127,13 @@ export const parameters = {
   },
 }
 
+/** Rows of the largest table that can be generated, and the bytes that a row takes on disk at least, compressed. */
+export const mostRows = 1e12
+export const rowBytes = 6
+
+/** Items of the largest sample with pictures. */
+const mostItems = 10_000_000
+
 /** @throws UserError `sample-seed` */
 export function checkSeed(seed: number): void {
   if (Number.isSafeInteger(seed)) return
@@ -137,12 +144,12 @@ export function checkSeed(seed: number): void {
 export function extentOf(size: SampleSize): Extent {
   const { sizes, perItem } = parameters
   if (typeof size === 'number') {
-    if (Number.isInteger(size) && size >= fewestItems)
+    if (Number.isInteger(size) && size >= fewestItems && size <= mostItems)
       return { items: size, users: Math.round(size * perItem.users), impressions: size * perItem.impressions }
   } else if (Object.hasOwn(sizes, size)) return sizes[size]
   throw new UserError({
     id: 'sample-size',
     what: `sample size ${JSON.stringify(size)}`,
-    expected: `${Object.keys(sizes).join(', ')} or a whole number of items from ${fewestItems}`,
+    expected: `${Object.keys(sizes).join(', ')} or a whole number of items from ${fewestItems} to ${mostItems}`,
   })
 }

@@ -2,11 +2,12 @@
  * A behavior log of any size with searches, clicks and purchases, of items without pictures: the input of the pairs of
  * C-SFT. DuckDB computes it row by row from hashes, so it does not need to fit in memory.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { requireDisk } from '../../base/capacity.js'
 import { UserError } from '../../base/errors.js'
 import { Database, literal } from '../../data/tables/duckdb.js'
 import { makeOnce, type Outcome, type Progress } from '../once.js'
-import { checkSeed, parameters } from './parameters.js'
+import { checkSeed, mostRows, parameters, rowBytes } from './parameters.js'
 
 export interface SearchesOptions {
   out: string
@@ -48,11 +49,15 @@ export async function generateSearches(
   progress?: Progress,
 ): Promise<Outcome<SearchesSummary>> {
   checkSeed(seed)
-  if (!Number.isInteger(behaviors) || behaviors < 1)
-    throw new UserError({ id: 'sample-size', what: `--behaviors ${behaviors}`, expected: 'a whole number from 1' })
+  if (!Number.isInteger(behaviors) || behaviors < 1 || behaviors > mostRows) {
+    const expected = `a whole number from 1 to ${mostRows}`
+    throw new UserError({ id: 'sample-size', what: `--behaviors ${behaviors}`, expected })
+  }
   const items = Math.min(mostItems, Math.max(fewestItems, Math.round(behaviors / perItem)))
   const users = Math.max(fewestUsers, Math.round(behaviors / perUser))
   return makeOnce(out, 'sample.json', { behaviors, seed, revision }, async (folder) => {
+    const remedy = 'use a smaller --behaviors, or another disk'
+    requireDisk(behaviors * rowBytes, dirname(folder), `a log of ${behaviors} rows`, remedy)
     using db = await Database.open({ memory: '1GB', temporary: join(folder, 'temporary') })
     progress?.('items', 0, 2)
     await db.writeParquet(itemRows(items, seed), join(folder, 'items.parquet'))

@@ -11,11 +11,13 @@ import type { Run } from '../../train/run.js'
 import { ctrFeatures } from './batch.js'
 import { checkLeaks } from './describe.js'
 import { loadDataset, saveFeatures } from './load.js'
+import { requireTableMemory } from './memory.js'
 import { requireProbabilities } from './predict.js'
 import { showClicks, testMetrics, writePredictions } from './results.js'
 import { CtrTask, validMetrics } from './task.js'
 
 export async function ctr(config: CtrConfig, run: Run): Promise<Record<string, unknown>> {
+  requireTableMemory(config)
   using db = await Database.open({ memory: config.data.memory, temporary: run.path('temporary') })
   const facts = new DataFacts()
   const data = shareArrays(await loadDataset(db, config, { facts }))

@@ -1,4 +1,5 @@
 /** Chooses where the columns of impressions and behaviors are stored. */
+import { limitIn, requireMemory } from '../../base/capacity.js'
 import type { ClickPlan } from '../../data/clicks/plan.js'
 import { ColumnStore } from '../../data/tables/column.js'
 import { type Database, identifier } from '../../data/tables/duckdb.js'
@@ -21,11 +22,11 @@ export async function storeFor(db: Database, memory: string, plan: ClickPlan): P
   const count =
     behaviors?.rows ?? Number((await db.row<{ n: bigint | null }>(`SELECT sum(n) AS n FROM (${lengths})`)).n)
   const bytes = impressions.rows * perImpression + count * perBehavior
-  return bytes <= bytesIn(memory) ? new ColumnStore() : new ColumnStore(db.temporary)
-}
-
-/** Bytes of a size such as 2GB or 512 MiB. */
-function bytesIn(size: string): number {
-  const [, amount, prefix, binary] = /^([\d.]+)\s?([KMGT])(i?)B$/i.exec(size)!
-  return Number(amount) * (binary ? 1024 : 1000) ** (1 + 'KMGT'.indexOf(prefix.toUpperCase()))
+  if (bytes > limitIn(memory)!) return new ColumnStore(db.temporary)
+  requireMemory(
+    bytes,
+    `${impressions.rows} impressions and their behaviors in memory`,
+    'lower data.memory: they then go through files',
+  )
+  return new ColumnStore()
 }

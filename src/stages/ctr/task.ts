@@ -167,7 +167,8 @@ function openBatches(data: CtrDataset, rows: Column<'int32'>, batch: number, { t
     columns: ctrColumns(data),
     ...shareArrays({ rows }),
     batch,
-    accumulate: train.accumulate,
+    // Each part has a row at least.
+    accumulate: Math.min(train.accumulate, batch),
     buffer: train.buffer,
     behaviorSearch: searchOf(model),
     seed,

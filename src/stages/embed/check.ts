@@ -3,6 +3,7 @@ import { DataFacts } from '../../data/facts.js'
 import { openTable } from '../../data/tables/contract.js'
 import { checkJoin } from '../../data/tables/coverage.js'
 import { type Database, identifier, literal } from '../../data/tables/duckdb.js'
+import { exactMean } from '../../data/tables/exactSum.js'
 import { usualItemColumns } from '../../data/usualColumns.js'
 import { copyIds } from '../../data/vectors/sources.js'
 import { type EmbeddingTable, type Id, normOf, vectorFlags, vectorProblem } from '../../store/index.js'
@@ -221,7 +222,7 @@ export async function checkDrift(
       common.map((i) => cosine(vectors, old.vectors, i * d, d)),
     ])
   }
-  const statistics = 'avg(cosine) AS mean, quantile_cont(cosine, 0.01) AS p1'
+  const statistics = `${exactMean('cosine')} AS mean, quantile_cont(cosine, 0.01) AS p1`
   const all = await db.row<{ common: bigint; mean: number | null; p1: number; median: number; moved: number }>(
     `SELECT count(*) AS common, ${statistics}, median(cosine) AS median,
        avg(CASE WHEN cosine < 0.9 THEN 1.0 ELSE 0.0 END) AS moved FROM drift`,

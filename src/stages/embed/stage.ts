@@ -2,6 +2,9 @@
  * Computes one content vector per item in batches with ONNX Runtime. The catalogue is streamed, so it may be larger
  * than memory; vectors are written to disk as they come, and the finished table is published in one step.
  */
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { requireDisk } from '../../base/capacity.js'
 import { mapAhead } from '../../base/prefetch.js'
 import type { EmbedConfig } from '../../config/embed.js'
 import { DataFacts } from '../../data/facts.js'
@@ -27,7 +30,7 @@ import {
 } from '../../store/index.js'
 import type { Run } from '../../train/run.js'
 import { compareWith, openOlder } from './compare.js'
-import { describeTable, encoderSetup, openCheckpoint } from './describe.js'
+import { type Description, describeTable, encoderSetup, openCheckpoint } from './describe.js'
 import { type Batch, type BrokenPicture, batches, compareItems, retried } from './items.js'
 import { chooseBatch, openLanes } from './lanes.js'
 import { showNeighbors } from './neighbors.js'
@@ -53,6 +56,8 @@ export async function embed(
   const description = await describeTable(config, model, stream)
   recoverTable(published)
   using older = openOlder(published, description, config.keepMissing, (line) => run.say(line))
+  const hasVectors = older !== undefined || existsSync(run.path('work'))
+  requireTableSpace(stream, description, hasVectors, published)
   await using lanes = await openLanes(config, model, run)
   const purpose = { model: description.model_version, older: older?.folder }
   using work = await EmbedWork.open(run.path('work'), stream, description, purpose, (line) => run.say(line))
@@ -95,6 +100,17 @@ export async function embed(
     items_per_second: counts.computed / seconds,
     peak_memory_mb: process.resourceUsage().maxRSS / 1024,
   }
+}
+
+/**
+ * Refuses a table that the disk has no space for: its rows, and while they are computed the vectors of the work folder.
+ * A work folder that is there, or an older table with the same vectors, may have them already.
+ * @throws UserError `disk`
+ */
+function requireTableSpace(stream: ItemStream, { widths, type }: Description, hasVectors: boolean, path: string) {
+  const perVector = widths.embedding * ((type === 'int8' ? 1 : 4) + (hasVectors ? 0 : 4))
+  const remedy = 'use --type int8, a lower --dim, or another disk'
+  requireDisk(stream.count * perVector, dirname(path), `vectors of ${stream.count} items`, remedy)
 }
 
 type Counts = Record<'pictures' | 'computed' | 'unchanged' | 'resumed' | 'empty', number>

@@ -29,6 +29,7 @@ import type { Run } from '../../train/run.js'
 import type { LoopOptions } from '../../train/task.js'
 import { decoding, rejectedList, tellPictures } from '../shared/decoding.js'
 import { revisionOf } from '../shared/inputs.js'
+import { requireEncoderMemory } from '../shared/memory.js'
 import { showPairs } from './gallery.js'
 import { categoryPrompts, collapsedViews, recallPlaces } from './judge.js'
 import { type Split, splitItems } from './split.js'
@@ -81,6 +82,10 @@ async function load(config: PretrainConfig, run: Run) {
   const items = await loadItems(db, findTable(data.root, data.items), data.columns, facts)
   const model = await openModel(config, items, run)
   const shape = encoderShape(model)
+  const { vision, text } = config.freeze
+  const isFrozen = vision !== 'none' || text !== 'none'
+  const hasPictures = items.table.columns.has(data.columns.image)
+  requireEncoderMemory(shape, config, { isFrozen, hasPictures })
   const encoder = textEncoder(model.tokenizer, shape.length, shape.config.text.padToken)
   const list = rejectedList(run)
   const fitting = pictureOptions(data, shape.config.vision.imageSize, model.preprocessing.fit, list)

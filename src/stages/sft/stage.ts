@@ -20,6 +20,7 @@ import type { Run } from '../../train/run.js'
 import type { LoopOptions, Trained } from '../../train/task.js'
 import { encodeItems, type ItemVectors } from '../shared/encode.js'
 import { initOf, revisionOf } from '../shared/inputs.js'
+import { requireEncoderMemory } from '../shared/memory.js'
 import { showSearches } from './gallery.js'
 import { closeSftData, loadSftData, type SftData } from './load.js'
 import { type Judged, recallMetrics } from './recall.js'
@@ -29,6 +30,8 @@ import { firstValues, SftTask } from './task.js'
 export async function sft(config: SftConfig, run: Run): Promise<Record<string, unknown>> {
   const started = Date.now()
   const model = await openModel(config, run)
+  // The encoder that fills the queue is a copy.
+  requireEncoderMemory(encoderShape(model), config, { copies: 1 })
   let opening: ReturnType<typeof openEncoder> | undefined
   // Lazy, so that the data are checked before an engine is opened.
   const open = () => (opening ??= openEncoder(config, model, run))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import sharp from 'sharp'
 import { Random } from '../../../src/base/random.js'
+import { renderSvg } from '../../../src/data/pictures/libvips.js'
 import { vocabulary } from '../../../src/sample/market/attributes.js'
 import { drawItem, drawLook, render } from '../../../src/sample/market/drawing.js'
 
@@ -12,7 +13,7 @@ const product = (category: number, color: number, pattern: number) => ({
 const pose = (name: string) => Random.of(name)
 
 /** All pixels, RGB, row by row. */
-const pixels = (svg: string) => sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer()
+const pixels = (svg: string) => renderSvg(svg, (image) => image.removeAlpha().raw().toBuffer())
 
 test('when an item is drawn twice in one pose then the drawings are the same, in another pose they differ', () => {
   assert.equal(drawItem(product(0, 0, 1), pose('a')), drawItem(product(0, 0, 1), pose('a')))
