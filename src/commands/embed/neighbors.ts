@@ -28,7 +28,11 @@ export async function run(path: string, flags: Flags): Promise<void> {
   }
   if (!Number.isInteger(k) || k < 1)
     throw new UserError({ id: 'k-value', where: '-k', what: `${k}`, expected: 'a whole number, 1 or more' })
-  if (flags.html) checkFile(flags.html, '--html')
+  if (!Number.isInteger(flags.recallItems) || flags.recallItems < 1) {
+    const [where, expected] = ['--recall-items', 'a whole number, 1 or more']
+    throw new UserError({ id: 'k-value', where, what: `${flags.recallItems}`, expected })
+  }
+  if (flags.html !== undefined) checkFile(flags.html, '--html')
   const terminal = new Terminal()
   using db = await Database.open()
   using table = EmbeddingTable.open(path)
