@@ -3,9 +3,10 @@
  * bytes, are stored one after another in `item_id.utf8`, their ends in `item_id.ends.npy`. The first id of every block
  * is kept in memory, so opening reads only these and a search reads one block.
  */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../base/errors.js'
+import { writeWhole } from '../base/wholeWrite.js'
 import { NpyFile } from '../formats/npy.js'
 
 export type Id = bigint | string
@@ -66,7 +67,7 @@ export class IdWriter implements Disposable {
         this.bytes += part.length
         return BigInt(this.bytes)
       })
-      writeSync(this.text, Buffer.concat(parts))
+      writeWhole(this.text, Buffer.concat(parts), join(this.folder, files.text))
       this.ends.write(this.count, new Uint8Array(ends.buffer))
     }
     this.count += ids.length
