@@ -41,7 +41,9 @@ export function lockOutput(path: string): Lock {
 
 function stageIn(folder: string): string | undefined {
   try {
-    const { stage } = parse(readFileSync(join(folder, 'config.yaml'), 'utf8')) as { stage?: unknown }
+    const { stage } = parse(readFileSync(join(folder, 'config.yaml'), 'utf8'), { logLevel: 'error' }) as {
+      stage?: unknown
+    }
     return typeof stage === 'string' ? stage : undefined
   } catch {
     // No run folder; who reads it says why.

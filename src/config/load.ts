@@ -97,7 +97,7 @@ function setValue(text: string, value: string): unknown {
   }
   let parsed: unknown
   try {
-    parsed = parse(value, { prettyErrors: false })
+    parsed = parse(value, { prettyErrors: false, logLevel: 'error' })
   } catch (error) {
     throw refused(yamlProblem(error))
   }

@@ -164,7 +164,8 @@ function originOf(table: string): string {
   return { pretrain: 'stage 1', sft: 'C-SFT' }[stage] ?? stage
 }
 
-const readYaml = (folder: string) => parse(readFileSync(join(folder, 'config.yaml'), 'utf8')) as Tree
+const readYaml = (folder: string) =>
+  parse(readFileSync(join(folder, 'config.yaml'), 'utf8'), { logLevel: 'error' }) as Tree
 
 const folders = ({ runs }: Group) => runs.map(({ folder }) => folder)
 

@@ -202,7 +202,9 @@ function requireSameRun(configFile: string, { out, stage, config, schema, resume
 
 /** The configuration that a run began with, complete with the defaults of later options. */
 export function savedConfig(file: string, schema: RunOptions['schema']): Record<string, unknown> {
-  const { stage, ...saved } = withCurrentNames(parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
+  const { stage, ...saved } = withCurrentNames(
+    parse(readFileSync(file, 'utf8'), { logLevel: 'error' }) as Record<string, unknown>,
+  )
   const completed = schema?.safeParse(saved)
   return { stage, ...(completed?.success ? completed.data : saved) }
 }

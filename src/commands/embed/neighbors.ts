@@ -93,7 +93,9 @@ const runOf = (path: string) =>
 function configOfRun(path: string, { data, checkpoint }: Flags): EmbedConfig {
   const run = runOf(path)
   const file = join(run, 'config.yaml')
-  const { stage: _, ...known } = existsSync(file) ? (parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {}
+  const { stage: _, ...known } = existsSync(file)
+    ? (parse(readFileSync(file, 'utf8'), { logLevel: 'error' }) as Record<string, unknown>)
+    : {}
   const config = embedConfig.parse('merge' in known ? {} : known)
   return {
     ...config,
