@@ -160,12 +160,15 @@ const failures = [
   /\bFailed to allocate memory\b/,
   /^Aborted\(OOM\)|Cannot enlarge memory arrays/,
   /\bENOMEM\b/,
+  /[Cc]annot allocate memory|\bout of memory\b/,
+  /Cannot grow memory|reaching memory limit|Allocation of \d+ bytes failed/,
 ]
 
 /** `error` as a UserError `memory` if memory ran out; undefined for other errors. */
 export function memoryError(error: unknown): UserError | undefined {
   if (!(error instanceof Error) || error instanceof UserError) return undefined
-  if (!failures.some((one) => one.test(error.message))) return undefined
+  const ofThread = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY'
+  if (!ofThread && !failures.some((one) => one.test(error.message))) return undefined
   // A length that is no number is a mistake of ours.
   const [, length] = /length:? (-?[\w.]+)$/.exec(error.message) ?? []
   if (length !== undefined && !(Number(length) > 2 ** 30)) return undefined

@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { memoryError } from './capacity.js'
 import { Interrupted, UserError } from './errors.js'
+import { limitError } from './limits.js'
 
 interface Reason {
   id: string
@@ -18,6 +19,7 @@ interface Reason {
 const elsewhere = 'choose another place'
 const missing = { id: 'place-missing', what: 'no such file or folder', remedy: 'check the path' }
 const inTheWay = { id: 'place-not-folder', what: 'a file is where a folder is expected', remedy: elsewhere }
+const noFile = { id: 'place-not-file', what: 'a device, pipe or socket is there', remedy: elsewhere }
 const aFolder = { id: 'place-not-file', what: 'this is a folder', remedy: 'give the path of a file' }
 const denied = { id: 'place-denied', what: 'permission denied', remedy: `change its permissions, or ${elsewhere}` }
 const full = { id: 'place-full', what: 'no space left on the disk', remedy: 'free space, or choose another disk' }
@@ -50,6 +52,7 @@ const reasons: Readonly<Record<string, Reason & { words?: string }>> = {
     words: 'symbolic links',
   },
   ERR_INVALID_ARG_VALUE: { id: 'place-name', what: 'the path contains a zero byte', remedy: 'check the path' },
+  cwd: { ...missing, what: 'it was removed', remedy: 'change to a folder that exists' },
   homedir: { ...missing, what: 'this user has none', remedy: 'set HOME' },
   EIO: { ...device, words: 'Input/output error' },
   ESTALE: { ...device, words: 'Stale file handle' },
@@ -109,15 +112,15 @@ export function placeError(error: unknown, { option, path }: { option?: string; 
   const { id, what, remedy } = reasons[failed.code]
   if (place && isOurs(place) && ['place-missing', 'place-not-folder', 'place-not-file'].includes(id)) return undefined
   const where = [option, place].filter(Boolean).join(' ')
-  const subject = where || failed.code === 'homedir' ? '' : 'a file '
+  const subject = where || ['homedir', 'cwd'].includes(failed.code) ? '' : 'a file '
   const other = failed.temporary ? 'set TMPDIR to a folder that exists and has space' : remedy
   return new UserError({ id, where, what: `${subject}${failed.action}: ${what}`, remedy: other }, { cause: error })
 }
 
-/** What to report for anything thrown: a mistake of the user, an interruption, or undefined for a mistake of ours. */
+/** What to report for anything thrown: a mistake of the user, a limit of the system, an interruption, or undefined for a mistake of ours. */
 export function expectedError(thrown: unknown): UserError | Interrupted | undefined {
   if (thrown instanceof UserError || thrown instanceof Interrupted) return thrown
-  return placeError(thrown) ?? memoryError(thrown)
+  return placeError(thrown) ?? memoryError(thrown) ?? limitError(thrown)
 }
 
 /** Does `work`; an error about a file or folder names the place and the option. */
@@ -140,6 +143,7 @@ function fromSystem(error: unknown): Failed | undefined {
     const [, given] = /null bytes\. Received (.*)/s.exec(error.message) ?? []
     return given ? { code: known, action: 'cannot be opened', path: given, temporary: false } : undefined
   }
+  if (syscall === 'uv_cwd') return { code: 'cwd', action: 'the working folder is gone', temporary: false }
   if (syscall === 'uv_os_homedir') return { code: 'homedir', action: 'the home folder is unknown', temporary: false }
   const call = syscall ?? textCall
   if (known === undefined || call === undefined || !(known in reasons) || !(call in actions)) return undefined
@@ -210,8 +214,29 @@ function tryIn(folder: string): void {
 export function checkFile(path: string, option: string): void {
   check(path, option, 'open', () => {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw system('EISDIR', 'open', path)
+    requireReplaceable(path)
   })
   checkFolder(dirname(resolve(path)), option)
+}
+
+/**
+ * A rename onto a device, such as /dev/null, removes it for every program of the machine.
+ * @throws UserError `place-not-file` if a file at `path` would take the place of a device, pipe or socket.
+ */
+export function requireReplaceable(path: string): void {
+  if (!isSpecial(path)) return
+  const { id, what, remedy } = noFile
+  throw new UserError({ id, where: path, what: `the file cannot be written: ${what}`, remedy })
+}
+
+function isSpecial(path: string): boolean {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found !== undefined && !found.isFile() && !found.isDirectory()
+  } catch {
+    // Why the place cannot be used is said when it is used.
+    return false
+  }
 }
 
 function check(path: string, option: string, syscall: string, work: () => void): void {

@@ -12,9 +12,21 @@ export const visible = (text: string) =>
 /** Longer words, and longer quoted values, are cut in the middle [characters]. */
 const longest = 200
 
+/** Longer texts are cut in the middle before anything else: to look through them takes time and stack [characters]. */
+const endless = 2000
+
 /** The text, visible, with long words and long quoted values cut in the middle: their ends identify them. */
 export const brief = (text: string) =>
-  visible(text).replace(new RegExp(`(?<=^|[\\s(:=,[])'[^']{${longest + 1},}'|\\S{${longest + 1},}`, 'gu'), cut)
+  visible(text.length > endless ? `${text.slice(0, endless / 2)}…${text.slice(-endless / 2)}` : text).replace(
+    new RegExp(`(?<=^|[\\s(:=,[])'[^']{${longest + 1},}'|\\S{${longest + 1},}`, 'gu'),
+    cut,
+  )
+
+/** Longer paths are longer than what systems allow, or nobody reads them to their end [characters]. */
+const longestPath = 1000
+
+/** The name of a place, visible; a very long one is cut in the middle. */
+export const placeName = (text: string) => visible(text.length > longestPath ? cut(text) : text)
 
 function cut(value: string): string {
   const characters = Array.from(value)

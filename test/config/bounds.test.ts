@@ -110,7 +110,10 @@ for (const name of ['constructor', '__proto__', 'hasOwnProperty']) {
     for (const key of ['name', 'table']) {
       const set = ['--set', `features.items=[{column: category, ${key}: ${name}}]`]
       const args = ['ctr', ...data, '--model', 'din', ...set]
-      assert.match(await refusal(args, join(folder, 'out'), 'feature-names'), new RegExp(`'${name}', which is reserved`))
+      assert.match(
+        await refusal(args, join(folder, 'out'), 'feature-names'),
+        new RegExp(`'${name}', which is reserved`),
+      )
     }
   })
 }

@@ -214,7 +214,9 @@ test('when the published table of --embeddings is another one then the run is no
   const ids = Array.from({ length: 20 }, (_, i) => BigInt(i))
   const make = async (scale: number) => {
     rmSync(table, { recursive: true, force: true })
-    using _ = await madeTable(table, 'BIGINT', ids, 'float32', (id) => new Float32Array(8).fill(scale * (1 + Number(id))))
+    using _ = await madeTable(table, 'BIGINT', ids, 'float32', (id) =>
+      new Float32Array(8).fill(scale * (1 + Number(id))),
+    )
   }
   await make(1)
   const run = await begun(ctrConfig.parse({ data: { root, embeddings: table }, model: { name: 'content' } }))
