@@ -76,10 +76,12 @@ function readRun(folder: string): FinishedRun {
 
 /**
  * Compares the click models among `runs`. The baseline is the first model without content (din), else the first.
- * @throws UserError `runs-missing` without a run of `mim ctr`, `runs-differ` if test impressions differ.
+ * @throws UserError `runs-missing` without a run of `mim ctr`, `runs-differ` if test impressions differ, `file-broken`.
  */
 export async function compareRuns(runs: readonly FinishedRun[]): Promise<Comparison> {
-  const groups = grouped(runs.filter(({ stage }) => stage === 'ctr'))
+  const ofClicks = runs.filter(({ stage }) => stage === 'ctr')
+  for (const { folder, config } of ofClicks) matching(join(folder, 'config.yaml'), config, clickConfig, recovery)
+  const groups = grouped(ofClicks)
   if (groups.length === 0) {
     const others = [...new Set(runs.map(({ stage }) => stage))].join(', ')
     throw new UserError({
@@ -175,9 +177,7 @@ function originOf(table: string): string {
 
 /** The configuration of the run in `folder`. @throws UserError `file-broken` */
 function configIn(folder: string): Tree {
-  const path = join(folder, 'config.yaml')
-  const config = readYaml(path, recovery)
-  return config['stage'] === 'ctr' ? matching(path, config, clickConfig, recovery) : config
+  return readYaml(join(folder, 'config.yaml'), recovery)
 }
 
 const folders = ({ runs }: Group) => runs.map(({ folder }) => folder)
