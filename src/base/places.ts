@@ -117,7 +117,10 @@ export function placeError(error: unknown, { option, path }: { option?: string; 
   return new UserError({ id, where, what: `${subject}${failed.action}: ${what}`, remedy: other }, { cause: error })
 }
 
-/** What to report for anything thrown: a mistake of the user, a limit of the system, an interruption, or undefined for a mistake of ours. */
+/**
+ * What to report for anything thrown: a mistake of the user, a limit of the system, an interruption, or undefined for a
+ * mistake of ours.
+ */
 export function expectedError(thrown: unknown): UserError | Interrupted | undefined {
   if (thrown instanceof UserError || thrown instanceof Interrupted) return thrown
   return placeError(thrown) ?? memoryError(thrown) ?? limitError(thrown)
