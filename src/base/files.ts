@@ -21,7 +21,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { UserError } from './errors.js'
-import { atPlace } from './places.js'
+import { atPlace, requireReplaceable } from './places.js'
 import { removeSiblings, siblingName, TemporaryPath } from './processes/temporary.js'
 
 /** Renames a file, link or folder; first its content is on the disk, afterwards its new name. */
@@ -76,6 +76,7 @@ export function makeFolder(path: string): void {
 
 /** Replaces the file at `path` with the one that `write` creates at the path that it gets. */
 export async function replaceFile(path: string, write: (temporary: string) => void | Promise<void>): Promise<void> {
+  requireReplaceable(path)
   makeFolder(dirname(path))
   using temporary = new TemporaryPath(`${path}.part`)
   await atPlace({ path }, async () => {

@@ -18,6 +18,7 @@ interface Reason {
 const elsewhere = 'choose another place'
 const missing = { id: 'place-missing', what: 'no such file or folder', remedy: 'check the path' }
 const inTheWay = { id: 'place-not-folder', what: 'a file is where a folder is expected', remedy: elsewhere }
+const noFile = { id: 'place-not-file', what: 'a device, pipe or socket is there', remedy: elsewhere }
 const aFolder = { id: 'place-not-file', what: 'this is a folder', remedy: 'give the path of a file' }
 const denied = { id: 'place-denied', what: 'permission denied', remedy: `change its permissions, or ${elsewhere}` }
 const full = { id: 'place-full', what: 'no space left on the disk', remedy: 'free space, or choose another disk' }
@@ -210,8 +211,29 @@ function tryIn(folder: string): void {
 export function checkFile(path: string, option: string): void {
   check(path, option, 'open', () => {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw system('EISDIR', 'open', path)
+    requireReplaceable(path)
   })
   checkFolder(dirname(resolve(path)), option)
+}
+
+/**
+ * A rename onto a device, such as /dev/null, removes it for every program of the machine.
+ * @throws UserError `place-not-file` if a file at `path` would take the place of a device, pipe or socket.
+ */
+export function requireReplaceable(path: string): void {
+  if (!isSpecial(path)) return
+  const { id, what, remedy } = noFile
+  throw new UserError({ id, where: path, what: `the file cannot be written: ${what}`, remedy })
+}
+
+function isSpecial(path: string): boolean {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found !== undefined && !found.isFile() && !found.isDirectory()
+  } catch {
+    // Why the place cannot be used is said when it is used.
+    return false
+  }
 }
 
 function check(path: string, option: string, syscall: string, work: () => void): void {

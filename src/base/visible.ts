@@ -12,9 +12,15 @@ export const visible = (text: string) =>
 /** Longer words, and longer quoted values, are cut in the middle [characters]. */
 const longest = 200
 
+/** Longer texts are cut in the middle before anything else: to look through them takes time and stack [characters]. */
+const endless = 20_000
+
 /** The text, visible, with long words and long quoted values cut in the middle: their ends identify them. */
 export const brief = (text: string) =>
-  visible(text).replace(new RegExp(`(?<=^|[\\s(:=,[])'[^']{${longest + 1},}'|\\S{${longest + 1},}`, 'gu'), cut)
+  visible(text.length > endless ? `${text.slice(0, endless / 2)}…${text.slice(-endless / 2)}` : text).replace(
+    new RegExp(`(?<=^|[\\s(:=,[])'[^']{${longest + 1},}'|\\S{${longest + 1},}`, 'gu'),
+    cut,
+  )
 
 function cut(value: string): string {
   const characters = Array.from(value)

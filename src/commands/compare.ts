@@ -9,7 +9,7 @@ import { aligned, comparedMetrics, comparisonReport, duration, four, interval, s
 import { type Comparison, compareRuns, findRuns } from '../studies/compare.js'
 
 export async function run(folders: string[], flags: { out?: string; json?: boolean }): Promise<void> {
-  if (flags.out) checkFolder(flags.out, '--out')
+  if (flags.out !== undefined) checkFolder(flags.out, '--out')
   const runs = folders.flatMap(findRuns)
   if (flags.out) {
     // The report of a run has the name of ours.

@@ -56,8 +56,9 @@ export async function subsample(options: SubsampleOptions, progress?: Progress):
   checkSeed(seed)
   if (!Number.isSafeInteger(users) || users < 1)
     throw new UserError({ id: 'sample-users', what: `${users} users`, expected: 'a whole number from 1' })
-  if (!(otherItems >= 0 && otherItems <= 1))
-    throw new UserError({ id: 'sample-share', what: `share of other items ${otherItems}`, expected: '0 to 1' })
+  // Not an empty text, which counts as 0 in comparisons.
+  if (typeof otherItems !== 'number' || !(otherItems >= 0 && otherItems <= 1))
+    throw new UserError({ id: 'sample-share', what: `share of other items '${otherItems}'`, expected: '0 to 1' })
 
   const sources = findTables(from)
   const parameters = { from, users, seed, otherItems, source: digest(sources.map(({ path }) => stampOf(path))) }

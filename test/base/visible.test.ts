@@ -27,6 +27,11 @@ test('when values are longer than 200 characters then they are cut in the middle
   assert.equal(messageOf('a'.repeat(200)), 'a'.repeat(200))
 })
 
+test('when a value has millions of characters then it is cut too, whatever it is made of', () => {
+  assert.equal(messageOf(`${'x'.repeat(5e6)}${'y'.repeat(5e6)}`), `${'x'.repeat(100)}…${'y'.repeat(100)}`)
+  assert.ok(messageOf('red shoe '.repeat(1e6)).length < 25_000)
+})
+
 test('when an error lists several problems then each has a line, also from another thread', () => {
   const error = new UserError({ id: 'x', what: ['two problems', 'a\nb', 'c'] })
   assert.equal(error.message, 'two problems\n  a\\nb\n  c')

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { stringify } from 'yaml'
+import { writeJson } from '../../src/base/files.js'
 import { tablePath } from '../../src/commands/tablePath.js'
 import { assertRefused } from '../errors/refused.js'
 import { root } from '../fixtures.js'
@@ -41,6 +42,28 @@ test('when --out is below a file then every command says so in one line and leav
   ]) {
     const line = await refusal(command, below, 'place-not-folder')
     assert.match(line, /: --out .*file\/run: .*: a file is where a folder is expected; choose another place$/)
+  }
+})
+
+test('when a file would take the place of a pipe or device then it stays and the command refuses', async () => {
+  const pipe = at('pipe')
+  execFileSync('mkfifo', [pipe])
+  const { code, stderr } = await runHere(['ctr', 'predict', runOf('ctr'), '--out', pipe])
+  assert.equal(code, 2)
+  assert.match(
+    stderr,
+    /^error \[place-not-file\]: .*pipe: .*: a device, pipe or socket is there; choose another place\n$/,
+  )
+  await assertRefused(() => writeJson(pipe, {}), 'place-not-file', /pipe or socket/)
+  assert.ok(lstatSync(pipe).isFIFO())
+})
+
+test('when the path of an output is empty then it is refused', async () => {
+  for (const command of [
+    ['compare', folder],
+    ['ctr', 'predict', folder],
+  ]) {
+    assert.match(await refusal(command, '', 'place-name'), /: --out: the path is empty; give a path$/)
   }
 })
 

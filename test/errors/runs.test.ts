@@ -4,7 +4,7 @@ import { ctrConfig } from '../../src/config/ctr.js'
 import { sftConfig } from '../../src/config/sft.js'
 import type { CtrDataset } from '../../src/data/clicks/dataset.js'
 import { columnOf } from '../../src/data/tables/column.js'
-import { checkClasses } from '../../src/stages/ctr/describe.js'
+import { checkClasses, checkWeights } from '../../src/stages/ctr/describe.js'
 import { loadDataset } from '../../src/stages/ctr/load.js'
 import { ablate } from '../../src/studies/ablation.js'
 import { findRuns } from '../../src/studies/compare.js'
@@ -50,4 +50,19 @@ test('when a part of the impressions has no click then labels-one-class', async 
   check(0, 1, 1, 0, 0, 1)
   await assertRefused(() => check(0, 1, 0, 0, 0, 1), 'labels-one-class', /valid part.* 0 clicks in 2 of 6/)
   await assertRefused(() => check(0, 1, 0, 1, 1, 1), 'labels-one-class', /test part.* 2 clicks in 2 of 6/)
+})
+
+test('when all weights of the training part are 0 then weight-value', async () => {
+  const split = { train: { from: 0, to: 2 }, valid: { from: 2, to: 3 }, test: { from: 3, to: 4 } }
+  const check = (...weights: number[]) => {
+    const impressions = { weight: columnOf(Float32Array.from(weights)), rows: 4 }
+    checkWeights({ impressions, split } as unknown as CtrDataset, 'impressions.parquet')
+  }
+  check()
+  check(0, 0.5, 0, 0)
+  await assertRefused(
+    () => check(0, 0, 1, 1),
+    'weight-value',
+    /train part are 0: 2 of 4 impressions; expected a weight/,
+  )
 })

@@ -24,6 +24,9 @@ test('when neighbors are asked for without one query, or with none to list, then
   await assertRefused(ask({}), 'query-missing', /--item.+--text/)
   await assertRefused(ask({ item: '1', text: 'red' }), 'query-missing', /--item.+--text/)
   for (const k of [0, 1.5]) await assertRefused(ask({ item: '1', k }), 'k-value', new RegExp(`^-k: ${k}; `))
+  for (const recallItems of [0, -1, 'abc', '']) {
+    await assertRefused(ask({ item: '1', recallItems }), 'k-value', new RegExp(`^--recall-items: ${recallItems}; `))
+  }
 })
 
 test('when tables of different widths are compared then tables-differ', () => {

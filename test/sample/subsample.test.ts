@@ -187,7 +187,10 @@ test('when tables or columns are missing or the folder is taken then the error s
   const from = join(root, 'behaviors')
   await assert.rejects(subsample({ from: join(root, 'nowhere'), users: 1, out, seed: 1 }), { id: 'table-missing' })
   await assert.rejects(subsample({ from, users: 0, out, seed: 1 }), { id: 'sample-users' })
-  await assert.rejects(subsample({ from, users: 1, out, seed: 1, otherItems: 2 }), { id: 'sample-share' })
+  // An empty flag arrives as text.
+  for (const otherItems of [2, '' as unknown as number]) {
+    await assert.rejects(subsample({ from, users: 1, out, seed: 1, otherItems }), { id: 'sample-share' })
+  }
   await assert.rejects(subsample({ from, users: 1, out, seed: 0.5 }), { id: 'sample-seed' })
   await assert.rejects(subsample({ from, users: 1, out: from, seed: 1 }), { id: 'out-exists' })
   const bare = join(root, 'bare')

@@ -29,7 +29,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
   }
   checkCount('-k', k)
   checkCount('--recall-items', flags.recallItems)
-  if (flags.html) checkFile(flags.html, '--html')
+  if (flags.html !== undefined) checkFile(flags.html, '--html')
   const terminal = new Terminal()
   using db = await Database.open()
   using table = EmbeddingTable.open(path)

@@ -61,7 +61,7 @@ export interface Table {
   rows: number
 }
 
-const number = /^((TINY|SMALL|BIG|UTINY|USMALL|U|UBIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$/
+const number = /^((TINY|SMALL|BIG|UTINY|USMALL|U|UBIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\([\d,]*\)|BOOLEAN)$/
 
 interface TypeRule {
   /** DuckDB types that are accepted, and their name in errors. */
@@ -102,7 +102,7 @@ const types: Record<ColumnType, TypeRule> = {
   },
   time: {
     // Values are checked by `openTime`.
-    fits: /^(TIMESTAMP.*|DATE|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|DECIMAL.*|VARCHAR)$/,
+    fits: /^(TIMESTAMP[^[]*|DATE|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|DECIMAL\([\d,]*\)|VARCHAR)$/,
     expected: 'timestamp, date, integer or float64 since 1970, or ISO 8601 text',
   },
   weight: {
@@ -117,7 +117,7 @@ const types: Record<ColumnType, TypeRule> = {
     expected: 'a list of float32 or int8',
     bad: (c) => `len(${nonFinite(c)}) > 0`,
     show: (c) => `${nonFinite(c)}[1]`,
-    rule: 'finite numbers',
+    rule: 'finite numbers of float32, at most 3.4e38',
   },
   ids: {
     fits: (type) => type.endsWith(']') && isIdType(type),
@@ -130,7 +130,9 @@ const types: Record<ColumnType, TypeRule> = {
 /** SQL of a label, which some tables store as the only element of a list. */
 export const labelOf = (column: string, type: string) => (type.endsWith(']') ? `${column}[1]` : column)
 
-const nonFinite = (column: string) => `list_filter(${column}, lambda x: x IS NULL OR NOT isfinite(CAST(x AS DOUBLE)))`
+/** SQL of the elements of a list that are no numbers of float32. */
+const nonFinite = (column: string) =>
+  `list_filter(${column}, lambda x: x IS NULL OR NOT isfinite(coalesce(TRY_CAST(x AS FLOAT), 'nan')))`
 
 /**
  * Opens a Parquet table and checks it. What is unusual goes to the notes and warnings of `facts`.

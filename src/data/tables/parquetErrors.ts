@@ -20,6 +20,15 @@ async function userError(connection: DuckDBConnection, sql: string, message: str
     const remedy = 'raise data.memory, or --memory'
     return new UserError({ id: 'memory-limit', what: `a table needs more memory than it may have: ${full}`, remedy })
   }
+  const [, extension] =
+    /^(?:Extension Autoloading|Missing Extension|IO|HTTP) Error: .*(?:extension|Extension) "?'?(\w+)/s.exec(message) ??
+    []
+  if (extension !== undefined && !/Parquet/.test(extension)) {
+    const where = fileIn(message, sql)
+    const what = `DuckDB's extension '${extension}' is needed and cannot be loaded`
+    const remedy = 'install it where there is a network, or copy the table to a folder'
+    return new UserError({ id: 'extension-missing', where, what, remedy })
+  }
   const [, text] =
     /^(?:(?:IO|HTTP|Invalid|Invalid Input) Error: |Binder Error: (?=Hive|Failed to read))(.*)/.exec(message) ?? []
   const where = text && fileIn(text, sql)

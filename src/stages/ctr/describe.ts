@@ -49,6 +49,18 @@ export function noteSizes({ impressions, split, store }: CtrDataset, { notes }: 
   if (store.isOnDisk) notes.push('larger than data.memory: read from files and shuffled in buffers of train.buffer')
 }
 
+/** @throws UserError `weight-value` if no impression of the training part has a weight. */
+export function checkWeights({ impressions: { weight, rows }, split: { train } }: CtrDataset, where: string): void {
+  if (weight.length === 0 || weight.sum(train.from, train.to) > 0) return
+  throw new UserError({
+    id: 'weight-value',
+    where,
+    what: `all weights of the train part are 0: ${train.to - train.from} of ${rows} impressions`,
+    expected: 'a weight above 0',
+    remedy: 'correct the weights, or set data.columns.weight to null',
+  })
+}
+
 /** @throws UserError `labels-one-class` if a part lacks clicks or impressions without a click. */
 export function checkClasses({ impressions: { label, rows }, split }: CtrDataset, where: string): void {
   for (const [name, { from, to }] of Object.entries(split)) {

@@ -22,7 +22,7 @@ import { type ContentTable, loadContent, sideBySide } from '../../data/vectors/c
 import { withSearch } from '../../data/vectors/search.js'
 import { vectorIds } from '../../data/vectors/sources.js'
 import { searchOf, usesContent } from '../../models/ctr/index.js'
-import { checkClasses, noteSizes } from './describe.js'
+import { checkClasses, checkWeights, noteSizes } from './describe.js'
 import { storeFor } from './store.js'
 
 /**
@@ -46,6 +46,7 @@ export async function loadDataset(
     if (!trained) {
       warnOfOneMoment(plan, facts)
       checkClasses(dataset, tables.impressions.path)
+      checkWeights(dataset, tables.impressions.path)
       noteSizes(dataset, facts)
     }
     return dataset

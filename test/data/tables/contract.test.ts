@@ -125,6 +125,30 @@ describe('Contracts of tables', () => {
     for (const path of [odd, join(odd, 'a.parquet')]) assert.equal((await openTable(db, path, {})).rows, 1)
   })
 
+  test('when a column has lists of times, numbers or weights then its type is refused', async () => {
+    const path = join(folder, 'lists.parquet')
+    const lists = { time: "[TIMESTAMP '2024-01-01']", number: '[0.5]', weight: '[1.5::DECIMAL(4, 2)]' } as const
+    const columns = Object.entries(lists).map(([name, value]) => `${value} AS ${name}`)
+    await db.run(`COPY (SELECT ${columns.join(', ')}) TO ${literal(path)}`)
+    for (const type of ['time', 'number', 'weight'] as const) {
+      await assert.rejects(openTable(db, path, { [type]: { type } }), { id: 'column-type', message: /\[\]; expected / })
+    }
+  })
+
+  test('when a vector has a number beyond float32 then column, row and value are named', async () => {
+    const path = join(folder, 'doubles.parquet')
+    await db.run(`COPY (SELECT [1.0::DOUBLE, if(i = 2, -1e300, 3.4e38)] AS v FROM range(4) r(i)) TO ${literal(path)}`)
+    const message = /: column 'v', row 3: -1e\+300; expected finite numbers of float32, at most 3.4e38; /
+    await assert.rejects(openTable(db, path, { v: { type: 'vector' } }), { id: 'vector-value', message })
+  })
+
+  test('when a table is in a bucket and its extension is not there then the table and the extension are named', async () => {
+    await db.run('SET autoinstall_known_extensions = false')
+    await db.run(`SET extension_directory = ${literal(join(folder, 'none'))}`)
+    const message = /^s3:\/\/shop\/x\.parquet: DuckDB's extension 'httpfs' is needed .*; install it/
+    await assert.rejects(openTable(db, 's3://shop/x.parquet', {}), { id: 'extension-missing', message })
+  })
+
   test('when a table is named as a file but is a folder of parts then the folder is found', async () => {
     await mkdir(join(folder, 'items'))
     assert.equal(findTable(folder, 'items.parquet'), join(folder, 'items'))

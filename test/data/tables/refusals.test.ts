@@ -130,7 +130,12 @@ describe('Bad tables given to the stage that reads them', { concurrency: 2 }, ()
       out,
       'vector-value',
     )
-    assert.ok(line.includes(`${path}: column 'embedding', row 4: nan; expected finite numbers; correct or drop`), line)
+    assert.ok(
+      line.includes(
+        `${path}: column 'embedding', row 4: nan; expected finite numbers of float32, at most 3.4e38; correct or drop`,
+      ),
+      line,
+    )
   })
 
   test('when items repeat an id then pretrain names it', async () => {
