@@ -160,6 +160,7 @@ const failures = [
   /\bFailed to allocate memory\b/,
   /^Aborted\(OOM\)|Cannot enlarge memory arrays/,
   /\bENOMEM\b/,
+  /reaching memory limit/,
 ]
 
 /** `error` as a UserError `memory` if memory ran out; undefined for other errors. */

@@ -1,6 +1,6 @@
 /** Errors of the user are reported in one line with exit code 2; all other errors are bugs and have exit code 1. */
 
-import { brief, visible } from './visible.js'
+import { brief, placeName, visible } from './visible.js'
 
 /** Between the lines of a message that lists several problems. */
 const lineBreak = '\n  '
@@ -23,7 +23,7 @@ export class UserError extends Error {
   readonly exitCode = 2
 
   constructor({ id, what, where, expected, remedy }: Problem, options?: ErrorOptions) {
-    const place = where ? `${visible(where)}: ` : ''
+    const place = where ? `${placeName(where)}: ` : ''
     const lines = [what].flat().map(brief).join(lineBreak)
     const rest = visible(`${expected ? `; expected ${expected}` : ''}${remedy ? `; ${remedy}` : ''}`)
     super(`${place}${lines}${rest}`, options)

@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { memoryError } from './capacity.js'
 import { Interrupted, UserError } from './errors.js'
+import { limitError } from './limits.js'
 
 interface Reason {
   id: string
@@ -51,6 +52,7 @@ const reasons: Readonly<Record<string, Reason & { words?: string }>> = {
     words: 'symbolic links',
   },
   ERR_INVALID_ARG_VALUE: { id: 'place-name', what: 'the path contains a zero byte', remedy: 'check the path' },
+  cwd: { ...missing, what: 'it was removed', remedy: 'change to a folder that exists' },
   homedir: { ...missing, what: 'this user has none', remedy: 'set HOME' },
   EIO: { ...device, words: 'Input/output error' },
   ESTALE: { ...device, words: 'Stale file handle' },
@@ -110,15 +112,18 @@ export function placeError(error: unknown, { option, path }: { option?: string; 
   const { id, what, remedy } = reasons[failed.code]
   if (place && isOurs(place) && ['place-missing', 'place-not-folder', 'place-not-file'].includes(id)) return undefined
   const where = [option, place].filter(Boolean).join(' ')
-  const subject = where || failed.code === 'homedir' ? '' : 'a file '
+  const subject = where || ['homedir', 'cwd'].includes(failed.code) ? '' : 'a file '
   const other = failed.temporary ? 'set TMPDIR to a folder that exists and has space' : remedy
   return new UserError({ id, where, what: `${subject}${failed.action}: ${what}`, remedy: other }, { cause: error })
 }
 
-/** What to report for anything thrown: a mistake of the user, an interruption, or undefined for a mistake of ours. */
+/**
+ * What to report for anything thrown: a mistake of the user, a limit of the system, an interruption, or undefined for a
+ * mistake of ours.
+ */
 export function expectedError(thrown: unknown): UserError | Interrupted | undefined {
   if (thrown instanceof UserError || thrown instanceof Interrupted) return thrown
-  return placeError(thrown) ?? memoryError(thrown)
+  return placeError(thrown) ?? memoryError(thrown) ?? limitError(thrown)
 }
 
 /** Does `work`; an error about a file or folder names the place and the option. */
@@ -141,6 +146,7 @@ function fromSystem(error: unknown): Failed | undefined {
     const [, given] = /null bytes\. Received (.*)/s.exec(error.message) ?? []
     return given ? { code: known, action: 'cannot be opened', path: given, temporary: false } : undefined
   }
+  if (syscall === 'uv_cwd') return { code: 'cwd', action: 'the working folder is gone', temporary: false }
   if (syscall === 'uv_os_homedir') return { code: 'homedir', action: 'the home folder is unknown', temporary: false }
   const call = syscall ?? textCall
   if (known === undefined || call === undefined || !(known in reasons) || !(call in actions)) return undefined

@@ -22,6 +22,12 @@ export const brief = (text: string) =>
     cut,
   )
 
+/** Longer paths are longer than what systems allow, or nobody reads them to their end [characters]. */
+const longestPath = 1000
+
+/** The name of a place, visible; a very long one is cut in the middle. */
+export const placeName = (text: string) => visible(text.length > longestPath ? cut(text) : text)
+
 function cut(value: string): string {
   const characters = Array.from(value)
   const half = longest / 2

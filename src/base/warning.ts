@@ -1,4 +1,4 @@
-import { brief, visible } from './visible.js'
+import { brief, placeName, visible } from './visible.js'
 
 /** A likely mistake that does not stop a run: shown in the terminal, the log, `metrics.json` and the report. */
 export interface Warning {
@@ -14,5 +14,5 @@ export interface Warning {
 
 /** A warning in one line. */
 export function warningText({ where, what, remedy }: Warning): string {
-  return `warning: ${where ? `${visible(where)}: ` : ''}${brief(what)}${remedy ? `; ${visible(remedy)}` : ''}`
+  return `warning: ${where ? `${placeName(where)}: ` : ''}${brief(what)}${remedy ? `; ${visible(remedy)}` : ''}`
 }

@@ -3,10 +3,11 @@
  * bytes, are stored one after another in `item_id.utf8`, their ends in `item_id.ends.npy`. The first id of every block
  * is kept in memory, so opening reads only these and a search reads one block.
  */
-import { closeSync, existsSync, fstatSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Recovery, readJson, requireFile } from '../base/ownFile.js'
+import { writeWhole } from '../base/wholeWrite.js'
 import { NpyFile } from '../formats/npy.js'
 import { brokenTable } from './broken.js'
 import type { Summing } from './sums.js'
@@ -77,7 +78,7 @@ export class IdWriter implements Disposable {
         return BigInt(this.bytes)
       })
       const text = Buffer.concat(parts)
-      for (let done = 0; done < text.length; ) done += writeSync(this.text, text, done)
+      writeWhole(this.text, text, join(this.folder, files.text))
       this.ends.write(this.count, new Uint8Array(ends.buffer))
       this.sums?.add(files.text, text)
       this.sums?.add(files.ends, new Uint8Array(ends.buffer))

@@ -16,12 +16,12 @@ import {
   statSync,
   utimesSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { moveTo } from '../../base/files.js'
 import { stateOfToken, tokenPattern } from '../../base/processes/owner.js'
 import { siblingName } from '../../base/processes/temporary.js'
+import { writeWhole } from '../../base/wholeWrite.js'
 
 /** Bytes of a hash. */
 export const hashSize = 16
@@ -92,11 +92,24 @@ export class PictureStore {
     if (!this.hasRoom()) return false
     this.writing ??= this.begin()
     const { file, hashes, index } = this.writing
-    writeSync(file, pixels)
+    this.write(file, pixels)
     this.remember(hash, { segment: index, slot: hashes.push(Buffer.from(hash)) - 1 })
     this.room -= this.pictureSize
     if (hashes.length * this.pictureSize >= segmentBytes) this.publish()
     return true
+  }
+
+  /** A segment that cannot be written, e.g. because the disk is full, is removed. */
+  private write(file: number, pixels: Uint8Array): void {
+    const { path } = this.writing!
+    try {
+      writeWhole(file, pixels, `${path}.part`)
+    } catch (error) {
+      closeSync(file)
+      rmSync(`${path}.part`, { force: true })
+      this.writing = undefined
+      throw error
+    }
   }
 
   /** Evicts idle segments if needed; returns whether one more picture fits. */
