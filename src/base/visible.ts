@@ -13,7 +13,7 @@ export const visible = (text: string) =>
 const longest = 200
 
 /** Longer texts are cut in the middle before anything else: to look through them takes time and stack [characters]. */
-const endless = 20_000
+const endless = 2000
 
 /** The text, visible, with long words and long quoted values cut in the middle: their ends identify them. */
 export const brief = (text: string) =>

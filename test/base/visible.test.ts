@@ -29,7 +29,7 @@ test('when values are longer than 200 characters then they are cut in the middle
 
 test('when a value has millions of characters then it is cut too, whatever it is made of', () => {
   assert.equal(messageOf(`${'x'.repeat(5e6)}${'y'.repeat(5e6)}`), `${'x'.repeat(100)}…${'y'.repeat(100)}`)
-  assert.ok(messageOf('red shoe '.repeat(1e6)).length < 25_000)
+  assert.ok(messageOf('red shoe '.repeat(1e6)).length < 2500)
   assert.equal(messageOf('missing', 'x'.repeat(5000)), `${'x'.repeat(100)}…${'x'.repeat(100)}: missing`)
   const path = `/${'data/'.repeat(150)}`
   assert.equal(messageOf('missing', path), `${path}: missing`)

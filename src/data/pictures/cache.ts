@@ -101,12 +101,12 @@ export class PictureStore {
 
   /** A segment that cannot be written, e.g. because the disk is full, is removed. */
   private write(file: number, pixels: Uint8Array): void {
-    const { path } = this.writing!
+    const { path, temporary } = this.writing!
     try {
-      writeWhole(file, pixels, `${path}.part`)
+      writeWhole(file, pixels, path)
     } catch (error) {
       closeSync(file)
-      rmSync(`${path}.part`, { force: true })
+      rmSync(temporary, { force: true })
       this.writing = undefined
       throw error
     }
