@@ -61,7 +61,7 @@ export function readYaml(path: string, recovery: Recovery): Record<string, unkno
   if (bytes.length > maxYamlBytes) throw brokenFile(path, `${bytes.length} bytes`, recovery, `at most ${maxYamlBytes}`)
   const text = bytes.toString('utf8')
   // The parser of YAML takes the process with it when it meets too many.
-  if (isDeep(bytes) || deepBlocks.test(text)) {
+  if (isTooDeep(text)) {
     throw brokenFile(path, `more than ${maxDepth} levels of nesting`, recovery, 'YAML')
   }
   let content: unknown
@@ -111,6 +111,9 @@ export function requireFile(path: string, recovery: Recovery, most = maxBytes): 
   }
   if (found.size > most) throw brokenFile(path, `${found.size} bytes`, recovery, `at most ${most}`)
 }
+
+/** Whether lists and mappings of a text in YAML are nested more deeply than anyone writes them. */
+export const isTooDeep = (text: string) => isDeep(Buffer.from(text)) || deepBlocks.test(text)
 
 /** Whether lists and objects of a JSON text are nested too deeply. */
 function isDeep(bytes: Buffer): boolean {

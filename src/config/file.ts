@@ -1,10 +1,13 @@
 /** Configuration files: YAML, or presets of the package by name. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { isUtf8 } from 'node:buffer'
+import { closeSync, constants, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { messageOf, UserError } from '../base/errors.js'
 import { withCurrentNames } from '../base/formerNames.js'
+import { isTooDeep } from '../base/ownFile.js'
 import { nearest } from '../base/suggest.js'
 import { containsItself, reservedKey, selfProblem, yamlProblem } from './yaml.js'
 
@@ -33,7 +36,7 @@ export function presetNames(): string[] {
 export function readConfigFile(name: string, stage?: string): ConfigFile {
   const path = findFile(name)
   const lines = new LineCounter()
-  const document = parseDocument(readFileSync(path, 'utf8'), {
+  const document = parseDocument(readText(path), {
     lineCounter: lines,
     prettyErrors: false,
     logLevel: 'error',
@@ -66,13 +69,49 @@ export function readConfigFile(name: string, stage?: string): ConfigFile {
   return { tree: withCurrentNames(options), place }
 }
 
+/** Bytes of a configuration at most; those of a run have some kilobytes. */
+const mostBytes = 2 ** 22
+
+/** The shell's own pipes, `--config <(…)` and standard input. Who writes to another pipe may never come. */
+const ofShell = /^\/(dev\/(fd\/\d+|stdin)|proc\/self\/fd\/\d+)$/
+
+/** @throws UserError `config-missing` for a pipe or device, `config-yaml` for what is no text of moderate size */
+function readText(path: string): string {
+  const found = statSync(path)
+  const isOpen = ofShell.test(path)
+  if (!found.isFile() && !isOpen && path !== devNull) {
+    const [what, expected] = [`configuration '${path}' is a pipe, a socket or a device`, 'a file']
+    throw new UserError({ id: 'config-missing', what, expected })
+  }
+  const refused = (what: string, expected: string) => new UserError({ id: 'config-yaml', where: path, what, expected })
+  const bytes = firstBytes(path, mostBytes + 1, isOpen)
+  if (bytes.length > mostBytes) throw refused(`more than ${mostBytes} bytes`, 'a configuration')
+  if (!isUtf8(bytes)) throw refused('not UTF-8 text', 'YAML in UTF-8')
+  const text = bytes.toString('utf8')
+  if (isTooDeep(text)) throw refused('values are nested too deeply', 'YAML')
+  return text
+}
+
+/** The first bytes of a file, at most `most`. Some files of the system have no size, and no end; others would wait. */
+function firstBytes(path: string, most: number, mayWait: boolean): Buffer {
+  const file = openSync(path, constants.O_RDONLY | (mayWait ? 0 : (constants.O_NONBLOCK ?? 0)))
+  try {
+    const buffer = Buffer.alloc(most)
+    let length = 0
+    for (let read = -1; read !== 0 && length < most; length += read)
+      read = readSync(file, buffer, length, most - length, null)
+    return buffer.subarray(0, length)
+  } finally {
+    closeSync(file)
+  }
+}
+
 function findFile(name: string): string {
   const candidates = [name, `${presets}${name}.yaml`].map((path) => ({
     path,
-    // Also false for a path below a file.
+    // Also false for a path below a file, and for a link to itself.
     stats: existsSync(path) ? statSync(path) : undefined,
   }))
-  // A pipe is as good as a file: `--config <(…)`.
   const found = candidates.find(({ stats }) => stats && !stats.isDirectory())
   if (found) return found.path
   const [{ stats }] = candidates

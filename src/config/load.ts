@@ -3,6 +3,7 @@ import { parse } from 'yaml'
 import type { z } from 'zod'
 import { UserError } from '../base/errors.js'
 import { currentPath, withCurrentNames } from '../base/formerNames.js'
+import { isTooDeep } from '../base/ownFile.js'
 import { readConfigFile, type Tree } from './file.js'
 import { type Origin, originOf, problemLines } from './problems.js'
 import { containsItself, reservedKey, selfProblem, yamlProblem } from './yaml.js'
@@ -96,6 +97,7 @@ function setValue(text: string, value: string): unknown {
     const what = `--set ${text}: ${problem}`
     return new UserError({ id: 'set-syntax', what, expected: 'a YAML value; quote special characters' })
   }
+  if (isTooDeep(value)) throw refused('values are nested too deeply')
   let parsed: unknown
   try {
     parsed = parse(value, { prettyErrors: false, logLevel: 'error' })

@@ -1,11 +1,14 @@
 /** What a configuration, and the options beside it, may not be: one line each, at once. */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { root } from '../fixtures.js'
 import { runHere } from '../refusal.js'
 import { temporaryFolder } from '../sample/folders.js'
 
+const bin = join(root, 'bin/mim')
 const folder = await temporaryFolder()
 
 async function refused(args: readonly string[], id: string, message: RegExp): Promise<void> {
@@ -87,7 +90,7 @@ const files: [name: string, stage: string, text: string | Buffer, id: string, me
   ],
   ['a mapping as key', 'ctr', '? {a: b}\n: 1\n', 'config', /unknown option/],
   ['values nested too deeply', 'ctr', `${'['.repeat(20_000)}${']'.repeat(20_000)}`, 'config-yaml', /nested too deeply/],
-  ['UTF-16', 'ctr', Buffer.from('\ufeffseed: 1\n', 'utf16le'), 'config-yaml', /the file is not a mapping/],
+  ['UTF-16', 'ctr', Buffer.from('\ufeffseed: 1\n', 'utf16le'), 'config-yaml', /not UTF-8 text/],
   ['bytes', 'ctr', Buffer.from(Array.from({ length: 256 }, (_, i) => i)), 'config-yaml', /: /],
 ]
 
@@ -117,6 +120,50 @@ async function quietly(args: readonly string[]) {
     process.stdout.write = write
   }
 }
+
+const odd: [name: string, make: (path: string) => void, id: string, message: RegExp][] = [
+  [
+    'a pipe',
+    (path) => execFileSync('mkfifo', [path]),
+    'config-missing',
+    /is a pipe, a socket or a device; expected a file/,
+  ],
+  ['a device', (path) => symlinkSync('/dev/zero', path), 'config-missing', /is a pipe, a socket or a device/],
+  ['a link to itself', (path) => symlinkSync(path, path), 'config-missing', /was not found/],
+  ['a link to nothing', (path) => symlinkSync('nothing', path), 'config-missing', /was not found/],
+  ['a folder', (path) => mkdirSync(path), 'config-missing', /is a folder/],
+  ['too large', (path) => truncate(path, 2 ** 32), 'config-yaml', /more than 4194304 bytes/],
+  ['nested by indentation', (path) => writeFileSync(path, nested(2800)), 'config-yaml', /nested too deeply/],
+]
+
+/** A file of zeros that takes no space. */
+function truncate(path: string, bytes: number): void {
+  writeFileSync(path, '')
+  truncateSync(path, bytes)
+}
+
+const nested = (levels: number) => Array.from({ length: levels }, (_, i) => `${' '.repeat(i)}a:`).join('\n')
+
+for (const [name, make, id, message] of odd) {
+  test(`when a configuration is ${name} then ${id}, and nothing waits`, async () => {
+    const path = join(folder, name)
+    make(path)
+    await refused(['config', 'ctr', '--config', path], id, message)
+  })
+}
+
+for (const name of ['a\nb', 'a\0b', 'x'.repeat(300), `${'y/'.repeat(3000)}z`]) {
+  test(`when a configuration is named ${JSON.stringify(name.slice(0, 9))}… then one line says so`, async () => {
+    await refused(['config', 'ctr', '--config', name], 'config-missing', /was not found/)
+  })
+}
+
+test('when a configuration comes from the shell or is the null device then it is read', async () => {
+  const script = `node ${bin} config ctr --config <(echo 'seed: 7') && node ${bin} config ctr --config /dev/null`
+  const { stdout, status } = spawnSync('bash', ['-c', script], { encoding: 'utf8' })
+  assert.equal(status, 0)
+  assert.match(stdout, /^seed: 7$/m)
+})
 
 const sets: [set: string, id: string, message: RegExp][] = [
   ['a.b.c=1', 'config', /--set a\.b\.c=1: unknown option/],

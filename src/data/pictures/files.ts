@@ -2,13 +2,24 @@
  * The only way to the bytes of a picture, so that no odd value in a table can end a run. A value is encoded bytes, a
  * path, or a `data:` URI. For anything else there is a reason that the user can act on.
  */
-import { lstatSync, readFileSync, readFile as readFileThen, realpathSync, type Stats, statSync } from 'node:fs'
+import {
+  constants,
+  lstatSync,
+  readFileSync,
+  readFile as readFileThen,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { isUri, uriBytes } from './uri.js'
 
 /** Twice as fast for small files as readFile of node:fs/promises, which creates an object per open file. */
 const readFile = promisify(readFileThen)
+
+/** Some files of the system, such as /proc/kmsg, would wait for content. */
+const flag = (constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)) as unknown as string
 
 /** An encoded picture, its `data:` URI, or its path: absolute or relative to the table's folder. */
 export type PictureInput = Uint8Array | string
@@ -40,7 +51,7 @@ export async function pictureBytes(picture: PictureInput, place: PicturePlace): 
   if (typeof picture !== 'string') return checked(picture)
   if (isUri(picture)) return checked(uriBytes(picture))
   const path = picturePath(picture, place)
-  return checked(await readFile(path).catch((error) => unreadable(error, picture)))
+  return checked(await readFile(path, { flag }).catch((error) => unreadable(error, picture)))
 }
 
 /** The same, blocking the thread: several times faster for small files. */
@@ -49,7 +60,7 @@ export function pictureBytesNow(picture: PictureInput, place: PicturePlace): Uin
   if (isUri(picture)) return checked(uriBytes(picture))
   const path = picturePath(picture, place)
   try {
-    return checked(readFileSync(path))
+    return checked(readFileSync(path, { flag }))
   } catch (error) {
     return unreadable(error, picture)
   }
