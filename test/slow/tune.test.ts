@@ -57,7 +57,7 @@ test('when time is up before the first trial then it says so, and ranges that ma
   const cases: [string, RegExp][] = [
     ['ranges={ train.learningRate: { log: [0, 1] } }', /error \[config\].*ranges\.train\.learningRate/s],
     ['ranges={ model.dmi: { int: [1, 2] } }', /error \[config\]: trial 1: .*'dim'/s],
-    ['metric=auc', /error \[config\].*metric: "auc"/s],
+    ['metric=auc', /error \[config\]: --set metric=auc: expected one of "valid_auc"/],
   ]
   for (const [set, expected] of cases) {
     const refused = await mim([...command('d', 1), '--set', set])
