@@ -1,7 +1,7 @@
 /** The thread of a lane: decodes a batch while it encodes the one before. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { failureOf } from '../base/errors.js'
-import { type ResultMessage, serve, type TaskMessage } from '../base/threads.js'
+import { type ResultMessage, serve, type TaskMessage } from '../base/processes/threads.js'
 import { decodeAll } from '../data/pictures/decode.js'
 import { type EncoderSetup, ItemEncoder, pictureOptions, type Vectors } from './encoder.js'
 import type { Model } from './model.js'

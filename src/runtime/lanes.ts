@@ -5,7 +5,7 @@
  */
 import './noTelemetry.js'
 import { availableParallelism, totalmem } from 'node:os'
-import { TaskThread } from '../base/threads.js'
+import { TaskThread } from '../base/processes/threads.js'
 import { bytesOf, type EncoderSetup } from './encoder.js'
 import type { Encoded, EncodeTask, Message } from './laneThread.js'
 import type { Model } from './model.js'

@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { errorOf } from '../base/errors.js'
-import { endThread } from '../base/threads.js'
+import { endThread } from '../base/processes/threads.js'
 import type { Made, Notice, Start } from './prefetcherThread.js'
 
 export interface PrefetcherOptions {

@@ -1,7 +1,7 @@
 /** A thread of `Prefetcher`: makes the batches of the requested steps, one after another. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type Failure, failureOf } from '../base/errors.js'
-import { serve } from '../base/threads.js'
+import { serve } from '../base/processes/threads.js'
 
 /** Data for a new thread. */
 export interface Start {

@@ -1,6 +1,6 @@
 /** A thread that reads picture files and hashes the content of items. Threads pay off: most of the time is system calls. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { type ResultMessage, serve, type TaskMessage } from '../../base/threads.js'
+import { type ResultMessage, serve, type TaskMessage } from '../../base/processes/threads.js'
 import { type PictureInput, type PicturePlace, pictureBytesNow } from '../../data/pictures/files.js'
 import { contentHash } from './contentHash.js'
 

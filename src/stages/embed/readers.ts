@@ -1,5 +1,5 @@
 /** Reads the bytes of items' pictures and hashes their content. */
-import { TaskThread } from '../../base/threads.js'
+import { TaskThread } from '../../base/processes/threads.js'
 import type { ItemPiece } from '../../data/items/stream.js'
 import { type PicturePlace, pictureBytes } from '../../data/pictures/files.js'
 import { contentHash } from './contentHash.js'

@@ -1,7 +1,7 @@
 /** Worker threads that run tasks and return their results as promises. */
 import { setTimeout } from 'node:timers/promises'
 import { parentPort, Worker } from 'node:worker_threads'
-import { errorOf, type Failure } from './errors.js'
+import { errorOf, type Failure } from '../errors.js'
 
 /** The message that ends a thread. */
 const end = 'end'
