@@ -1,8 +1,9 @@
 /** Findings about the machine. */
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs'
-import { availableParallelism, freemem, homedir, tmpdir, totalmem } from 'node:os'
+import { availableParallelism, homedir, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { freeMemory } from '../base/capacity.js'
 import { messageOf } from '../base/errors.js'
 import { type Finding, note, ok, problem } from './finding.js'
 
@@ -50,7 +51,7 @@ export function gpuFindings(): { gpus: number; findings: Finding[] } {
 export function memoryFindings(): Finding[] {
   const limit = process.constrainedMemory()
   const total = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
-  const free = Math.min(freemem(), total)
+  const free = Math.min(freeMemory(), total)
   const value = `${gibibytes(total)}, ${gibibytes(free)} free`
   const cores = availableParallelism()
   return [

@@ -1,6 +1,5 @@
 /** Finds the batch size of an encoder by trials on this machine. */
-import { readFileSync } from 'node:fs'
-import { freemem } from 'node:os'
+import { freeMemory } from '../base/capacity.js'
 import { messageOf } from '../base/errors.js'
 
 /** Batch sizes to try. */
@@ -25,7 +24,7 @@ export interface Machine {
   now: () => number
 }
 
-const thisMachine: Machine = { used: () => process.memoryUsage.rss(), free: freeBytes, now: () => performance.now() }
+const thisMachine: Machine = { used: () => process.memoryUsage.rss(), free: freeMemory, now: () => performance.now() }
 
 /**
  * Doubles the batch size while `run`, which encodes so many items, fits into memory and gets faster per item. A run
@@ -51,17 +50,4 @@ export async function fittingBatch(run: (size: number) => Promise<void>, machine
     if (2 * (machine.used() - usedBefore) > memoryShare * free) return { size, reason: 'more would fill the memory' }
   }
   return { size: best.size, reason: 'the largest size' }
-}
-
-/** Free memory, within the limit of the container if there is one. */
-function freeBytes(): number {
-  const read = (name: string) => {
-    try {
-      return Number(readFileSync(`/sys/fs/cgroup/${name}`, 'utf8'))
-    } catch {
-      return Number.NaN
-    }
-  }
-  const left = read('memory.max') - read('memory.current')
-  return Number.isFinite(left) ? Math.min(left, freemem()) : freemem()
 }
