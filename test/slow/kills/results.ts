@@ -57,7 +57,8 @@ export function assertClose(actual: unknown, expected: unknown, ofProcess: reado
     if (!(Math.abs(actual - expected) <= tolerance)) assert.fail(`${path}: ${actual}, undisturbed ${expected}`)
   } else if (typeof expected === 'object' && expected !== null && !(expected instanceof Date)) {
     assert.ok(typeof actual === 'object' && actual !== null, path)
-    const keys = (of: object) => Object.keys(of).filter((key) => !ofMachine.test(key) && !ofProcess.includes(key))
+    const isCompared = (key: string) => !ofMachine.test(key) && !ofProcess.includes(key)
+    const keys = (of: object) => Object.keys(of).filter(isCompared).sort()
     assert.deepEqual(keys(actual), keys(expected), path)
     for (const key of keys(expected)) {
       const [a, b] = [actual, expected].map((of) => (of as Record<string, unknown>)[key])
