@@ -84,8 +84,14 @@ export function matching<S extends z.ZodType>(
   const found = schema.safeParse(content)
   if (found.success) return found.data
   const [{ path: keys, message }] = found.error.issues
-  const what = keys.length > 0 ? `${keys.join('.')}: ${message}` : `${kindOf(content)}: ${message}`
-  throw brokenFile(path, what, recovery)
+  const at = keys.length > 0 ? `${keys.join('.')}: ${valueAt(content, keys)}` : `${kindOf(content)}: `
+  throw brokenFile(path, at + message, recovery)
+}
+
+/** The value of a key in the content of a file, as the beginning of a message; empty for lists, objects and none. */
+export function valueAt(content: unknown, keys: readonly PropertyKey[]): string {
+  const value = keys.reduce<unknown>((of, key) => (of as Record<PropertyKey, unknown> | undefined)?.[key], content)
+  return ['string', 'number', 'boolean'].includes(typeof value) ? `${JSON.stringify(value)}: ` : ''
 }
 
 /**

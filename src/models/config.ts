@@ -1,6 +1,7 @@
 /** Reads and writes `config.json` of Hugging Face dual encoders; keys that a file lacks have the defaults of transformers. */
 import { z } from 'zod'
 import { UserError } from '../base/errors.js'
+import { valueAt } from '../base/ownFile.js'
 import type { TransformerShape } from '../nn/transformer.js'
 
 export interface VisionConfig extends TransformerShape {
@@ -116,7 +117,7 @@ export function parseModelConfig(json: unknown, path: string): DualEncoderConfig
   const parsed = schemas[architecture].safeParse(withTowers(json as Record<string, unknown>))
   if (!parsed.success) {
     const [{ path: at, message }] = parsed.error.issues
-    throw new UserError({ id: 'model-config', where: `${path}: ${at.join('.')}`, what: message })
+    throw new UserError({ id: 'model-config', where: `${path}: ${at.join('.')}`, what: valueAt(json, at) + message })
   }
   const { vision_config: v, text_config: t, ...rest } = parsed.data
   checkShapes({ vision_config: v, text_config: t }, path)

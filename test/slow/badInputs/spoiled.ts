@@ -166,18 +166,6 @@ for (const file of ['embedding.npy', 'item_id.npy']) {
   const command = inTable((p, path) => content(p, path))
   spoil('table of ctr', { ...ofTable, file: `${folder}/${file}`, ways: any, command, todo: folderAlone })
 }
-for (const file of ['embedding.npy', 'content_hash.npy']) {
-  const command = (p: Place, copy: string) => [...encode(p, p.sound.checkpoint), '--out', copy]
-  spoil('table to update', {
-    ...ofTable,
-    file: `${folder}/${file}`,
-    ways: any,
-    command,
-    within: true,
-    todo: folderAlone,
-  })
-}
-
 // Runs and tables in place of one another.
 
 const wrong = (name: string, make: Make, id: string, says: RegExp) =>
