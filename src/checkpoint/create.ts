@@ -32,7 +32,7 @@ export function newModel(options: NewModel, titles: Iterable<string | null>): Om
   const tokenizer = options.tokenizer
     ? readTokenizer(options.tokenizer)
     : trainTokenizer(titles, options.vocabulary, options.textLength)
-  const tokens = marksOf(tokenizer)
+  const tokens = marksOf(tokenizer, options.tokenizer ?? 'model.tokenizer')
   const tower = {
     hidden_size: width,
     num_hidden_layers: layers,
@@ -80,8 +80,8 @@ function indivisible(name: string, value: number, by: string, divisor: number): 
 }
 
 /** Vocabulary size and ids of the start and end token. */
-function marksOf(files: TokenizerFiles): { count: number; start: number; end: number } {
-  const ids = tokenIds(files)
+function marksOf(files: TokenizerFiles, folder: string): { count: number; start: number; end: number } {
+  const ids = tokenIds(files, folder)
   const id = (key: string) => {
     const found = ids.get(tokenText(files.config[key]) ?? '')
     if (found !== undefined) return found

@@ -20,7 +20,7 @@ export function checkTokenizer(
   warn: (warning: Warning) => void,
 ): void {
   const { ids, pad } = emptyText(files, folder)
-  const highest = highestId(tokenIds(files))
+  const highest = highestId(tokenIds(files, folder))
   const refuse = (key: string, found: number, expected: string) =>
     new UserError({
       id: 'tokenizer-ids',

@@ -38,28 +38,32 @@ export function textEncoder(files: TokenizerFiles, length: number, padToken: num
  * @throws UserError `tokenizer-broken` if tokenizer.json has a part that the library does not know.
  */
 export function emptyText(files: TokenizerFiles, folder: string): { ids: readonly number[]; pad: number | undefined } {
-  try {
+  return readIn(folder, () => {
     const tokenizer = new Tokenizer(files.tokenizer, files.config)
     return { ids: tokenizer.encode('').ids, pad: padId(tokenizer, files.config) }
-  } catch (error) {
-    const remedy = 'write the file again with a current version of transformers'
-    throw new UserError({
-      id: 'tokenizer-broken',
-      where: folder,
-      what: messageOf(error).split('\n')[0],
-      remedy,
-    })
-  }
+  })
 }
 
-/** Ids of all tokens by their text. */
-export function tokenIds({ tokenizer }: TokenizerFiles): Map<string, number> {
-  const { vocab } = tokenizer['model'] as { vocab: Record<string, number> | [string, number][] }
-  const added = (tokenizer['added_tokens'] as { id: number; content: string }[] | undefined) ?? []
-  const entries: [string, number][] = Array.isArray(vocab)
-    ? vocab.map(([token], id) => [token, id])
-    : Object.entries(vocab)
-  return new Map([...entries, ...added.map(({ content, id }): [string, number] => [content, id])])
+/** Ids of all tokens of the tokenizer in `folder` by their text. @throws UserError `tokenizer-broken` */
+export function tokenIds({ tokenizer }: TokenizerFiles, folder: string): Map<string, number> {
+  return readIn(folder, () => {
+    const { vocab } = tokenizer['model'] as { vocab: Record<string, number> | [string, number][] }
+    const added = (tokenizer['added_tokens'] as { id: number; content: string }[] | undefined) ?? []
+    const entries: [string, number][] = Array.isArray(vocab)
+      ? vocab.map(([token], id) => [token, id])
+      : Object.entries(vocab)
+    return new Map([...entries, ...added.map(({ content, id }): [string, number] => [content, id])])
+  })
+}
+
+/** Does `read`; any error of it is about the files in `folder`. */
+function readIn<T>(folder: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    const remedy = 'write the file again with a current version of transformers'
+    throw new UserError({ id: 'tokenizer-broken', where: folder, what: messageOf(error).split('\n')[0], remedy })
+  }
 }
 
 /** Truncates a text that is too long; keeps its last token, the end-of-text token. */

@@ -135,7 +135,7 @@ file('deep lists', `seed: ${'['.repeat(1e5)}${']'.repeat(1e5)}`, ['config', 'con
 file('__proto__', '__proto__: {x: 1}\n', 'config', /__proto__/, notRefused)
 file('an unknown option', 'train: {bach: 3}\n', 'config', /bach/)
 file('another stage', 'stage: sft\n', 'config-stage', /sft/)
-file('a long text', `seed: ${'x'.repeat(1e7)}\n`, 'config', /seed/)
+file('a long text', `seed: ${'x'.repeat(1e7)}\n`, 'config-yaml', /more than 4194304 bytes/)
 add('configuration: nothing', (p) => [...ctr(p), '--config', p.path('none.yaml')], 'config-missing', /none\.yaml/)
 add('configuration: a folder', (p) => [...ctr(p), '--config', p.folder], 'config-missing', /./)
 add(

@@ -143,7 +143,6 @@ const toResume = {
 }
 spoil('run to resume', { ...toResume, file: 'last/trainer_state.json', ways: json, harmless: ['gone'], todo: all })
 spoil('run to resume', { ...toResume, file: 'last/state.safetensors', ways: any, todo: folderAlone })
-spoil('run to resume', { ...toResume, file: 'history.parquet', ways: any, harmless: ['gone'] })
 
 const folder = 'tables/1'
 const tableIds = ['store-missing', 'store-broken', 'store-format', 'place-not-file', 'file-broken', 'json-broken']
