@@ -7,7 +7,7 @@ import { UserError } from '../base/errors.js'
 import { replaceFile, writeJson } from '../base/files.js'
 import { readJson } from '../base/ownFile.js'
 import { expectedError } from '../base/places.js'
-import { Lock } from '../base/processes/lock.js'
+import { Lock, lockOf } from '../base/processes/lock.js'
 import type { Neighbor } from './exact.js'
 import { changedFiles, type FileSums, fileSums, Summing } from './sums.js'
 import type { EmbeddingTable } from './table.js'
@@ -40,6 +40,7 @@ export class HnswIndex {
     if (existsSync(path)) {
       const problem = problemOf(table.folder)
       if (problem === undefined) {
+        removeOldLock(path)
         index.view(path)
         return new HnswIndex(index)
       }
@@ -88,6 +89,17 @@ async function save(index: Index, path: string): Promise<void> {
     })
     await writeJson(join(folder, sumsFile), { [file]: Object.values(sums)[0] })
   } catch (error) {
+    if (!expectedError(error)) throw error
+  }
+}
+
+/** Removes the lock of a process that was killed after it had saved the index. */
+function removeOldLock(path: string): void {
+  if (!existsSync(lockOf(path))) return
+  try {
+    Lock.path(path).release()
+  } catch (error) {
+    // Another process has it, or the table cannot be changed.
     if (!expectedError(error)) throw error
   }
 }

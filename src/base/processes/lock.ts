@@ -18,6 +18,9 @@ import { type Owner, type OwnerState, ownerIn, stateOf, thisProcess } from './ow
 /** Name of the lock in a folder that is locked. */
 export const lockFile = 'mim.lock'
 
+/** The lock file of a file or folder that is written as a whole. */
+export const lockOf = (path: string) => `${resolve(path)}.lock`
+
 /** Whether a file of a folder belongs to the folder's lock. */
 export const isOfLock = (name: string) => name === lockFile || name.startsWith(`${lockFile}.`)
 
@@ -52,7 +55,7 @@ export class Lock implements Disposable {
    */
   static path(path: string): Lock {
     makeFolder(dirname(resolve(path)))
-    return Lock.take(`${resolve(path)}.lock`, path)
+    return Lock.take(lockOf(path), path)
   }
 
   private static take(file: string, place: string): Lock {
