@@ -134,7 +134,7 @@ const refused: [name: string, make: () => string, message: RegExp][] = [
   [
     'ids of another kind',
     () => manifestWith('numbers', { ids: 'string' }),
-    /manifest\.json: ids: not the kind of id_type/,
+    /manifest\.json: ids: "string": not the kind of id_type/,
   ],
   [
     'SQL as a type',
